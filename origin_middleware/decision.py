@@ -1,0 +1,123 @@
+"""What one request does about what its key holds. Asked again after every wait."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, assert_never
+
+from .lifecycle import (
+    Absent,
+    Answer,
+    Claimed,
+    Completed,
+    Fingerprint,
+    Finished,
+    Held,
+    NotReplayable,
+    Outcome,
+)
+
+OnAbandoned = Literal["refuse", "execute"]
+OnStoreUnavailable = Literal["refuse", "execute"]
+
+
+class Refusal(Enum):
+    """Why the handler does not run. The values are the codes that clients see."""
+
+    KEY_MISSING = "key-missing"
+    KEY_MALFORMED = "key-malformed"
+    STORE_UNAVAILABLE = "store-unavailable"
+    RECORD_DAMAGED = "record-damaged"
+    DIFFERENT_REQUEST = "different-request"
+    IN_PROGRESS = "in-progress"
+    NOT_REPLAYABLE = "not-replayable"
+    OUTCOME_UNKNOWN = "outcome-unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """The claim is ours: run the handler."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimAgain:
+    """The attempt we waited for gave the key back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """The owner is gone, and the policy accepts a second run of the handler."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    response: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    held: Held
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class RunUnprotected:
+    """The store is away, and the policy prefers a second execution to none."""
+
+
+Decision = Execute | ClaimAgain | TakeOver | Replay | Wait | Refuse
+
+
+def decide(
+    answer: Answer,
+    fingerprint: Fingerprint,
+    on_abandoned: OnAbandoned,
+    patience_left: float,
+) -> Decision:
+    match answer:
+        case Claimed():
+            return Execute()
+        case Absent():
+            return ClaimAgain()
+        case Held() | Finished() if answer.fingerprint != fingerprint:
+            return Refuse(Refusal.DIFFERENT_REQUEST)
+        case Held():
+            return _while_held(answer, on_abandoned, patience_left)
+        case Finished():
+            return _once_finished(answer.outcome)
+        case _:
+            assert_never(answer)
+
+
+def decide_without_store(
+    on_store_unavailable: OnStoreUnavailable,
+) -> RunUnprotected | Refuse:
+    if on_store_unavailable == "execute":
+        return RunUnprotected()
+    return Refuse(Refusal.STORE_UNAVAILABLE)
+
+
+def _while_held(
+    held: Held, on_abandoned: OnAbandoned, patience_left: float
+) -> Wait | TakeOver | Refuse:
+    if held.abandoned and on_abandoned == "execute":
+        return TakeOver()
+    if held.abandoned:
+        return Refuse(Refusal.OUTCOME_UNKNOWN)
+    if patience_left > 0:
+        return Wait(held, patience_left)
+    return Refuse(Refusal.IN_PROGRESS)
+
+
+def _once_finished(outcome: Outcome) -> Replay | Refuse:
+    match outcome:
+        case Completed(response):
+            return Replay(response)
+        case NotReplayable():
+            return Refuse(Refusal.NOT_REPLAYABLE)
+        case _:
+            assert_never(outcome)

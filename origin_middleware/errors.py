@@ -1,0 +1,36 @@
+"""What can go wrong outside the ordinary path.
+
+OriginMiddlewareError
+├── ConfigurationError    the operator: an option makes no sense; raised at construction
+(also a ValueError)
+└── StoreError            the store
+    ├── StoreUnavailable  it did not answer, or refused to write, within the budget
+    └── RecordDamaged     it answered with a record that cannot be read; the record is
+    never re-run
+
+Ordinary outcomes (held, finished, refused, …) are values, not exceptions.
+"""
+
+
+class OriginMiddlewareError(Exception):
+    """Everything this package raises on purpose."""
+
+
+class ConfigurationError(OriginMiddlewareError, ValueError):
+    """An option that cannot work; the message says what to change."""
+
+
+class StoreError(OriginMiddlewareError):
+    """The store did not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer in time, or answered that it cannot write now.
+
+    Raised by a claim, it promises that the claim will not be left behind: the store
+    withdraws it.
+    """
+
+
+class RecordDamaged(StoreError):
+    """What the store holds under the key is not a record this version can read."""

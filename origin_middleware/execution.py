@@ -1,0 +1,168 @@
+"""From claim to record: runs the handler, and writes down what became of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar, assert_never
+
+from . import observer as seen
+from .asgi import ASGIApp, Message, Scope
+from .body import RequestBody
+from .client import Client
+from .delivered import delivered
+from .errors import StoreError
+from .key import Key
+from .lifecycle import (
+    Claim,
+    Completed,
+    Evidence,
+    NotReplayable,
+    Outcome,
+    Preceded,
+    Recorded,
+)
+from .observer import Observer
+from .policy import Policy
+from .recorder import Recorder
+from .renewal import Renewal
+from .response import StoredResponse
+from .running import Running
+from .stores import Store
+
+T = TypeVar("T")
+
+# How long a write is tried again behind the back of a response that has left, and how
+# often.
+_PERSIST_FOR = 30.0
+_PERSIST_EVERY = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What all requests of one middleware share."""
+
+    app: ASGIApp
+    store: Store
+    policy: Policy
+    observe: Observer
+    running: Running
+
+
+class Execution:
+    """One run of the handler, under one claim."""
+
+    def __init__(self, guard: Guard, key: Key, claim: Claim) -> None:
+        self._guard = guard
+        self._key = key
+        self._claim = claim
+        self._ended = asyncio.Event()
+        self._started = _now()
+        self._renewal = Renewal(
+            guard.store,
+            key,
+            claim,
+            guard.running,
+            lambda: guard.observe(seen.LeaseLost(key)),
+        )
+
+    async def run(self, scope: Scope, body: RequestBody, client: Client) -> None:
+        """Raises what the handler raises."""
+        method = scope["method"]
+        limit = self._guard.policy.max_response_bytes
+
+        async def conclude(
+            status: int, response: StoredResponse | None
+        ) -> StoredResponse | None:
+            return await self._conclude(method, status, response)
+
+        async def disconnect() -> Message:
+            # Starlette cancels a stream when its client leaves, and the effect would be
+            # half done:
+            # the handler hears of it only once its response is no longer being
+            # recorded.
+            await self._ended.wait()
+            return await client.receive()
+
+        recorder = Recorder(client, method, limit, conclude)
+        try:
+            await self._guard.app(scope, body.given_then(disconnect), recorder.send)
+        except Exception:  # whatever it is, the handler failed; raised again below
+            if not recorder.concluded:
+                await self._fail(None)
+            raise
+        finally:
+            # Also on cancellation, where the lease is left to lapse: nobody knows how
+            # far the handler came.
+            self._renewal.stop()
+        if not recorder.concluded:
+            await self._fail(None)
+
+    async def _conclude(
+        self, method: str, status: int, response: StoredResponse | None
+    ) -> StoredResponse | None:
+        self._renewal.stop()
+        try:
+            if not delivered(method, status):
+                await self._fail(status)
+                return None
+            outcome = Completed(response.to_bytes()) if response else NotReplayable()
+            return await self._complete(status, outcome)
+        finally:
+            self._ended.set()
+
+    async def _complete(self, status: int, outcome: Outcome) -> StoredResponse | None:
+        guard, key = self._guard, self._key
+        answer = await self._persist(
+            lambda: guard.store.complete(key, self._claim, outcome)
+        )
+        match answer:
+            case None:
+                guard.observe(seen.NotRecorded(key))
+            case Recorded(Evidence.OWNED):
+                guard.observe(seen.Executed(key, status, _now() - self._started))
+            case Recorded(found):
+                guard.observe(seen.ClaimMissing(key, found))
+            case Preceded(by):
+                guard.observe(seen.Superseded(key))
+                if isinstance(by.outcome, Completed):
+                    return StoredResponse.from_bytes(by.outcome.response)
+            case _:
+                assert_never(answer)
+        return None
+
+    async def _fail(self, status: int | None) -> None:
+        self._renewal.stop()
+        store, release = self._guard.store, self._guard.policy.on_failure == "release"
+        give_up = store.release if release else store.abandon
+        await self._persist(lambda: give_up(self._key, self._claim))
+        self._guard.observe(seen.Failed(self._key, status, released=release))
+
+    async def _persist(self, write: Callable[[], Awaitable[T]]) -> T | None:
+        """Write now; where the store does not take it, or our caller is cancelled, go
+        on behind its back.
+
+        Every write can be sent twice: it carries the owner token.
+        """
+        try:
+            return await write()
+        except StoreError:
+            self._guard.running.spawn(self._persist_later(write))
+            return None
+        except asyncio.CancelledError:
+            self._guard.running.spawn(self._persist_later(write))
+            raise
+
+    async def _persist_later(self, write: Callable[[], Awaitable[T]]) -> None:
+        until = _now() + _PERSIST_FOR
+        while _now() < until:
+            try:
+                await write()
+            except StoreError:
+                await asyncio.sleep(_PERSIST_EVERY)
+            else:
+                self._guard.observe(seen.RecordedLate(self._key))
+                return
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

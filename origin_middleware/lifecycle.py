@@ -1,0 +1,240 @@
+"""What a record can become: the specification of every store.
+
+            claim                         complete
+  absent ──────────▶ in progress ──────────────────────▶ completed │ not replayable
+    ▲  ▲                │  │  ▲                                 │
+    │  └── release ─────┘  │  └─ renew                          │
+    │                      │ the lease lapses (read from the    │
+    │                      ▼ clock, never written)              │
+    │                  abandoned ── late complete ──────────────┤
+    │                      │  └──── take over ─▶ in progress    │
+    └───────────────── retention has passed ────────────────────┘
+
+Rules:
+- Whatever changes a record is a function in this file. It is given the record as it
+  stands and the
+  time on the store's clock, and returns the record as it shall be, with the answer to
+  the caller.
+- Every write after the claim presents the claim's owner token. A stale token changes
+  nothing and is told so.
+- Every write that can be sent twice gives the same answer twice, because replies get
+  lost.
+- A completion is evidence that the handler ran: it is written even where the claim is
+  gone, unless
+  another completion is there already. The first completion wins.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NewType
+
+OwnerToken = NewType("OwnerToken", bytes)
+Fingerprint = NewType("Fingerprint", bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt to become the one who executes. Times are in seconds."""
+
+    owner: OwnerToken
+    fingerprint: Fingerprint
+    lease: float
+    retention: float
+
+
+# States of a record
+
+
+@dataclass(frozen=True, slots=True)
+class InProgress:
+    lapses: float
+    """When the lease ends, on the store's clock. Afterwards the record is abandoned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    response: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NotReplayable:
+    """The handler ran and its response was delivered, but the response was not kept."""
+
+
+Outcome = Completed | NotReplayable
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    owner: OwnerToken
+    fingerprint: Fingerprint
+    state: InProgress | Outcome
+    expires: float
+
+
+# What a caller is told about a key
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The key is the caller's: execute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The claim arrived after its not-after instant and was not applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nobody holds the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody else's claim."""
+
+    fingerprint: Fingerprint
+    lease_left: float
+
+    @property
+    def abandoned(self) -> bool:
+        return self.lease_left <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    fingerprint: Fingerprint
+    outcome: Outcome
+
+
+Answer = Claimed | Absent | Held | Finished
+
+
+# What a completion is told
+
+
+class Evidence(Enum):
+    """What a completion found in place of its record in progress."""
+
+    OWNED = "owned"
+    CLAIM_LOST = "claim_lost"
+    CLAIM_TAKEN = "claim_taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    found: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Preceded:
+    """Another completion was there first; it is the canonical one and stays."""
+
+    by: Finished
+
+
+# Transitions
+
+
+def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, Answer]:
+    """Become the owner of an absent key, or learn what is there.
+
+    The reply to a claim can be lost and the claim sent again, so the same owner token
+    wins twice.
+    """
+    record = retained(record, now)
+    if record is None:
+        begun = Record(
+            by.owner, by.fingerprint, InProgress(now + by.lease), now + by.retention
+        )
+        return begun, Claimed()
+    return record, Claimed() if _owns(record, by) else view(record, now)
+
+
+def take_over(
+    record: Record | None, by: Claim, now: float
+) -> tuple[Record | None, Answer]:
+    """A claim to which somebody else's abandoned record counts as absent."""
+    seen = view(record, now)
+    if isinstance(seen, Held) and seen.abandoned and not _owns(record, by):
+        record = None
+    return claim(record, by, now)
+
+
+def unless_late(
+    transition: Callable[[Record | None, Claim, float], tuple[Record | None, Answer]],
+    record: Record | None,
+    by: Claim,
+    now: float,
+    not_after: float,
+) -> tuple[Record | None, Answer | Late]:
+    """A claim that crosses a network: it can arrive after its sender gave up, and is
+    then not applied.
+    """
+    changed, answer = transition(record, by, now)
+    if now > not_after and isinstance(answer, Claimed) and changed != record:
+        return record, Late()
+    return changed, answer
+
+
+def renew(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
+    """Extend the lease. A lapsed lease that nobody took over is the owner's still."""
+    record = retained(record, now)
+    if record is None or not _owns(record, by):
+        return record, False
+    state = InProgress(lapses=now + by.lease)
+    return replace(record, state=state, expires=now + by.retention), True
+
+
+def complete(
+    record: Record | None, by: Claim, now: float, outcome: Outcome
+) -> tuple[Record, Recorded | Preceded]:
+    record = retained(record, now)
+    completion = Record(by.owner, by.fingerprint, outcome, now + by.retention)
+    if record is None:
+        return completion, Recorded(Evidence.CLAIM_LOST)
+    own = record.owner == by.owner
+    if isinstance(record.state, InProgress):
+        return completion, Recorded(Evidence.OWNED if own else Evidence.CLAIM_TAKEN)
+    if own:
+        return record, Recorded(Evidence.OWNED)
+    return record, Preceded(Finished(record.fingerprint, record.state))
+
+
+def release(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
+    """Give the key back: the handler did not run, or what it did does not count."""
+    record = retained(record, now)
+    if record is None or not _owns(record, by):
+        return record, False
+    return None, True
+
+
+def abandon(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
+    """End the lease at once: the owner knows that the outcome is unknown."""
+    record = retained(record, now)
+    if record is None or not _owns(record, by):
+        return record, False
+    return replace(record, state=InProgress(lapses=now)), True
+
+
+def view(record: Record | None, now: float) -> Absent | Held | Finished:
+    record = retained(record, now)
+    if record is None:
+        return Absent()
+    if isinstance(record.state, InProgress):
+        return Held(record.fingerprint, record.state.lapses - now)
+    return Finished(record.fingerprint, record.state)
+
+
+def retained(record: Record | None, now: float) -> Record | None:
+    return record if record and now < record.expires else None
+
+
+def _owns(record: Record | None, by: Claim) -> bool:
+    return (
+        record is not None
+        and record.owner == by.owner
+        and isinstance(record.state, InProgress)
+    )

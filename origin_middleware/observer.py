@@ -1,0 +1,162 @@
+"""What watchers see: one frozen event for everything that happens to a request with a
+key.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from .decision import Refusal
+from .key import Key
+from .lifecycle import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The handler ran, its response counts, and it is on record."""
+
+    key: Key
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The handler raised, did not finish its response (status None), or answered
+    something not delivered.
+    """
+
+    key: Key
+    status: int | None
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    key: Key
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    key: Key | None
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """An abandoned record was claimed again, as the policy says: the handler may run a
+    second time.
+    """
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class RanUnprotected:
+    """The store could not be reached and the policy says execute: a retry will run the
+    handler again.
+    """
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class NotRecorded:
+    """The handler ran and its response was delivered, but the store did not take the
+    record (yet).
+    """
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLate:
+    """A response that was delivered without a record is on record now."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimMissing:
+    """A completion did not find its own claim: the store lost it, or somebody took it
+    over.
+    """
+
+    key: Key
+    found: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A completion found another one on record: the handler ran twice. The first
+    response is canonical.
+    """
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """A renewal was told that the claim is no longer ours, while the handler was
+    running.
+    """
+
+    key: Key
+
+
+Event = (
+    Executed
+    | Failed
+    | Replayed
+    | Refused
+    | TakenOver
+    | RanUnprotected
+    | NotRecorded
+    | RecordedLate
+    | ClaimMissing
+    | Superseded
+    | LeaseLost
+)
+
+
+class Observer(Protocol):
+    """Called for every event, on the event loop: be quick. What it raises is logged and
+    goes no further.
+    """
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+_ALARMS = (RanUnprotected, NotRecorded, ClaimMissing, Superseded, LeaseLost)
+
+
+class LoggingObserver:
+    """Writes to the `origin_middleware` logger: what weakens the promise as warnings,
+    the rest as debug.
+
+    A key is a bearer of value, so it is shown as the start of its SHA-256 digest.
+    """
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("origin_middleware")
+
+    def __call__(self, event: Event, /) -> None:
+        level = logging.WARNING if isinstance(event, _ALARMS) else logging.DEBUG
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s", _described(event))
+
+
+def _described(event: Event) -> str:
+    facts = [f"key={key_digest(event.key)}" if event.key is not None else "key=none"]
+    facts += [
+        f"{name}={getattr(event, name)}"
+        for name in event.__dataclass_fields__
+        if name != "key"
+    ]
+    return f"{type(event).__name__} {' '.join(facts)}"
+
+
+def key_digest(key: Key) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:12]

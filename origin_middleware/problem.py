@@ -1,0 +1,72 @@
+"""Refusals as RFC 9457 problem details. All are ≥ 400, so none is ever settled."""
+
+import json
+from dataclasses import dataclass
+
+from .asgi import Send
+from .decision import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    status: int
+    title: str
+    retry_after: int | None = None
+
+
+# "In progress" and "outcome unknown" are 409, never 423, 425 or 5xx:
+# CloudFront caches some error statuses, and 409 is not among them.
+PROBLEMS = {
+    Refusal.KEY_MISSING: Problem(400, "The idempotency key is missing."),
+    Refusal.KEY_MALFORMED: Problem(400, "The idempotency key is malformed."),
+    Refusal.STORE_UNAVAILABLE: Problem(
+        503,
+        "The record store cannot be reached; this attempt executed nothing.",
+        retry_after=1,
+    ),
+    Refusal.RECORD_DAMAGED: Problem(
+        409,
+        "The record of this request cannot be read. It is not executed again.",
+    ),
+    Refusal.DIFFERENT_REQUEST: Problem(
+        422, "This idempotency key belongs to a different request."
+    ),
+    Refusal.IN_PROGRESS: Problem(
+        409, "This request is still being executed. Try again.", retry_after=1
+    ),
+    Refusal.NOT_REPLAYABLE: Problem(
+        409, "This request was carried out, but its response was too large to keep."
+    ),
+    Refusal.OUTCOME_UNKNOWN: Problem(
+        409,
+        "An earlier attempt ended without a record. It is not executed again.",
+    ),
+}
+
+
+async def refuse(send: Send, refusal: Refusal, detail: str | None = None) -> None:
+    problem = PROBLEMS[refusal]
+    body = _body(refusal, problem, detail)
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+    ]
+    if problem.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % problem.retry_after))
+    await send(
+        {"type": "http.response.start", "status": problem.status, "headers": headers}
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _body(refusal: Refusal, problem: Problem, detail: str | None) -> bytes:
+    members = {
+        "type": f"urn:origin-middleware:problem:{refusal.value}",
+        "title": problem.title,
+        "status": problem.status,
+        "code": refusal.value,
+    }
+    if detail:
+        members["detail"] = detail
+    return json.dumps(members).encode()

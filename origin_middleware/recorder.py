@@ -1,0 +1,159 @@
+"""ASGI messages of a handler in; the same messages to the client out, the last byte
+only after the record.
+
+Messages reach the client as they are produced. Held back is whatever would let the
+client believe that it
+has the whole response: the last message, and before it whatever reaches the declared
+length.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from .asgi import Headers, Message
+from .client import Client, ClientGone
+from .response import StoredResponse, end_to_end
+
+Conclude = Callable[[int, StoredResponse | None], Awaitable[StoredResponse | None]]
+"""Told of status and response (None: not kept) before the last byte leaves.
+
+It may answer with another response, which is sent instead if the client has seen
+nothing yet.
+"""
+
+_PIECE = 262_144
+
+
+class Recorder:
+    """One response on its way out. The handler is given `send`."""
+
+    def __init__(
+        self, client: Client, method: str, limit: int, conclude: Conclude
+    ) -> None:
+        self._client = client
+        self._method = method
+        self._limit = limit
+        self._conclude = conclude
+        self._status = 0
+        self._headers: Headers = []
+        self._declared: int | None = None
+        self._held: list[Message] = []
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._untouched = True
+        self._replaced = False
+        self.concluded = False
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if self.concluded:
+            await self._pass_on(message)
+        elif kind == "http.response.start":
+            await self._begin(message)
+        elif kind == "http.response.body":
+            await self._body(message)
+        elif kind == "http.response.pathsend":
+            await self._file(Path(message["path"]))
+        elif self._status:
+            # An extension that we cannot record: what follows is for this client only.
+            self._held.append(message)
+            await self._end(None)
+        else:
+            await self._deliver(message)
+
+    async def _begin(self, message: Message) -> None:
+        self._status = message["status"]
+        self._headers = list(message.get("headers", ()))
+        self._declared = _declared_length(self._headers)
+        self._held.append(message)
+        if _is_event_stream(self._headers):
+            await self._end(None)
+        elif self._declared is None and not self._looks_complete():
+            # A stream: its headers must not wait for its first chunk.
+            await self._flush()
+
+    async def _body(self, message: Message) -> None:
+        chunk = message.get("body", b"")
+        self._held.append(message)
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size > self._limit:
+            await self._end(None)
+        elif not message.get("more_body", False):
+            body = b"".join(self._chunks)
+            await self._end(
+                StoredResponse(self._status, end_to_end(self._headers), body)
+            )
+        elif not self._looks_complete():
+            await self._flush()
+
+    async def _file(self, path: Path) -> None:
+        """A file that the server was asked to send (ASGI extension): read here, because
+        it must be recorded.
+        """
+        with await asyncio.to_thread(path.open, "rb") as file:
+            while chunk := await _read(file):
+                await self.send(
+                    {"type": "http.response.body", "body": chunk, "more_body": True}
+                )
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _end(self, response: StoredResponse | None) -> None:
+        self.concluded = True
+        self._chunks.clear()
+        canonical = await self._conclude(self._status, response)
+        if canonical is not None and self._untouched:
+            self._replaced = True
+            self._held.clear()
+            with suppress(OSError):
+                await canonical.replay(self._client.send)
+        await self._flush()
+
+    async def _flush(self) -> None:
+        held, self._held = self._held, []
+        for message in held:
+            await self._deliver(message)
+
+    async def _deliver(self, message: Message) -> None:
+        """While its response is being recorded, a handler does not notice that its
+        client left.
+        """
+        self._untouched = False
+        with suppress(OSError):
+            await self._client.send(message)
+
+    async def _pass_on(self, message: Message) -> None:
+        """Recording is over: an endless stream has to learn that nobody listens any
+        more.
+        """
+        if self._replaced:
+            raise ClientGone
+        await self._client.send(message)
+
+    def _looks_complete(self) -> bool:
+        """Would the client take what was produced so far for the whole response?"""
+        if self._method == "HEAD" or self._status in (204, 304):
+            return True
+        return self._declared is not None and self._size >= self._declared
+
+
+async def _read(file: IO[bytes]) -> bytes:
+    return await asyncio.to_thread(file.read, _PIECE)
+
+
+def _declared_length(headers: Headers) -> int | None:
+    for name, value in headers:
+        if name.lower() == b"content-length" and value.isdigit():
+            return int(value)
+    return None
+
+
+def _is_event_stream(headers: Headers) -> bool:
+    return any(
+        name.lower() == b"content-type"
+        and value.lower().startswith(b"text/event-stream")
+        for name, value in headers
+    )

@@ -1,0 +1,54 @@
+"""Keeps a lease alive while its handler runs. Off the request's path: a timer, and a
+task only when it fires.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from .errors import StoreError
+from .key import Key
+from .lifecycle import Claim
+from .running import Running
+from .stores import Store
+
+
+class Renewal:
+    def __init__(
+        self,
+        store: Store,
+        key: Key,
+        claim: Claim,
+        running: Running,
+        lost: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._claim = claim
+        self._running = running
+        self._lost = lost
+        self._stopped = False
+        self._arm()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._timer.cancel()
+
+    def _arm(self) -> None:
+        # Three tries per lease: one lost renewal must not cost it.
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._claim.lease / 3, self._fire)
+
+    def _fire(self) -> None:
+        self._running.spawn(self._renew())
+
+    async def _renew(self) -> None:
+        try:
+            ours = await self._store.renew(self._key, self._claim)
+        except StoreError:
+            ours = True  # unknown; the next renewal will tell
+        if self._stopped:
+            return
+        if ours:
+            self._arm()
+        else:
+            self._lost()

@@ -1,0 +1,69 @@
+"""What a store promises. `origin_middleware.lifecycle` says the same as code."""
+
+from typing import Protocol, runtime_checkable
+
+from ..key import Key
+from ..lifecycle import (
+    Absent,
+    Answer,
+    Claim,
+    Finished,
+    Held,
+    Outcome,
+    Preceded,
+    Recorded,
+)
+
+__all__ = ["Store"]
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Holds one record per key, for at least its retention.
+
+    - Every method is one atomic step. Two claims for one absent key have one winner.
+    - Leases are judged by the store's clock.
+    - A call may be repeated with the same claim, and then answers the same.
+    - A write that does not own the record changes nothing and is told so.
+    - Every method raises StoreUnavailable where the store does not answer within a
+      bounded time, and
+      RecordDamaged where it holds something unreadable. A claim that raises will not be
+      left behind.
+    """
+
+    async def claim(self, key: Key, claim: Claim, /) -> Answer:
+        """Claimed where the key was absent or is this claim's already, else what the
+        key holds.
+        """
+
+    async def take_over(self, key: Key, claim: Claim, /) -> Answer:
+        """A claim to which an abandoned record counts as absent."""
+
+    async def wait(
+        self, key: Key, held: Held, timeout: float, /
+    ) -> Absent | Held | Finished:
+        """Return when the key is no longer held by a live lease, or after `timeout`
+        seconds.
+
+        Never raises StoreUnavailable: a store that is away is waited for, and `held`
+        returned at the end.
+        """
+
+    async def renew(self, key: Key, claim: Claim, /) -> bool:
+        """Extend the lease and the retention; False where the record in progress is not
+        this claim's.
+        """
+
+    async def complete(
+        self, key: Key, claim: Claim, outcome: Outcome, /
+    ) -> Recorded | Preceded:
+        """Put the outcome on record, unless another completion is there already."""
+
+    async def release(self, key: Key, claim: Claim, /) -> bool:
+        """Make the key absent; False where it is not this claim's in progress."""
+
+    async def abandon(self, key: Key, claim: Claim, /) -> bool:
+        """End the lease now; False where it is not this claim's in progress."""
+
+    async def aclose(self) -> None:
+        """End connections and tasks that the store opened itself."""

@@ -1,0 +1,4 @@
+-- KEYS[1] record   ARGV[1] header of the caller's record in progress, ARGV[2] retention in ms
+-- 1: renewed │ 0: not the caller's
+if redis.call('GETRANGE', KEYS[1], 0, 17) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])

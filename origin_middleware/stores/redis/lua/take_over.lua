@@ -1,0 +1,14 @@
+-- As claim.lua, but somebody else's record whose lease has lapsed counts as absent.
+local held = redis.call('GET', KEYS[1])
+if held then
+  if string.sub(held, 2, 2) ~= 'P' then return held end
+  local ttl = redis.call('PTTL', KEYS[1])
+  local lease, retention = tonumber(string.sub(held, 51, 60)), tonumber(string.sub(held, 61, 73))
+  local own = string.sub(held, 1, 18) == string.sub(ARGV[1], 1, 18)
+  if own or lease > retention - ttl then return {held, ttl} end
+end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+if now > tonumber(ARGV[3]) then return redis.error_reply(string.format('LATE %.0f', now)) end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return false

@@ -1,0 +1,120 @@
+"""One script, one round trip, within a budget of time, whatever the client's own
+settings are.
+
+redis-py 8 tries a command ten times with five seconds each unless told otherwise: a
+paused server would hold
+a request for a minute, twice as long as CloudFront waits for it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ClusterDownError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+
+from ...errors import RecordDamaged, StoreUnavailable
+from .scripts import Script
+
+T = TypeVar("T")
+Argument = bytes | str | int
+
+# A reply that takes longer is more often lost than late, and sending again is safe.
+_ATTEMPT = 0.25
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
+
+# Answers of a server that is failing over or moving a slot: the next attempt may find
+# it well.
+_PASSING = (ReadOnlyError, TryAgainError, ClusterDownError)
+_FINAL = (AuthenticationError, AuthorizationError, ResponseError)
+
+
+class LateClaim(Exception):
+    """The claim came after its not-after instant and was not applied."""
+
+
+class Server:
+    def __init__(self, client: Redis, budget: float) -> None:
+        self._client = client
+        self._command: Callable[..., Awaitable[Any]] = client.execute_command
+        self._budget = budget
+        self._offset: int | None = None
+
+    def deadline(self) -> float:
+        """When a call that begins now has to be over, on the event loop's clock."""
+        return _now() + self._budget
+
+    async def run(
+        self,
+        script: Script,
+        name: bytes,
+        *arguments: Argument,
+        until: float | None = None,
+    ) -> Any:
+        """The script's reply. Raises StoreUnavailable, and then the script may have run
+        all the same.
+        """
+        evaluate = partial(self._evaluate, script, name, *arguments)
+        return await self._insist(evaluate, self.deadline() if until is None else until)
+
+    async def clock_at(self, instant: float) -> int:
+        """The server's clock, in ms, at an instant of the event loop's; read once and
+        estimated afterwards.
+        """
+        if self._offset is None:
+            seconds, microseconds = await self._insist(self._client.time, instant)
+            self._offset = seconds * 1000 + microseconds // 1000 - round(_now() * 1000)
+        return self._offset + round(instant * 1000)
+
+    def forget_clock(self) -> None:
+        self._offset = None
+
+    async def _evaluate(self, script: Script, name: bytes, *arguments: Argument) -> Any:
+        try:
+            return await self._command("EVALSHA", script.sha, 1, name, *arguments)
+        except NoScriptError:
+            # After a restart or a failover. Nothing has run, and EVAL puts the script
+            # back into the cache.
+            return await self._command("EVAL", script.source, 1, name, *arguments)
+
+    async def _insist(self, attempt: Callable[[], Awaitable[T]], until: float) -> T:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                async with asyncio.timeout_at(min(_now() + _ATTEMPT, until)):
+                    return await attempt()
+            except (RedisError, OSError) as exc:  # TimeoutError is an OSError
+                _raise_if_final(exc)
+                if _now() + pause >= until:
+                    raise StoreUnavailable(
+                        f"Redis did not answer in time: {exc!r}"
+                    ) from exc
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _raise_if_final(exc: Exception) -> None:
+    """Some answers would be the same a moment later: no permission, out of memory, not
+    our record, too late.
+    """
+    if not isinstance(exc, _FINAL) or isinstance(exc, _PASSING):
+        return
+    if str(exc).startswith("LATE"):
+        raise LateClaim from exc
+    if str(exc).startswith("WRONGTYPE"):
+        raise RecordDamaged("The key holds something that is not a record.") from exc
+    raise StoreUnavailable(f"Redis refused: {exc}") from exc
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,219 @@
+"""RedisStore: the promises of `Store`, kept by the scripts in lua/."""
+
+import hashlib
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from ...errors import ConfigurationError, RecordDamaged, StoreUnavailable
+from ...key import Key
+from ...lifecycle import (
+    Absent,
+    Answer,
+    Claim,
+    Claimed,
+    Evidence,
+    Finished,
+    Held,
+    Outcome,
+    Preceded,
+    Recorded,
+)
+from .. import codec
+from ..codec import milliseconds
+from ..waiting import Waiting
+from . import scripts
+from .ghosts import Ghosts
+from .scripts import Script
+from .server import LateClaim, Server
+from .wakeups import WakeUps
+
+_MAX_CONNECTIONS = 64
+
+
+class RedisStore:
+    """Keeps records in Redis 6.2 or newer, or Valkey.
+
+    Every call is over after `budget` seconds, with the client's own retries inside it.
+    `namespace` begins the name of every key; services that share a server but not their
+    records need different ones.
+    The client stays the caller's: `aclose` does not close it, except after `from_url`.
+
+    Raises ConfigurationError for a client that cannot work.
+    """
+
+    def __init__(
+        self, client: Redis, *, namespace: str = "idem", budget: float = 1.0
+    ) -> None:
+        _check(client, namespace, budget)
+        self._client = client
+        self._owns_client = False
+        self._namespace = namespace
+        self._server = Server(client, budget)
+        self._ghosts = Ghosts(self._server)
+        self._waiting = Waiting()
+        self._wakeups = WakeUps(client, self._waiting, namespace)
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, namespace: str = "idem", budget: float = 1.0
+    ) -> "RedisStore":
+        """With a client of its own, configured so that a request never waits for Redis
+        longer than `budget`.
+
+        `url` is what redis-py takes: redis://, rediss://, unix://. Raises
+        ConfigurationError for another one.
+        """
+        try:
+            pool = BlockingConnectionPool.from_url(
+                url,
+                max_connections=_MAX_CONNECTIONS,
+                timeout=budget,
+                retry=Retry(
+                    NoBackoff(), 0
+                ),  # retries are ours: they carry the owner token
+                socket_timeout=None,  # and so are time limits
+                socket_connect_timeout=None,
+                health_check_interval=15,
+            )
+        except ValueError as exc:
+            raise ConfigurationError(f"RedisStore.from_url({url!r}): {exc}") from exc
+        store = cls(Redis.from_pool(pool), namespace=namespace, budget=budget)
+        store._owns_client = True
+        return store
+
+    async def check(self) -> None:
+        """Raises StoreUnavailable where the server cannot be reached; for a start-up
+        that wants to know.
+        """
+        self._server.forget_clock()
+        await self._server.clock_at(self._server.deadline())
+
+    async def claim(self, key: Key, claim: Claim, /) -> Answer:
+        return await self._claim(scripts.CLAIM, key, claim)
+
+    async def take_over(self, key: Key, claim: Claim, /) -> Answer:
+        return await self._claim(scripts.TAKE_OVER, key, claim)
+
+    async def wait(
+        self, key: Key, held: Held, timeout: float, /
+    ) -> Absent | Held | Finished:
+        name = self._name(key)
+
+        async def look() -> Absent | Held | Finished:
+            channel = await self._wakeups.channel()
+            reply = await self._server.run(scripts.WATCH, name, channel)
+            return Absent() if reply is None else _stored(reply).seen
+
+        return await self._waiting.wait(name, held, timeout, look)
+
+    async def renew(self, key: Key, claim: Claim, /) -> bool:
+        retention = milliseconds(claim.retention)
+        return bool(await self._run_owned(scripts.RENEW, key, claim, retention))
+
+    async def complete(
+        self, key: Key, claim: Claim, outcome: Outcome, /
+    ) -> Recorded | Preceded:
+        record = codec.finished(claim, outcome)
+        retention = milliseconds(claim.retention)
+        reply = await self._server.run(
+            scripts.COMPLETE, self._name(key), record, retention
+        )
+        if isinstance(reply, list):
+            return Preceded(_finished(reply[0]))
+        return Recorded(Evidence(reply.decode()))
+
+    async def release(self, key: Key, claim: Claim, /) -> bool:
+        return bool(await self._run_owned(scripts.RELEASE, key, claim))
+
+    async def abandon(self, key: Key, claim: Claim, /) -> bool:
+        return bool(await self._run_owned(scripts.ABANDON, key, claim))
+
+    async def aclose(self) -> None:
+        """End the subscription and, after `from_url`, the connections. The store may be
+        used again afterwards.
+        """
+        await self._wakeups.aclose()
+        await self._ghosts.aclose()
+        if self._owns_client:
+            await self._client.aclose()
+
+    async def _claim(self, script: Script, key: Key, claim: Claim) -> Answer:
+        until = self._server.deadline()
+        while True:
+            not_after = await self._server.clock_at(until)
+            try:
+                reply = await self._run_claim(script, key, claim, not_after, until)
+            except LateClaim:
+                # Our idea of the server's clock was wrong: it has been set, or is
+                # another server's.
+                self._server.forget_clock()
+                continue
+            if reply is None:
+                return Claimed()
+            stored = _stored(reply)
+            own = stored.owner == claim.owner and isinstance(stored.seen, Held)
+            return Claimed() if own else stored.seen
+
+    async def _run_claim(
+        self, script: Script, key: Key, claim: Claim, not_after: int, until: float
+    ) -> Any:
+        name, record = self._name(key), codec.in_progress(claim)
+        retention = milliseconds(claim.retention)
+        try:
+            return await self._server.run(
+                script, name, record, retention, not_after, until=until
+            )
+        except StoreUnavailable:
+            self._ghosts.add(name, codec.header(b"P", claim.owner), not_after)
+            raise
+
+    async def _run_owned(
+        self, script: Script, key: Key, claim: Claim, *more: int
+    ) -> Any:
+        return await self._server.run(
+            script, self._name(key), codec.header(b"P", claim.owner), *more
+        )
+
+    def _name(self, key: Key) -> bytes:
+        """A digest: of fixed length and alphabet, not to be guessed from a list of
+        keys. Braces fix the cluster slot.
+        """
+        return (
+            f"{self._namespace}:{{{hashlib.sha256(key.encode()).hexdigest()}}}".encode()
+        )
+
+
+def _stored(reply: bytes | list[Any]) -> codec.Stored:
+    """A script's reply: the record, with its time to live where it is in progress."""
+    return codec.decode(*reply) if isinstance(reply, list) else codec.decode(reply)
+
+
+def _finished(record: bytes) -> Finished:
+    seen = codec.decode(record).seen
+    if isinstance(seen, Finished):
+        return seen
+    raise RecordDamaged("A completion was answered with a record in progress.")
+
+
+def _check(client: Redis, namespace: str, budget: float) -> None:
+    if not hasattr(client, "execute_command") or not hasattr(client, "aclose"):
+        raise ConfigurationError(
+            f"RedisStore(client={client!r}): client must come from redis.asyncio, "
+            "as redis.asyncio.Redis(...)."
+        )
+    if client.connection_pool.connection_kwargs.get("decode_responses"):
+        raise ConfigurationError(
+            "RedisStore(client=...): the client decodes responses, but records are "
+            "bytes. Build it without decode_responses=True."
+        )
+    if not namespace or set(namespace) & set("{}"):
+        raise ConfigurationError(
+            f"RedisStore(namespace={namespace!r}): a name without braces is needed."
+        )
+    if budget <= 0:
+        raise ConfigurationError(
+            f"RedisStore(budget={budget!r}): a number of seconds above 0 is needed."
+        )

@@ -1,0 +1,69 @@
+"""How a process learns that somebody else's claim has ended: one subscription, opened
+at the first wait.
+"""
+
+import asyncio
+import logging
+import secrets
+from contextlib import suppress
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from ..waiting import Waiting
+
+_FIRST_SUBSCRIPTION = 0.25
+_RECONNECT = 0.25
+_IDLE = 15.0
+
+
+class WakeUps:
+    def __init__(self, client: Redis, waiting: Waiting, namespace: str) -> None:
+        self._client = client
+        self._waiting = waiting
+        self._channel = f"{namespace}:wake:{secrets.token_hex(8)}"
+        self._subscribed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def channel(self) -> str:
+        """The channel that wakes this process; '' while there is no subscription."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._listen())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_SUBSCRIPTION):
+                await self._subscribed.wait()
+        return self._channel if self._subscribed.is_set() else ""
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._client.pubsub() as pubsub:
+                    await pubsub.subscribe(self._channel)
+                    await self._forward(pubsub)
+            except (RedisError, OSError) as exc:
+                logging.getLogger("origin_middleware").info(
+                    "Wake-ups are interrupted: %r", exc
+                )
+            finally:
+                self._subscribed.clear()
+            await asyncio.sleep(_RECONNECT)
+
+    async def _forward(self, pubsub: PubSub) -> None:
+        while True:
+            message = await pubsub.get_message(timeout=_IDLE)
+            if message is None:
+                await (
+                    pubsub.ping()
+                )  # finds out whether the connection still leads anywhere
+            elif message["type"] == "subscribe":
+                self._subscribed.set()
+                self._waiting.wake_all()  # whatever was published in between is lost
+            elif message["type"] == "message":
+                self._waiting.wake(message["data"])

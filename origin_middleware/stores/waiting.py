@@ -1,0 +1,84 @@
+"""Duplicates of one key in one process share one waiter: one look at the store serves
+all of them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+
+from ..errors import StoreUnavailable
+from ..lifecycle import Absent, Finished, Held
+
+View = Absent | Held | Finished
+Look = Callable[[], Awaitable[View]]
+
+# A wake-up can be lost with its connection; this is how long that may go unnoticed.
+_FLOOR = 1.0
+
+
+class Waiting:
+    """The waiters of one process, by whatever names a record in the store."""
+
+    def __init__(self) -> None:
+        self._waiters: dict[object, _Waiter] = {}
+
+    async def wait(self, name: object, held: Held, timeout: float, look: Look) -> View:
+        """What `look` sees once no live lease holds the record; `held` where that takes
+        too long.
+        """
+        waiter = self._waiters.get(name)
+        if waiter is None:
+            waiter = self._waiters[name] = _Waiter(look, partial(self._forget, name))
+        return await waiter.join(held, timeout)
+
+    def wake(self, name: object) -> None:
+        if waiter := self._waiters.get(name):
+            waiter.woken.set()
+
+    def wake_all(self) -> None:
+        for waiter in self._waiters.values():
+            waiter.woken.set()
+
+    def _forget(self, name: object, waiter: "_Waiter") -> None:
+        if self._waiters.get(name) is waiter:
+            del self._waiters[name]
+
+
+class _Waiter:
+    def __init__(self, look: Look, forget: Callable[["_Waiter"], None]) -> None:
+        self._look = look
+        self._forget = forget
+        self._joined = 0
+        self.woken = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    async def join(self, held: Held, timeout: float) -> View:
+        self._joined += 1
+        try:
+            async with asyncio.timeout(timeout):
+                return await asyncio.shield(self._task)
+        except TimeoutError:
+            return held
+        finally:
+            self._joined -= 1
+            if not self._joined:
+                self._forget(self)
+                self._task.cancel()
+
+    async def _follow(self) -> View:
+        try:
+            while True:
+                self.woken.clear()
+                pause = _FLOOR
+                with suppress(StoreUnavailable):
+                    seen = await self._look()
+                    if not isinstance(seen, Held) or seen.abandoned:
+                        return seen
+                    pause = min(_FLOOR, seen.lease_left)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self.woken.wait()
+        finally:
+            # Whoever comes from here on asks anew: this answer may be old by then.
+            self._forget(self)
