@@ -16,6 +16,10 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Below this, renewing three times per lease would be most of what a worker does.
 _SHORTEST_LEASE = 0.05
 
+# A day and ten years: nobody needs more, and a record has room for no more digits.
+_LONGEST_LEASE = 86_400.0
+_LONGEST_RETENTION = 315_360_000.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -67,6 +71,10 @@ class Policy:
             self._check_seconds(name)
         if self.lease < _SHORTEST_LEASE:
             self._refuse("lease", f"at least {_SHORTEST_LEASE} seconds")
+        if self.lease > _LONGEST_LEASE:
+            self._refuse("lease", f"at most {_LONGEST_LEASE:_.0f} seconds")
+        if self.retention > _LONGEST_RETENTION:
+            self._refuse("retention", f"at most {_LONGEST_RETENTION:_.0f} seconds")
         if self.retention <= self.lease:
             raise ConfigurationError(
                 f"Policy(retention={self.retention!r}) must be longer than lease "

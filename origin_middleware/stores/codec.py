@@ -42,9 +42,13 @@ def header(state: bytes, owner: OwnerToken) -> bytes:
     return _FORMAT + state + owner
 
 
+def lease(claim: Claim) -> bytes:
+    return b"%010d" % milliseconds(claim.lease)
+
+
 def in_progress(claim: Claim) -> bytes:
-    numbers = b"%010d%013d" % (milliseconds(claim.lease), milliseconds(claim.retention))
-    return header(b"P", claim.owner) + claim.fingerprint + numbers
+    retention = b"%013d" % milliseconds(claim.retention)
+    return header(b"P", claim.owner) + claim.fingerprint + lease(claim) + retention
 
 
 def finished(claim: Claim, outcome: Outcome) -> bytes:

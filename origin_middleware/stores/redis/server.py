@@ -67,14 +67,19 @@ class Server:
         evaluate = partial(self._evaluate, script, name, *arguments)
         return await self._insist(evaluate, self.deadline() if until is None else until)
 
-    async def clock_at(self, instant: float) -> int:
-        """The server's clock, in ms, at an instant of the event loop's; read once and
-        estimated afterwards.
-        """
+    async def read_clock(self, until: float | None = None) -> int:
+        """The server's clock, in ms."""
+        deadline = self.deadline() if until is None else until
+        seconds, microseconds = await self._insist(self._client.time, deadline)
+        clock: int = seconds * 1000 + microseconds // 1000
+        self._offset = clock - round(_now() * 1000)
+        return clock
+
+    async def not_after(self, until: float) -> int:
+        """`until`, on the server's clock in ms; an estimate, from one reading."""
         if self._offset is None:
-            seconds, microseconds = await self._insist(self._client.time, instant)
-            self._offset = seconds * 1000 + microseconds // 1000 - round(_now() * 1000)
-        return self._offset + round(instant * 1000)
+            await self.read_clock(until)
+        return (self._offset or 0) + round(until * 1000)
 
     def forget_clock(self) -> None:
         self._offset = None

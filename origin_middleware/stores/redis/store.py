@@ -27,7 +27,7 @@ from ..waiting import Waiting
 from . import scripts
 from .ghosts import Ghosts
 from .scripts import Script
-from .server import LateClaim, Server
+from .server import Argument, LateClaim, Server
 from .wakeups import WakeUps
 
 _MAX_CONNECTIONS = 64
@@ -88,8 +88,7 @@ class RedisStore:
         """Raises StoreUnavailable where the server cannot be reached; for a start-up
         that wants to know.
         """
-        self._server.forget_clock()
-        await self._server.clock_at(self._server.deadline())
+        await self._server.read_clock()
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
         return await self._claim(scripts.CLAIM, key, claim)
@@ -111,7 +110,9 @@ class RedisStore:
 
     async def renew(self, key: Key, claim: Claim, /) -> bool:
         retention = milliseconds(claim.retention)
-        return bool(await self._run_owned(scripts.RENEW, key, claim, retention))
+        return bool(await self._run_owned(
+                scripts.RENEW, key, claim, retention, codec.lease(claim)
+            ))
 
     async def complete(
         self, key: Key, claim: Claim, outcome: Outcome, /
@@ -143,7 +144,7 @@ class RedisStore:
     async def _claim(self, script: Script, key: Key, claim: Claim) -> Answer:
         until = self._server.deadline()
         while True:
-            not_after = await self._server.clock_at(until)
+            not_after = await self._server.not_after(until)
             try:
                 reply = await self._run_claim(script, key, claim, not_after, until)
             except LateClaim:
@@ -171,7 +172,7 @@ class RedisStore:
             raise
 
     async def _run_owned(
-        self, script: Script, key: Key, claim: Claim, *more: int
+        self, script: Script, key: Key, claim: Claim, *more: Argument
     ) -> Any:
         return await self._server.run(
             script, self._name(key), codec.header(b"P", claim.owner), *more

@@ -1,0 +1,285 @@
+"""What is particular to Redis: real servers that forget, refuse, pause and vanish."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import redis as sync_redis
+from redis.asyncio import Redis
+
+from origin_middleware import ConfigurationError, RecordDamaged, StoreUnavailable
+from origin_middleware.key import Key
+from origin_middleware.lifecycle import Claim, Claimed, Completed, Finished, Held
+from origin_middleware.stores.redis import RedisStore, scripts
+from origin_middleware.stores.redis.server import LateClaim
+from tests.support.servers import RedisServer, free_port, valkey
+from tests.support.stores import a_claim, a_key
+
+
+@pytest.fixture
+def own_server() -> Iterator[RedisServer]:
+    """A server that the test may stop."""
+    with RedisServer(valkey()) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(valkey_server: RedisServer) -> AsyncIterator[Redis]:
+    async with Redis.from_url(valkey_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def store(valkey_server: RedisServer) -> AsyncIterator[RedisStore]:
+    store = RedisStore.from_url(valkey_server.url)
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+def key() -> Key:
+    return a_key()
+
+
+async def held(store: RedisStore, key: Key, by: Claim) -> Held:
+    answer = await store.claim(key, by)
+    assert isinstance(answer, Held)
+    return answer
+
+
+async def test_no_key_is_without_an_expiry(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    name, claim = store._name(key), a_claim(retention=100)
+    await store.claim(key, claim)
+    assert 0 < await client.pttl(name) <= 100_000
+    await store.wait(key, await held(store, key, a_claim("b")), 0.05)
+    assert 0 < await client.pttl(name) <= 100_000
+    await store.renew(key, claim)
+    assert 0 < await client.pttl(name) <= 100_000
+    await store.abandon(key, claim)
+    assert 0 < await client.pttl(name) <= 100_000
+    await store.complete(key, claim, Completed(b"done"))
+    assert 0 < await client.pttl(name) <= 100_000
+
+
+async def test_the_key_is_not_in_the_server(store: RedisStore, client: Redis) -> None:
+    await store.claim(Key("intent-in-the-clear"), a_claim())
+    assert not [name async for name in client.scan_iter("*clear*")]
+
+
+async def test_scripts_survive_a_flush(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    await store.claim(key, a_claim())
+    await client.script_flush()
+    assert await store.renew(key, a_claim())
+    await client.script_flush()
+    await store.complete(key, a_claim(), Completed(b"done"))
+    await client.script_flush()
+    assert isinstance(await store.claim(key, a_claim("b")), Finished)
+
+
+async def test_nothing_is_published_when_nobody_waits(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    async with client.pubsub() as everything:
+        await everything.psubscribe("*")
+        await everything.get_message(timeout=1)
+        await store.claim(key, a_claim())
+        await store.complete(key, a_claim(), Completed(b"done"))
+        await client.publish("end", b"")
+        message = await everything.get_message(timeout=1)
+    assert message is not None
+    assert message["channel"] == b"end"
+
+
+async def test_many_waiters_of_a_process_share_one_look(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    await store.claim(key, a_claim())
+    seen = await held(store, key, a_claim("b"))
+    await store.wait(key, seen, 0.05)
+    before = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    waits = [asyncio.create_task(store.wait(key, seen, 5)) for _ in range(300)]
+    await asyncio.sleep(0)
+    await store.complete(key, a_claim(), Completed(b"done"))
+    outcomes = await asyncio.gather(*waits)
+    after = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    assert outcomes == [Finished(a_claim().fingerprint, Completed(b"done"))] * 300
+    assert after - before <= 3  # the completion, and a look before and after it
+
+
+async def test_a_lost_subscription_is_opened_again(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    await store.claim(key, a_claim())
+    seen = await held(store, key, a_claim("b"))
+    wait = asyncio.create_task(store.wait(key, seen, 10))
+    await store.wait(key, seen, 0.05)
+    await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call] # redis-py's gap
+    await store.complete(key, a_claim(), Completed(b"done"))
+    assert isinstance(await wait, Finished)
+    assert await store._wakeups.channel() != ""
+
+
+async def test_a_claim_that_arrives_too_late_is_not_applied(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    long_ago = await store._server.read_clock()
+    with pytest.raises(LateClaim):
+        await store._run_claim(
+            scripts.CLAIM, key, a_claim(), long_ago - 1, store._server.deadline()
+        )
+    assert not await client.exists(store._name(key))
+
+
+async def test_a_wrong_idea_of_the_servers_clock_is_corrected(
+    store: RedisStore, key: Key
+) -> None:
+    await store.check()
+    assert store._server._offset is not None
+    store._server._offset -= 3_600_000
+    assert await store.claim(key, a_claim()) == Claimed()
+
+
+async def test_a_damaged_record_is_refused_and_kept(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    for damage in (
+        b"",
+        b"\x01",
+        b"\x02P" + b"x" * 71,
+        b"\x01X" + b"x" * 71,
+        b"\x01P" + b"x" * 71,
+    ):
+        await client.set(store._name(key), damage, px=10_000)
+        with pytest.raises(RecordDamaged):
+            await store.claim(key, a_claim())
+        assert await client.get(store._name(key)) == damage
+
+
+async def test_a_key_of_another_type_is_refused_and_kept(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    await client.rpush(store._name(key), "somebody else's")
+    with pytest.raises(RecordDamaged):
+        await store.claim(key, a_claim())
+    assert await client.llen(store._name(key)) == 1
+
+
+async def test_a_full_server_refuses_at_once(own_server: RedisServer, key: Key) -> None:
+    store = RedisStore.from_url(own_server.url)
+    await store.claim(key, a_claim())
+    async with Redis.from_url(own_server.url) as client:
+        await client.config_set("maxmemory", 1)
+        with pytest.raises(StoreUnavailable, match="memory"):
+            await store.claim(a_key(), a_claim())
+    await store.aclose()
+
+
+async def test_an_absent_server_is_reported_within_the_budget() -> None:
+    store = RedisStore.from_url(f"redis://127.0.0.1:{free_port()}", budget=0.2)
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        await store.claim(a_key(), a_claim())
+    assert time.monotonic() - begun < 0.5
+    await store.aclose()
+
+
+@pytest.mark.parametrize("own_client", [True, False])
+async def test_a_paused_server_costs_the_budget_and_leaves_no_ghost(
+    own_server: RedisServer, own_client: bool, key: Key
+) -> None:
+    """Also with a client whose own settings would try for a minute."""
+    client = Redis.from_url(own_server.url)
+    store = (
+        RedisStore(client, budget=0.5)
+        if own_client
+        else RedisStore.from_url(own_server.url, budget=0.5)
+    )
+    await store.claim(a_key(), a_claim())
+    own_server.pause()
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        await store.claim(key, a_claim("ghost"))
+    took = time.monotonic() - begun
+    own_server.resume()
+    assert took < 1.0
+    while store._ghosts._ghosts:  # the ghost is withdrawn by itself
+        await asyncio.sleep(0)
+    assert not await client.exists(store._name(key))
+    await store.aclose()
+    await client.aclose()
+
+
+async def test_a_ghost_that_was_applied_is_withdrawn(
+    own_server: RedisServer, key: Key
+) -> None:
+    """The reply is lost, not the request: the worst case of a claim whose fate is unknown."""
+    async with Redis.from_url(own_server.url) as client:
+        store = RedisStore.from_url(own_server.url, budget=0.3)
+        assert await store.claim(key, a_claim("ghost")) == Claimed()
+        not_after = await store._server.not_after(store._server.deadline())
+        store._ghosts.add(
+            store._name(key), b"\x01P" + a_claim("ghost").owner, not_after
+        )
+        assert await client.exists(store._name(key))
+        while store._ghosts._ghosts:
+            await asyncio.sleep(0)
+        assert await store._server.read_clock() > not_after
+        assert not await client.exists(store._name(key))
+        await store.aclose()
+
+
+async def test_records_survive_a_restart_and_the_store_reconnects(
+    own_server: RedisServer, key: Key
+) -> None:
+    store = RedisStore.from_url(own_server.url)
+    await store.claim(key, a_claim())
+    await store.complete(key, a_claim(), Completed(b"done"))
+    own_server.stop()
+    with pytest.raises(StoreUnavailable):
+        await store.claim(key, a_claim("b"))
+    own_server.start()
+    assert isinstance(await store.claim(key, a_claim("b")), Finished)
+    await store.aclose()
+
+
+async def test_a_wait_survives_a_store_that_is_away(
+    own_server: RedisServer, key: Key
+) -> None:
+    store = RedisStore.from_url(own_server.url, budget=0.2)
+    await store.claim(key, a_claim(lease=30))
+    seen = await held(store, key, a_claim("b"))
+    wait = asyncio.create_task(store.wait(key, seen, 20))
+    await store.wait(key, seen, 0.05)
+    own_server.stop()
+    own_server.start()
+    await store.complete(key, a_claim(), Completed(b"done"))
+    assert isinstance(await wait, Finished)
+    await store.aclose()
+
+
+def test_a_synchronous_client_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"redis\.asyncio"):
+        RedisStore(sync_redis.Redis())  # type: ignore[arg-type] # the mistake under test
+
+
+async def test_a_client_that_decodes_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="decode_responses"):
+        RedisStore(Redis(decode_responses=True))
+
+
+@pytest.mark.parametrize(
+    "options", [{"namespace": ""}, {"namespace": "a{b}"}, {"budget": 0.0}]
+)
+def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        RedisStore(Redis(), **options)  # type: ignore[arg-type] # the mistake under test
+
+
+def test_a_url_that_cannot_work_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="http://"):
+        RedisStore.from_url("http://localhost")

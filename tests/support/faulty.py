@@ -1,0 +1,66 @@
+"""A store that fails on request, in front of a real one."""
+
+from origin_middleware import MemoryStore, StoreError, StoreUnavailable
+from origin_middleware.key import Key
+from origin_middleware.lifecycle import (
+    Absent,
+    Answer,
+    Claim,
+    Finished,
+    Held,
+    Outcome,
+    Preceded,
+    Recorded,
+)
+
+
+class FaultyStore:
+    """`faults` names the methods that fail, and how; `calls` is what was asked, in order."""
+
+    def __init__(self) -> None:
+        self.behind = MemoryStore()
+        self.faults: dict[str, StoreError] = {}
+        self.calls: list[str] = []
+
+    def away(self, *methods: str) -> None:
+        self.faults = {method: StoreUnavailable("away") for method in methods}
+
+    async def claim(self, key: Key, claim: Claim, /) -> Answer:
+        self._asked("claim")
+        return await self.behind.claim(key, claim)
+
+    async def take_over(self, key: Key, claim: Claim, /) -> Answer:
+        self._asked("take_over")
+        return await self.behind.take_over(key, claim)
+
+    async def wait(
+        self, key: Key, held: Held, timeout: float, /
+    ) -> Absent | Held | Finished:
+        self._asked("wait")
+        return await self.behind.wait(key, held, timeout)
+
+    async def renew(self, key: Key, claim: Claim, /) -> bool:
+        self._asked("renew")
+        return await self.behind.renew(key, claim)
+
+    async def complete(
+        self, key: Key, claim: Claim, outcome: Outcome, /
+    ) -> Recorded | Preceded:
+        self._asked("complete")
+        return await self.behind.complete(key, claim, outcome)
+
+    async def release(self, key: Key, claim: Claim, /) -> bool:
+        self._asked("release")
+        return await self.behind.release(key, claim)
+
+    async def abandon(self, key: Key, claim: Claim, /) -> bool:
+        self._asked("abandon")
+        return await self.behind.abandon(key, claim)
+
+    async def aclose(self) -> None:
+        self._asked("aclose")
+
+    def _asked(self, method: str) -> None:
+        self.calls.append(method)
+        if method in self.faults:
+            raise self.faults[method]

@@ -1,0 +1,71 @@
+"""Stores to run one behaviour suite over, each with a hand on its clock."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from secrets import token_hex
+
+from redis.asyncio import Redis
+
+from origin_middleware import MemoryStore, Store
+from origin_middleware.key import Key
+from origin_middleware.lifecycle import Claim, Fingerprint, OwnerToken
+from origin_middleware.stores.redis import RedisStore
+
+
+@dataclass
+class Clock:
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Bench:
+    """A store, and `advance`: seconds pass for all of its records."""
+
+    store: Store
+    advance: Callable[[float], Awaitable[None]]
+
+
+def memory_bench() -> Bench:
+    clock = Clock()
+
+    async def advance(seconds: float) -> None:
+        clock.now += seconds
+
+    return Bench(MemoryStore(clock=clock), advance)
+
+
+def redis_bench(client: Redis) -> Bench:
+    """A record's age is what of its time to live has passed; so taking from that ages it."""
+    namespace = f"test-{token_hex(4)}"
+
+    async def advance(seconds: float) -> None:
+        async for name in client.scan_iter(f"{namespace}:*"):
+            left = await client.pttl(name) - round(seconds * 1000)
+            if left > 0:
+                await client.pexpire(name, left)
+            else:
+                await client.delete(name)
+
+    return Bench(RedisStore(client, namespace=namespace), advance)
+
+
+def a_claim(
+    owner: str = "a",
+    fingerprint: str = "f",
+    *,
+    lease: float = 10.0,
+    retention: float = 1000.0,
+) -> Claim:
+    return Claim(
+        OwnerToken(owner.encode().ljust(16, b".")),
+        Fingerprint(fingerprint.encode().ljust(32, b".")),
+        lease,
+        retention,
+    )
+
+
+def a_key() -> Key:
+    return Key(token_hex(8))

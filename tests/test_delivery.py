@@ -1,0 +1,316 @@
+"""When the client sees which byte, and what the handler hears of the client."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
+from origin_middleware.asgi import Message, Receive, Scope, Send
+from tests.support.asgi import (
+    App,
+    Connection,
+    GatedApp,
+    chunk,
+    http_scope,
+    request,
+    start,
+)
+from tests.support.faulty import FaultyStore
+
+LENGTH_4 = start(200, [(b"content-length", b"4")])
+
+
+class Journal(FaultyStore):
+    """Notes when the record is written, among the messages that reach the client."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self.connection = connection
+
+    def _asked(self, method: str) -> None:
+        if method in ("complete", "release"):
+            self.connection.sent.append({"type": method})
+
+
+@pytest.mark.parametrize(
+    ("method", "messages", "at_the_record"),
+    [
+        ("GET", [LENGTH_4, chunk(b"done")], 0),
+        ("GET", [LENGTH_4, chunk(b"do", more=True), chunk(b"ne")], 2),
+        ("GET", [LENGTH_4, chunk(b"done", more=True), chunk(b"")], 0),
+        (
+            "GET",
+            [LENGTH_4, chunk(b"do", more=True), chunk(b"ne", more=True), chunk(b"")],
+            2,
+        ),
+        ("GET", [start(), chunk(b"done")], 1),
+        (
+            "GET",
+            [start(), chunk(b"do", more=True), chunk(b"ne", more=True), chunk(b"")],
+            3,
+        ),
+        ("GET", [start(204), chunk(b"")], 0),
+        ("GET", [start(204), chunk(b"", more=True), chunk(b"")], 0),
+        ("HEAD", [LENGTH_4, chunk(b"", more=True), chunk(b"")], 0),
+        (
+            "GET",
+            [
+                start(200, [(b"content-length", b"0")]),
+                chunk(b"", more=True),
+                chunk(b""),
+            ],
+            0,
+        ),
+    ],
+)
+async def test_the_client_cannot_have_the_whole_response_before_it_is_on_record(
+    method: str, messages: list[Message], at_the_record: int
+) -> None:
+    """The number says how many messages may have left by then: the rest of a stream does not wait."""
+    connection = Connection()
+    app = IdempotencyMiddleware(App(*messages), store=Journal(connection))
+    await app(http_scope(method=method), connection.receive, connection.send)
+    assert connection.sent.index({"type": "complete"}) == at_the_record
+    connection.sent.remove({"type": "complete"})
+    assert connection.sent == messages
+
+
+async def test_a_key_is_released_before_the_client_can_retry() -> None:
+    connection = Connection()
+    app = IdempotencyMiddleware(
+        App(start(503), chunk(b"no")), store=Journal(connection)
+    )
+    await app(http_scope(), connection.receive, connection.send)
+    assert connection.sent == [start(503), {"type": "release"}, chunk(b"no")]
+
+
+async def test_a_stream_is_delivered_as_it_is_produced() -> None:
+    produced, taken = asyncio.Event(), asyncio.Event()
+
+    async def slowly(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        await send(chunk(b"first", more=True))
+        produced.set()
+        await taken.wait()
+        await send(chunk(b"last"))
+
+    connection = Connection()
+    app = IdempotencyMiddleware(slowly, store=MemoryStore())
+    running = asyncio.create_task(
+        app(http_scope(), connection.receive, connection.send)  # type: ignore[arg-type] # a coroutine
+    )
+    await produced.wait()
+    assert connection.sent == [start(), chunk(b"first", more=True)]
+    taken.set()
+    await running
+    assert (await request(app)).body == b"firstlast"
+
+
+async def test_an_informational_response_is_delivered_at_once_and_not_recorded() -> (
+    None
+):
+    hint = {"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]}
+    app = IdempotencyMiddleware(App(hint, start(), chunk(b"done")), store=MemoryStore())
+    assert (await request(app)).sent[0] == hint
+    assert [message["type"] for message in (await request(app)).sent] == [
+        "http.response.start",
+        "http.response.body",
+    ]
+
+
+async def test_an_extension_that_cannot_be_recorded_is_delivered_and_not_kept() -> None:
+    messages = [start(), {"type": "http.response.zerocopysend", "file": 3}, chunk(b"")]
+    inner = App(*messages)
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    assert (await request(app)).sent == messages
+    assert (await request(app)).code == "not-replayable"
+
+
+async def test_a_file_that_the_server_was_asked_to_send_is_recorded(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "report.pdf"
+    file.write_bytes(b"%PDF" * 100_000)
+    inner = App(start(), {"type": "http.response.pathsend", "path": str(file)})
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    for _ in range(2):
+        assert (await request(app)).body == b"%PDF" * 100_000
+    assert inner.executions == 1
+
+
+async def test_an_event_stream_is_never_recorded() -> None:
+    headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+    messages = [start(200, headers), chunk(b"data: 1\n\n", more=True), chunk(b"")]
+    inner = App(*messages)
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    assert (await request(app)).sent == messages
+    assert (await request(app)).code == "not-replayable"
+    assert inner.executions == 1
+
+
+async def test_an_event_stream_ends_when_its_client_leaves() -> None:
+    headers = [(b"content-type", b"text/event-stream")]
+    heard: list[Message] = []
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send(start(200, headers))
+        heard.append(await receive())
+
+    connection = Connection()
+    app = IdempotencyMiddleware(endless, store=MemoryStore())
+    connection.leave.set()
+    await app(http_scope(), connection.receive, connection.send)
+    assert heard == [{"type": "http.disconnect"}]
+
+
+async def test_a_stream_over_the_limit_ends_when_its_client_leaves() -> None:
+    left: list[bool] = []
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        try:
+            while True:
+                await send(chunk(b"x" * 50, more=True))
+        except OSError:
+            left.append(True)
+
+    connection = Connection()
+    app = IdempotencyMiddleware(
+        endless, store=MemoryStore(), policy=Policy(max_response_bytes=100)
+    )
+    connection.leave.set()
+    await app(http_scope(), connection.receive, connection.send)
+    assert left == [True]
+    assert (await request(app)).code == "not-replayable"
+
+
+async def test_a_client_that_leaves_is_not_noticed_while_its_response_is_recorded() -> (
+    None
+):
+    """Starlette would cancel the stream, and the effect would be half done."""
+    connection = Connection()
+
+    async def with_listener(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "http.request"
+        listener = asyncio.ensure_future(receive())
+        connection.leave.set()
+        await send(start())
+        await send(chunk(b"still", more=True))
+        assert not listener.done()
+        await send(chunk(b" here"))
+        assert await listener == {"type": "http.disconnect"}
+
+    app = IdempotencyMiddleware(with_listener, store=MemoryStore())
+    await app(http_scope(), connection.receive, connection.send)
+    assert connection.sent == []
+    assert (await request(app)).body == b"still here"
+
+
+async def test_a_request_that_is_cancelled_still_runs_to_its_record() -> None:
+    inner = GatedApp()
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    connection = Connection()
+    running = asyncio.create_task(
+        app(http_scope(), connection.receive, connection.send)  # type: ignore[arg-type] # a coroutine
+    )
+    await inner.entered.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    inner.gate.set()
+    assert (await request(app)).body == b"done"
+    assert inner.executions == 1
+    assert connection.sent == []
+
+
+async def test_a_request_cancelled_while_its_claim_is_under_way_leaves_no_claim_behind() -> (
+    None
+):
+    """The claim is in the task that cannot be cancelled, so it is followed by its execution."""
+    inner, connection = App(), Connection()
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    running = asyncio.create_task(
+        app(http_scope(), connection.receive, connection.send)  # type: ignore[arg-type] # a coroutine
+    )
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await request(app)).body == b"done"
+    assert inner.executions == 1
+
+
+async def test_a_client_that_leaves_during_its_upload_claims_nothing() -> None:
+    inner, store = App(), FaultyStore()
+    app = IdempotencyMiddleware(inner, store=store)
+    connection = Connection(b"half", cut_off=True)
+    await app(http_scope(), connection.receive, connection.send)
+    assert inner.executions == 0
+    assert store.calls == []
+
+
+async def test_a_handler_that_ignores_its_body_is_recorded_all_the_same() -> None:
+    inner = App()
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    for _ in range(2):
+        assert (await request(app, b"never", b" read")).status == 200
+    assert inner.executions == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 1_048_576, 1_048_577, 5_000_000])
+async def test_the_handler_gets_the_body_that_the_client_sent(size: int) -> None:
+    got: list[bytes] = []
+
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        more = True
+        while more:
+            message = await receive()
+            got.append(message["body"])
+            more = message["more_body"]
+        await send(start())
+        await send(chunk(b""))
+
+    body = bytes(range(256)) * (size // 256 + 1)
+    pieces = [body[:size][at : at + 300_000] for at in range(0, size, 300_000)]
+    app = IdempotencyMiddleware(reads, store=MemoryStore())
+    assert (await request(app, *pieces)).status == 200
+    assert b"".join(got) == body[:size]
+
+
+async def test_shutdown_waits_for_what_runs_and_then_closes_the_store() -> None:
+    """What a server cancelled at the end of its grace period is recorded before the process ends."""
+    inner, store = GatedApp(), FaultyStore()
+    log: list[str] = []
+
+    async def with_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await inner(scope, receive, send)
+            return
+        assert (await receive())["type"] == "lifespan.startup"
+        await send({"type": "lifespan.startup.complete"})
+        assert (await receive())["type"] == "lifespan.shutdown"
+        log.append(f"shut down after {store.calls}")
+        await send({"type": "lifespan.shutdown.complete"})
+
+    app = IdempotencyMiddleware(with_lifespan, store=store)
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    running.cancel()
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Message:
+        inner.gate.set()
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        log.append(message["type"])
+
+    await app({"type": "lifespan"}, receive, send)
+    assert log == [
+        "lifespan.startup.complete",
+        "shut down after ['claim', 'complete']",
+        "lifespan.shutdown.complete",
+    ]
+    assert store.calls[-1] == "aclose"
