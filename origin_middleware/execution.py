@@ -43,7 +43,6 @@ class Guard:
 
     app: ASGIApp
     store: Store
-    policy: Policy
     observe: Observer
     running: Running
 
@@ -51,8 +50,9 @@ class Guard:
 class Execution:
     """One run of the handler, under one claim."""
 
-    def __init__(self, guard: Guard, key: Key, claim: Claim) -> None:
+    def __init__(self, guard: Guard, policy: Policy, key: Key, claim: Claim) -> None:
         self._guard = guard
+        self._policy = policy
         self._key = key
         self._claim = claim
         self._ended = asyncio.Event()
@@ -68,7 +68,7 @@ class Execution:
     async def run(self, scope: Scope, body: RequestBody, client: Client) -> None:
         """Raises what the handler raises."""
         method = scope["method"]
-        limit = self._guard.policy.max_response_bytes
+        limit = self._policy.max_response_bytes
 
         async def conclude(
             status: int, response: StoredResponse | None
@@ -132,7 +132,7 @@ class Execution:
 
     async def _fail(self, status: int | None) -> None:
         self._renewal.stop()
-        store, release = self._guard.store, self._guard.policy.on_failure == "release"
+        store, release = self._guard.store, self._policy.on_failure == "release"
         give_up = store.release if release else store.abandon
         await self._persist(lambda: give_up(self._key, self._claim))
         self._guard.observe(seen.Failed(self._key, status, released=release))

@@ -6,7 +6,6 @@ The flow of a request with a key is `Exchange`, read from the top.
 """
 
 import asyncio
-import logging
 import secrets
 from contextlib import suppress
 from typing import assert_never
@@ -33,8 +32,8 @@ from .execution import Execution, Guard
 from .fingerprint import fingerprint
 from .key import Key, MalformedKey, read_key
 from .lifecycle import Answer, Claim, Claimed, OwnerToken
-from .observer import Event, LoggingObserver, Observer
-from .policy import Policy
+from .observer import LoggingObserver, Observer, contained
+from .policy import Policy, PolicyOf, policy_of
 from .problem import refuse
 from .response import StoredResponse
 from .running import Running
@@ -44,6 +43,8 @@ from .stores import Store
 class IdempotencyMiddleware:
     """`app.add_middleware(IdempotencyMiddleware, store=..., policy=Policy(...))`
 
+    `policy` may be a function of the ASGI scope, for apps whose paths differ; where it
+    returns None, the request is passed through untouched.
     Raises ConfigurationError for a store or a policy that cannot work.
     """
 
@@ -52,44 +53,45 @@ class IdempotencyMiddleware:
         app: ASGIApp,
         *,
         store: Store,
-        policy: Policy = Policy(),
+        policy: Policy | PolicyOf = Policy(),
         observer: Observer | None = None,
     ) -> None:
-        _check(store, policy)
-        observe = _contained(observer or LoggingObserver())
-        self._guard = Guard(app, store, policy, observe, Running())
-        self._header = policy.header.lower().encode("ascii")
+        _check(store)
+        observe = contained(observer or LoggingObserver())
+        self._guard = Guard(app, store, observe, Running())
+        self._policy_of = policy_of(policy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         guard = self._guard
         if scope["type"] == "lifespan":
             receive, send = guard.running.lifespan(receive, send, guard.store)
-        if scope["type"] != "http":
+        policy = self._policy_of(scope) if scope["type"] == "http" else None
+        if policy is None:
             await guard.app(scope, receive, send)
             return
-        match read_key(scope["headers"], self._header):
-            case None if not guard.policy.require_key:
+        match read_key(scope["headers"], policy.header_name):
+            case None if not policy.require_key:
                 await guard.app(scope, receive, send)
             case None:
-                await self._refuse(send, Refusal.KEY_MISSING, "send it as")
+                guard.observe(seen.Refused(None, Refusal.KEY_MISSING))
+                await refuse(send, Refusal.KEY_MISSING, f"Send it as {policy.header}.")
             case MalformedKey(reason):
-                await self._refuse(send, Refusal.KEY_MALFORMED, reason)
+                guard.observe(seen.Refused(None, Refusal.KEY_MALFORMED))
+                await refuse(send, Refusal.KEY_MALFORMED, f"{policy.header}: {reason}.")
             case key:
                 client = Client(receive, send)
-                await guard.running.outlive(
-                    client, Exchange(guard, key, scope, client).run()
-                )
-
-    async def _refuse(self, send: Send, refusal: Refusal, reason: str) -> None:
-        self._guard.observe(seen.Refused(None, refusal))
-        await refuse(send, refusal, f"{self._guard.policy.header}: {reason}.")
+                exchange = Exchange(guard, policy, key, scope, client)
+                await guard.running.outlive(client, exchange.run())
 
 
 class Exchange:
     """One request with a key. Lives in a task that the request cannot cancel."""
 
-    def __init__(self, guard: Guard, key: Key, scope: Scope, client: Client) -> None:
+    def __init__(
+        self, guard: Guard, policy: Policy, key: Key, scope: Scope, client: Client
+    ) -> None:
         self._guard = guard
+        self._policy = policy
         self._key = key
         self._scope = scope
         self._client = client
@@ -106,7 +108,7 @@ class Exchange:
     async def _answer(self, claim: Claim) -> None:
         match await self._verdict(claim):
             case Execute():
-                execution = Execution(self._guard, self._key, claim)
+                execution = Execution(self._guard, self._policy, self._key, claim)
                 await execution.run(self._scope, self._body, self._client)
             case Replay(response):
                 await self._replay(response)
@@ -123,7 +125,7 @@ class Exchange:
         try:
             return await self._ask(claim)
         except StoreUnavailable:
-            return decide_without_store(self._guard.policy.on_store_unavailable)
+            return decide_without_store(self._policy.on_store_unavailable)
         except RecordDamaged:
             return Refuse(Refusal.RECORD_DAMAGED)
 
@@ -145,12 +147,12 @@ class Exchange:
                     return verdict
 
     def _decide(self, answer: Answer, claim: Claim) -> Decision:
-        policy = self._guard.policy
+        policy = self._policy
         patience_left = policy.patience - self._elapsed()
         return decide(answer, claim.fingerprint, policy.on_abandoned, patience_left)
 
     def _claim(self) -> Claim:
-        policy = self._guard.policy
+        policy = self._policy
         return Claim(
             owner=OwnerToken(secrets.token_bytes(16)),
             fingerprint=fingerprint(self._scope, self._body.digest),
@@ -182,26 +184,10 @@ class Exchange:
         return asyncio.get_running_loop().time() - self._begun
 
 
-def _check(store: Store, policy: Policy) -> None:
+def _check(store: Store) -> None:
     if isinstance(store, type) or not isinstance(store, Store):
         raise ConfigurationError(
             f"IdempotencyMiddleware(store={store!r}): store must be a store, such as "
             "MemoryStore() for one process, or RedisStore(client) around a "
             "redis.asyncio client."
         )
-    if not isinstance(policy, Policy):
-        raise ConfigurationError(
-            f"IdempotencyMiddleware(policy={policy!r}): policy must be a Policy(...)."
-        )
-
-
-def _contained(observer: Observer) -> Observer:
-    """An observer that fails must not fail the request it was told about."""
-
-    def observe(event: Event, /) -> None:
-        try:
-            observer(event)
-        except Exception:  # a watcher may raise anything
-            logging.getLogger("origin_middleware").exception("The observer failed.")
-
-    return observe

@@ -160,3 +160,15 @@ def _described(event: Event) -> str:
 
 def key_digest(key: Key) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+def contained(observer: Observer) -> Observer:
+    """An observer that fails must not fail the request it was told about."""
+
+    def observe(event: Event, /) -> None:
+        try:
+            observer(event)
+        except Exception:  # a watcher may raise anything
+            logging.getLogger("origin_middleware").exception("The observer failed.")
+
+    return observe

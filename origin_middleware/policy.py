@@ -1,10 +1,12 @@
 """Every number and rule of the middleware, validated where it is written."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import isfinite
-from typing import Literal, get_args
+from typing import Literal, Never, get_args
 
+from .asgi import Scope
 from .decision import OnAbandoned, OnStoreUnavailable
 from .errors import ConfigurationError
 
@@ -65,8 +67,12 @@ class Policy:
     on_store_unavailable: OnStoreUnavailable = "refuse"
     """No claim could be made: refuse (503), or run the handler unprotected."""
 
+    header_name: bytes = field(init=False, repr=False, compare=False)
+    """`header` the way ASGI delivers names."""
+
     def __post_init__(self) -> None:
         self._check_names()
+        object.__setattr__(self, "header_name", self.header.lower().encode("ascii"))
         for name in ("lease", "patience", "retention"):
             self._check_seconds(name)
         if self.lease < _SHORTEST_LEASE:
@@ -113,7 +119,22 @@ class Policy:
         if not number or not isfinite(value) or value < 0:
             self._refuse(name, "a number of seconds, 0 or more")
 
-    def _refuse(self, name: str, expected: str) -> None:
+    def _refuse(self, name: str, expected: str) -> Never:
         raise ConfigurationError(
             f"Policy({name}={getattr(self, name)!r}): {name} must be {expected}."
         )
+
+
+PolicyOf = Callable[[Scope], Policy | None]
+
+
+def policy_of(policy: Policy | PolicyOf) -> PolicyOf:
+    """Raises ConfigurationError for what is neither."""
+    if isinstance(policy, Policy):
+        return lambda _: policy
+    if isinstance(policy, type) or not callable(policy):
+        raise ConfigurationError(
+            f"IdempotencyMiddleware(policy={policy!r}): policy must be a Policy(...), "
+            "or a function that returns one for an ASGI scope."
+        )
+    return policy

@@ -67,7 +67,7 @@ class Journal(FaultyStore):
 async def test_the_client_cannot_have_the_whole_response_before_it_is_on_record(
     method: str, messages: list[Message], at_the_record: int
 ) -> None:
-    """The number says how many messages may have left by then: the rest of a stream does not wait."""
+    """The number says how many messages have left by then: a stream does not wait."""
     connection = Connection()
     app = IdempotencyMiddleware(App(*messages), store=Journal(connection))
     await app(http_scope(method=method), connection.receive, connection.send)
@@ -98,7 +98,7 @@ async def test_a_stream_is_delivered_as_it_is_produced() -> None:
     connection = Connection()
     app = IdempotencyMiddleware(slowly, store=MemoryStore())
     running = asyncio.create_task(
-        app(http_scope(), connection.receive, connection.send)  # type: ignore[arg-type] # a coroutine
+        app(http_scope(), connection.receive, connection.send)
     )
     await produced.wait()
     assert connection.sent == [start(), chunk(b"first", more=True)]
@@ -213,7 +213,7 @@ async def test_a_request_that_is_cancelled_still_runs_to_its_record() -> None:
     app = IdempotencyMiddleware(inner, store=MemoryStore())
     connection = Connection()
     running = asyncio.create_task(
-        app(http_scope(), connection.receive, connection.send)  # type: ignore[arg-type] # a coroutine
+        app(http_scope(), connection.receive, connection.send)
     )
     await inner.entered.wait()
     running.cancel()
@@ -225,14 +225,14 @@ async def test_a_request_that_is_cancelled_still_runs_to_its_record() -> None:
     assert connection.sent == []
 
 
-async def test_a_request_cancelled_while_its_claim_is_under_way_leaves_no_claim_behind() -> (
-    None
-):
-    """The claim is in the task that cannot be cancelled, so it is followed by its execution."""
+async def test_a_request_cancelled_during_its_claim_leaves_no_claim_behind() -> None:
+    """The claim is in the task that cannot be cancelled, so it is followed by its
+    execution.
+    """
     inner, connection = App(), Connection()
     app = IdempotencyMiddleware(inner, store=MemoryStore())
     running = asyncio.create_task(
-        app(http_scope(), connection.receive, connection.send)  # type: ignore[arg-type] # a coroutine
+        app(http_scope(), connection.receive, connection.send)
     )
     await asyncio.sleep(0)
     running.cancel()
@@ -280,7 +280,7 @@ async def test_the_handler_gets_the_body_that_the_client_sent(size: int) -> None
 
 
 async def test_shutdown_waits_for_what_runs_and_then_closes_the_store() -> None:
-    """What a server cancelled at the end of its grace period is recorded before the process ends."""
+    """What a server cancelled when its grace period ended is recorded all the same."""
     inner, store = GatedApp(), FaultyStore()
     log: list[str] = []
 

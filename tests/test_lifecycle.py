@@ -1,4 +1,4 @@
-"""Properties of the lifecycle itself: agreement between stores would not find a fault that they share."""
+"""Properties of the lifecycle itself: agreement does not find a shared fault."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What a request gets, situation by situation, on a store in memory and on a real server."""
+"""What a request gets, situation by situation, in memory and on a real server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from origin_middleware import (
 from origin_middleware import observer as seen
 from origin_middleware.decision import Refusal
 from origin_middleware.key import Key
-from origin_middleware.lifecycle import Completed, NotReplayable
+from origin_middleware.lifecycle import Completed, Held, NotReplayable
 from origin_middleware.observer import Event
 from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import (
@@ -361,9 +361,7 @@ async def test_without_a_store_the_handler_does_not_run() -> None:
     assert events == [seen.Refused(Key("intent-1"), Refusal.STORE_UNAVAILABLE)]
 
 
-async def test_without_a_store_the_handler_runs_where_the_policy_says_so_and_it_is_told() -> (
-    None
-):
+async def test_without_a_store_the_handler_runs_where_the_policy_says_so() -> None:
     inner, store, events = App(), FaultyStore(), list[Event]()
     store.away("claim")
     app = IdempotencyMiddleware(
@@ -425,15 +423,13 @@ async def test_a_response_of_just_the_limit_is_kept(store: Store) -> None:
     assert (await request(app)).body == b"x" * 100
 
 
-async def test_when_the_record_cannot_be_written_the_response_is_delivered_all_the_same() -> (
-    None
-):
+async def test_a_response_whose_record_cannot_be_written_is_delivered() -> None:
     inner, store, events = App(), FaultyStore(), list[Event]()
     store.away("complete")
     app = IdempotencyMiddleware(inner, store=store, observer=events.append)
     assert (await request(app)).body == b"done"
     assert events == [seen.NotRecorded(Key("intent-1"))]
-    assert not isinstance(await store.claim(Key("intent-1"), a_claim()), type(None))
+    assert isinstance(await store.claim(Key("intent-1"), a_claim()), Held)
     store.away()
     await app._guard.running.drain()  # it goes on behind the response
     assert events[-1] == seen.RecordedLate(Key("intent-1"))

@@ -32,7 +32,9 @@ PASSED = st.sampled_from([3.0, 7.0, 11.0, 60.0])
 
 
 class Agreement(RuleBasedStateMachine):
-    """Time passes only through `advance`; what a real server takes meanwhile is rounded away."""
+    """Time passes only through `advance`; what a real server takes meanwhile is rounded
+    away.
+    """
 
     def __init__(self, bench: Bench, runner: asyncio.Runner) -> None:
         super().__init__()

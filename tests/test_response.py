@@ -1,0 +1,51 @@
+"""The recorded response goes out as it came in, or is refused as damaged."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from origin_middleware import RecordDamaged
+from origin_middleware.response import StoredResponse, end_to_end
+
+HEADERS = st.lists(
+    st.tuples(st.binary(max_size=40), st.binary(max_size=80)), max_size=8
+)
+
+
+@given(st.integers(100, 599), HEADERS, st.binary(max_size=500))
+def test_what_was_recorded_is_what_is_read(
+    status: int, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    response = StoredResponse(status, headers, body)
+    assert StoredResponse.from_bytes(response.to_bytes()) == response
+
+
+@given(st.integers(0, 40))
+def test_a_record_cut_off_in_its_headers_is_damaged(length: int) -> None:
+    whole = StoredResponse(
+        200, [(b"content-type", b"text/plain; charset=utf-8")], b""
+    ).to_bytes()
+    with pytest.raises(RecordDamaged):
+        StoredResponse.from_bytes(whole[: min(length, len(whole) - 1)])
+
+
+def test_a_record_of_another_format_is_damaged() -> None:
+    with pytest.raises(RecordDamaged, match="format 2"):
+        StoredResponse.from_bytes(b"\x02" + StoredResponse(200, [], b"").to_bytes()[1:])
+
+
+@given(st.binary(max_size=60))
+def test_nothing_that_is_read_raises_anything_else(data: bytes) -> None:
+    with suppress(RecordDamaged):
+        StoredResponse.from_bytes(data)
+
+
+def test_headers_of_one_connection_are_left_out() -> None:
+    headers = [
+        (b"Transfer-Encoding", b"chunked"),
+        (b"x-kept", b"1"),
+        (b"keep-alive", b"5"),
+    ]
+    assert end_to_end(headers) == [(b"x-kept", b"1")]
