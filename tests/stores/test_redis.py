@@ -13,14 +13,15 @@ from origin_middleware.key import Key
 from origin_middleware.lifecycle import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.server import LateClaim
-from tests.support.servers import RedisServer, free_port, valkey
+from sample_origin.redis_server import free_port
+from tests.support.servers import RedisServer, running, valkey
 from tests.support.stores import a_claim, a_key
 
 
 @pytest.fixture
 def own_server() -> Iterator[RedisServer]:
     """A server that the test may stop."""
-    with RedisServer(valkey()) as server:
+    with running(valkey()) as server:
         yield server
 
 
@@ -287,5 +288,5 @@ def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> Non
 
 
 def test_a_url_that_cannot_work_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="http://"):
+    with pytest.raises(ConfigurationError, match="redis://"):
         RedisStore.from_url("http://localhost")

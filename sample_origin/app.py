@@ -1,0 +1,152 @@
+"""The paid API: `uvicorn sample_origin.app:app`.
+
+    GET  /api/joke         paid
+    POST /premium/report   paid; takes {"topic": "tea"}
+    GET  /health           free
+
+A paid request writes a row into the ledger, which stands for its side effect.
+
+Environment:
+    REDIS_URL   where the records are kept; without it, in this process
+    LEDGER      the file of the side effects (default: ledger.jsonl)
+    LEASE       seconds for which a dead worker's claim holds up a retry (default: 10)
+
+To see failures: `?seconds=2` makes a paid handler take that long after its side effect.
+While a file exists that is named as the ledger with `.outage` at its end, paid handlers
+answer 503, as if what they depend on were down.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from json import JSONDecodeError
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from origin_middleware import (
+    IdempotencyMiddleware,
+    MemoryStore,
+    Policy,
+    StoreUnavailable,
+)
+from origin_middleware.asgi import Scope
+from origin_middleware.stores.redis import RedisStore
+
+from .ledger import Ledger
+
+_log = logging.getLogger("uvicorn.error")
+
+# Whatever is not named free is paid: a forgotten route must not be a free one.
+FREE = frozenset({"/health"})
+PAID = Policy(require_key=True, lease=float(os.environ.get("LEASE", "10")))
+
+INTENT = "x-settlement-intent-id"
+LONGEST_WORK = 60.0
+
+
+def policy_of(scope: Scope) -> Policy | None:
+    return None if scope["path"] in FREE else PAID
+
+
+async def joke(request: Request) -> Response:
+    serial = await _work(request, "joke")
+    joke = "I know a UDP joke, but you might not get it."
+    return JSONResponse({"joke": joke, "serial": serial})
+
+
+async def report(request: Request) -> Response:
+    topic = await _topic(request)
+    serial = await _work(request, "report")
+    return JSONResponse({"report": f"All about {topic}.", "serial": serial}, 201)
+
+
+async def health(request: Request) -> Response:
+    """Tells which intent arrived, to show that a forged one does not."""
+    return JSONResponse({"status": "ok", "intent": request.headers.get(INTENT)})
+
+
+def create_app(redis_url: str | None, ledger: Path) -> Starlette:
+    store = RedisStore.from_url(redis_url) if redis_url else MemoryStore()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if isinstance(store, RedisStore):
+            await _reach(store, redis_url or "")
+        else:
+            _log.warning(
+                "REDIS_URL is not set: records are kept in this process. They end with "
+                "it, and other workers do not see them. Do not take payments like this."
+            )
+        yield
+
+    app = Starlette(
+        routes=[
+            Route("/api/joke", joke),
+            Route("/premium/report", report, methods=["POST"]),
+            Route("/health", health),
+        ],
+        lifespan=lifespan,
+    )
+    app.add_middleware(IdempotencyMiddleware, store=store, policy=policy_of)
+    app.state.ledger = Ledger(ledger)
+    app.state.outage = ledger.with_name(ledger.name + ".outage")
+    return app
+
+
+async def _reach(store: RedisStore, url: str) -> None:
+    try:
+        await store.check()
+    except StoreUnavailable as exc:
+        server = urlsplit(url)  # without the credentials that it may carry
+        raise RuntimeError(
+            f"REDIS_URL: {server.hostname}:{server.port or 6379} cannot be reached "
+            f"({exc}). Start it, or unset REDIS_URL to keep records in memory."
+        ) from None  # redis-py's traceback says nothing that this does not
+
+
+async def _work(request: Request, effect: str) -> str:
+    """The side effect. Its serial number is new each time: a second one would show."""
+    if request.app.state.outage.exists():
+        raise HTTPException(503, "What this depends on is down.")
+    seconds = _seconds(request)
+    serial = secrets.token_hex(4)
+    ledger: Ledger = request.app.state.ledger
+    ledger.append(effect=effect, serial=serial, intent=request.headers[INTENT])
+    await asyncio.sleep(seconds)
+    return serial
+
+
+def _seconds(request: Request) -> float:
+    try:
+        seconds = float(request.query_params.get("seconds", "0"))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_WORK:
+        detail = f"seconds must be a number from 0 to {LONGEST_WORK:.0f}"
+        raise HTTPException(400, detail)
+    return seconds
+
+
+async def _topic(request: Request) -> str:
+    try:
+        body = await request.json()
+    except (JSONDecodeError, UnicodeDecodeError):
+        body = None
+    topic = body.get("topic") if isinstance(body, dict) else None
+    if not isinstance(topic, str):
+        raise HTTPException(400, 'send JSON such as {"topic": "tea"}')
+    return topic
+
+
+app = create_app(
+    os.environ.get("REDIS_URL"), Path(os.environ.get("LEDGER", "ledger.jsonl"))
+)

@@ -1,0 +1,132 @@
+"""The paid API by itself, as `uvicorn sample_origin.app:app` runs it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sample_origin.app import create_app
+from sample_origin.ledger import Ledger
+from sample_origin.redis_server import free_port
+
+PAID = {"x-settlement-intent-id": "intent-1"}
+TEA = {"topic": "tea"}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.jsonl")
+
+
+@pytest.fixture
+async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(None, tmp_path / "ledger.jsonl")
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+async def test_a_paid_report_is_one_row(
+    http: httpx.AsyncClient, ledger: Ledger
+) -> None:
+    first = await http.post("/premium/report", json=TEA, headers=PAID)
+    second = await http.post("/premium/report", json=TEA, headers=PAID)
+    assert first.status_code == second.status_code == 201
+    assert first.content == second.content
+    (row,) = ledger.rows()
+    assert row["intent"] == "intent-1"
+    assert row["serial"] == first.json()["serial"]
+
+
+async def test_without_an_intent_paid_routes_are_closed(
+    http: httpx.AsyncClient, ledger: Ledger
+) -> None:
+    """Calling the origin directly is not free, whatever the path."""
+    for path in ("/api/joke", "/premium/report", "/nowhere", "/health/"):
+        assert (await http.post(path, json=TEA)).json()["code"] == "key-missing"
+    assert ledger.rows() == []
+
+
+async def test_health_is_free(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/health")).json() == {"status": "ok", "intent": None}
+
+
+@pytest.mark.parametrize("seconds", ["x", "-1", "61", "nan"])
+async def test_bad_input_is_400_and_costs_nothing(
+    http: httpx.AsyncClient, ledger: Ledger, seconds: str
+) -> None:
+    answer = await http.get("/api/joke", params={"seconds": seconds}, headers=PAID)
+    assert answer.status_code == 400
+    assert "from 0 to 60" in answer.text
+    for content in (b"", b"tea", b"[]", b'{"topic": 1}', b"\xff"):
+        bad = await http.post(
+            "/premium/report",
+            content=content,
+            headers={"x-settlement-intent-id": "other"},
+        )
+        assert bad.status_code in (400, 422)
+    assert ledger.rows() == []
+
+
+async def test_an_outage_is_503_and_the_retry_succeeds(
+    http: httpx.AsyncClient, ledger: Ledger, tmp_path: Path
+) -> None:
+    marker = tmp_path / "ledger.jsonl.outage"
+    marker.touch()
+    assert (await http.get("/api/joke", headers=PAID)).status_code == 503
+    marker.unlink()
+    assert (await http.get("/api/joke", headers=PAID)).status_code == 200
+    assert len(ledger.rows()) == 1
+
+
+@contextmanager
+def uvicorn(tmp_path: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    clean = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "sample_origin.app:app", "--port", "0"],
+        env=clean | {"LEDGER": str(tmp_path / "ledger.jsonl")} | environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_without_redis_url_it_runs_and_says_what_that_means(tmp_path: Path) -> None:
+    with uvicorn(tmp_path) as process:
+        assert process.stderr is not None
+        told = ""
+        while not (found := re.search(r"running on (http://\S+)", told)):
+            told += process.stderr.readline()
+        assert "REDIS_URL is not set" in told
+        assert "other workers do not see them" in told
+        assert httpx.get(f"{found[1]}/health").status_code == 200
+
+
+def test_an_unreachable_redis_url_is_said_at_the_start(tmp_path: Path) -> None:
+    port = free_port()
+    with uvicorn(
+        tmp_path, REDIS_URL=f"redis://user:secret@127.0.0.1:{port}"
+    ) as process:
+        _, told = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert f"REDIS_URL: 127.0.0.1:{port} cannot be reached" in told
+    assert "unset REDIS_URL" in told
+    assert "secret" not in told
+
+
+def test_a_malformed_redis_url_is_said_at_the_start(tmp_path: Path) -> None:
+    with uvicorn(tmp_path, REDIS_URL="localhost:6379") as process:
+        _, told = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert "redis://" in told.splitlines()[-1]
