@@ -196,6 +196,8 @@ async def test_a_client_that_leaves_is_not_noticed_while_its_response_is_recorde
         assert (await receive())["type"] == "http.request"
         listener = asyncio.ensure_future(receive())
         connection.leave.set()
+        for _ in range(10):  # turns of the event loop, for the news to arrive
+            await asyncio.sleep(0)
         await send(start())
         await send(chunk(b"still", more=True))
         assert not listener.done()

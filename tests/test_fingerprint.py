@@ -23,7 +23,6 @@ def test_it_is_a_digest() -> None:
 def test_two_requests_have_one_fingerprint_only_if_they_are_equal(
     one: tuple[str, str, str, bytes], other: tuple[str, str, str, bytes]
 ) -> None:
-    """Also where bytes move from one part to the next."""
     digests = [
         fingerprint(
             http_scope(method=method, path="/" + path, query=query.encode()), body
@@ -31,6 +30,13 @@ def test_two_requests_have_one_fingerprint_only_if_they_are_equal(
         for method, path, query, body in (one, other)
     ]
     assert (digests[0] == digests[1]) == (one == other)
+
+
+def test_moving_a_byte_across_a_border_makes_another_request() -> None:
+    one = http_scope(path="/a", query=b"b")
+    other = http_scope(path="/ab", query=b"")
+    assert fingerprint(one, b"") != fingerprint(other, b"")
+    assert fingerprint(one, b"") != fingerprint(http_scope(path="/a"), b"b")
 
 
 def test_headers_that_a_retry_may_change_do_not_count() -> None:

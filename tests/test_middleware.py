@@ -259,10 +259,11 @@ async def test_a_failure_after_the_response_does_not_undo_the_record(
     store: Store,
 ) -> None:
     """Starlette runs background tasks after the last byte, in the same call."""
-    inner = App(start(), chunk(b"done"), ZeroDivisionError())
-    app = IdempotencyMiddleware(inner, store=store)
+    inner, events = App(start(), chunk(b"done"), ZeroDivisionError()), list[Event]()
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
     with pytest.raises(ZeroDivisionError):
         await request(app)
+    assert [type(event) for event in events] == [seen.Executed]
     assert (await request(app)).body == b"done"
     assert inner.executions == 1
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import origin_middleware
 
@@ -20,6 +21,9 @@ PUBLIC = {
 }
 
 
+ROOT = str(Path(origin_middleware.__file__).parent.parent)
+
+
 def test_the_public_names_are_these() -> None:
     assert set(origin_middleware.__all__) == PUBLIC
     assert all(hasattr(origin_middleware, name) for name in PUBLIC)
@@ -27,14 +31,12 @@ def test_the_public_names_are_these() -> None:
 
 def test_nothing_but_the_standard_library_is_imported() -> None:
     """-I and -S: what is installed beside the package cannot be seen at all."""
-    root = str(next(iter(origin_middleware.__path__)).removesuffix("origin_middleware"))
-    code = f"import sys; sys.path.insert(0, {root!r}); import origin_middleware"
+    code = f"import sys; sys.path.insert(0, {ROOT!r}); import origin_middleware"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
 
 
 def test_without_redis_the_message_says_what_to_install() -> None:
-    root = str(next(iter(origin_middleware.__path__)).removesuffix("origin_middleware"))
-    code = f"import sys; sys.path.insert(0, {root!r})\nimport origin_middleware.stores.redis"
+    code = f"import sys; sys.path.insert(0, {ROOT!r})\nimport origin_middleware.stores.redis"
     failed = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code],
         capture_output=True,

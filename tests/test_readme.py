@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 
 README = Path(__file__).parent.parent / "README.md"
-EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.M | re.S)
+FENCED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLES = FENCED.findall(README.read_text())
 
 
 def example(number: int, tmp_path: Path) -> dict[str, Any]:

@@ -67,7 +67,7 @@ async def test_renewal_ends_with_the_handler(messages: list[ZeroDivisionError]) 
 
 
 async def next_renewal(store: FaultyStore) -> int:
-    """What has been renewed by the time at which a timer left behind would have fired."""
+    """What was renewed by the time a timer left behind would have fired."""
     over = asyncio.Event()
     asyncio.get_running_loop().call_later(SHORT.lease, over.set)
     await over.wait()

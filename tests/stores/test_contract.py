@@ -20,6 +20,7 @@ from origin_middleware.lifecycle import (
     Preceded,
     Recorded,
 )
+from origin_middleware.stores import waiting
 from tests.support.servers import RedisServer
 from tests.support.stores import Bench, a_claim, a_key, memory_bench, redis_bench
 
@@ -41,6 +42,12 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     yield bench
     await bench.store.aclose()
     await client.aclose()
+
+
+@pytest.fixture
+def no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not woken waits longer than the test."""
+    monkeypatch.setattr(waiting, "_FLOOR", 600.0)
 
 
 @pytest.fixture
@@ -263,8 +270,9 @@ async def test_after_its_retention_a_record_is_gone(bench: Bench, key: Key) -> N
     assert await bench.store.claim(key, a_claim("b")) == Claimed()
 
 
+@pytest.mark.usefixtures("no_polling")
 async def test_a_wait_ends_with_the_completion(bench: Bench, key: Key) -> None:
-    claim = a_claim("a")
+    claim = a_claim("a", lease=600)
     await bench.store.claim(key, claim)
     waits = await started_waits(bench, key, 3)
     await bench.store.complete(key, claim, Completed(b"done"))
@@ -272,15 +280,17 @@ async def test_a_wait_ends_with_the_completion(bench: Bench, key: Key) -> None:
     assert await asyncio.gather(*waits) == [done] * 3
 
 
+@pytest.mark.usefixtures("no_polling")
 async def test_a_wait_ends_with_the_release(bench: Bench, key: Key) -> None:
-    await bench.store.claim(key, a_claim("a"))
+    await bench.store.claim(key, a_claim("a", lease=600))
     waits = await started_waits(bench, key, 3)
     await bench.store.release(key, a_claim("a"))
     assert await asyncio.gather(*waits) == [Absent()] * 3
 
 
+@pytest.mark.usefixtures("no_polling")
 async def test_a_wait_ends_when_the_owner_abandons(bench: Bench, key: Key) -> None:
-    await bench.store.claim(key, a_claim("a"))
+    await bench.store.claim(key, a_claim("a", lease=600))
     (wait,) = await started_waits(bench, key, 1)
     await bench.store.abandon(key, a_claim("a"))
     seen = await wait
@@ -317,9 +327,9 @@ async def test_a_closed_store_can_be_used_again(bench: Bench, key: Key) -> None:
 async def started_waits(
     bench: Bench, key: Key, count: int
 ) -> list["asyncio.Task[Absent | Held | Finished]"]:
-    """Waits that have begun: a wait that ends at once shows that the store is
-    listening.
-    """
+    """Waits that have looked at the record, and have found it held."""
     seen = await held(bench, key, a_claim("waiter"))
+    waits = [asyncio.create_task(bench.store.wait(key, seen, 5)) for _ in range(count)]
+    # This one shares their look, and is over long after it.
     await bench.store.wait(key, seen, 0.05)
-    return [asyncio.create_task(bench.store.wait(key, seen, 5)) for _ in range(count)]
+    return waits
