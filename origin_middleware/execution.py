@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
@@ -10,7 +11,7 @@ from .asgi import ASGIApp, Message, Scope
 from .body import RequestBody
 from .client import Client
 from .delivered import delivered
-from .errors import StoreError
+from .errors import RecordDamaged, StoreError
 from .key import Key
 from .lifecycle import (
     Claim,
@@ -31,8 +32,7 @@ from .stores import Store
 
 T = TypeVar("T")
 
-# How long a write is tried again behind the back of a response that has left, and how
-# often.
+# How long, and how often, a write is tried again after its response has left.
 _PERSIST_FOR = 30.0
 _PERSIST_EVERY = 1.0
 
@@ -64,6 +64,7 @@ class Execution:
             guard.running,
             lambda: guard.observe(seen.LeaseLost(key)),
         )
+        self._renewal.start()
 
     async def run(self, scope: Scope, body: RequestBody, client: Client) -> None:
         """Raises what the handler raises."""
@@ -77,9 +78,7 @@ class Execution:
 
         async def disconnect() -> Message:
             # Starlette cancels a stream when its client leaves, and the effect would be
-            # half done:
-            # the handler hears of it only once its response is no longer being
-            # recorded.
+            # half done. So a handler hears of it only once recording is over.
             await self._ended.wait()
             return await client.receive()
 
@@ -124,8 +123,7 @@ class Execution:
                 guard.observe(seen.ClaimMissing(key, found))
             case Preceded(by):
                 guard.observe(seen.Superseded(key))
-                if isinstance(by.outcome, Completed):
-                    return StoredResponse.from_bytes(by.outcome.response)
+                return _canonical(by.outcome)
             case _:
                 assert_never(answer)
         return None
@@ -138,8 +136,7 @@ class Execution:
         self._guard.observe(seen.Failed(self._key, status, released=release))
 
     async def _persist(self, write: Callable[[], Awaitable[T]]) -> T | None:
-        """Write now; where the store does not take it, or our caller is cancelled, go
-        on behind its back.
+        """Write now, or behind our caller's back where that fails or is cancelled.
 
         Every write can be sent twice: it carries the owner token.
         """
@@ -154,14 +151,23 @@ class Execution:
 
     async def _persist_later(self, write: Callable[[], Awaitable[T]]) -> None:
         until = _now() + _PERSIST_FOR
-        while _now() < until:
-            try:
-                await write()
-            except StoreError:
+        self._renewal.start()
+        try:
+            while _now() < until:
+                with suppress(StoreError):
+                    await write()
+                    self._guard.observe(seen.RecordedLate(self._key))
+                    return
                 await asyncio.sleep(_PERSIST_EVERY)
-            else:
-                self._guard.observe(seen.RecordedLate(self._key))
-                return
+        finally:
+            self._renewal.stop()
+
+
+def _canonical(outcome: Outcome) -> StoredResponse | None:
+    if isinstance(outcome, Completed):
+        with suppress(RecordDamaged):  # then what our own handler answered has to do
+            return StoredResponse.from_bytes(outcome.response)
+    return None
 
 
 def _now() -> float:

@@ -12,16 +12,14 @@
 
 Rules:
 - Whatever changes a record is a function in this file. It is given the record as it
-  stands and the
-  time on the store's clock, and returns the record as it shall be, with the answer to
-  the caller.
+  stands and the time on the store's clock, and returns the record as it shall be, with
+  the answer to the caller.
 - Every write after the claim presents the claim's owner token. A stale token changes
   nothing and is told so.
 - Every write that can be sent twice gives the same answer twice, because replies get
   lost.
 - A completion is evidence that the handler ran: it is written even where the claim is
-  gone, unless
-  another completion is there already. The first completion wins.
+  gone, unless another completion is there already. The first completion wins.
 """
 
 from collections.abc import Callable

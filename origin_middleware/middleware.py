@@ -1,6 +1,7 @@
-"""One line added to an app: for each idempotency key the handler's side effects happen
-once,
-and every retry gets the recorded response.
+"""One line added to an app makes its retries safe.
+
+For each idempotency key the handler's side effects happen once, and every retry gets
+the recorded response.
 
 The flow of a request with a key is `Exchange`, read from the top.
 """

@@ -1,10 +1,8 @@
-"""ASGI messages of a handler in; the same messages to the client out, the last byte
-only after the record.
+"""A handler's ASGI messages, on their way to the record and to the client.
 
-Messages reach the client as they are produced. Held back is whatever would let the
-client believe that it
-has the whole response: the last message, and before it whatever reaches the declared
-length.
+They reach the client as they are produced. Held back until the record is written is
+whatever would let the client believe that it has the whole response: the last message,
+and before it whatever reaches the declared length.
 """
 
 import asyncio

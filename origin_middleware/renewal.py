@@ -26,6 +26,9 @@ class Renewal:
         self._claim = claim
         self._running = running
         self._lost = lost
+        self._stopped = True
+
+    def start(self) -> None:
         self._stopped = False
         self._arm()
 

@@ -7,6 +7,7 @@ lifespan.shutdown waits for it.
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any
 
@@ -32,10 +33,12 @@ class Running:
         """Run to the end, even if the one who waits is cancelled. What `work` raises is
         raised here.
         """
+        task = self.spawn(work)
         try:
-            await asyncio.shield(self.spawn(work))
+            await asyncio.shield(task)
         except asyncio.CancelledError:
             client.gone = True
+            task.add_done_callback(_report)
             raise
 
     async def drain(self) -> None:
@@ -61,3 +64,11 @@ class Running:
             await send(message)
 
         return drained_receive, closing_send
+
+
+def _report(task: "asyncio.Task[None]") -> None:
+    """What the handler raised has nobody to go to any more."""
+    if not task.cancelled() and (exc := task.exception()):
+        logging.getLogger("origin_middleware").error(
+            "A handler failed after its request was cancelled.", exc_info=exc
+        )

@@ -227,6 +227,22 @@ async def test_a_request_that_is_cancelled_still_runs_to_its_record() -> None:
     assert connection.sent == []
 
 
+async def test_what_a_handler_raises_after_its_request_was_cancelled_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    inner = GatedApp(ZeroDivisionError())
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    inner.gate.set()
+    await app._guard.running.drain()
+    assert "failed after its request was cancelled" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
 async def test_a_request_cancelled_during_its_claim_leaves_no_claim_behind() -> None:
     """The claim is in the task that cannot be cancelled, so it is followed by its
     execution.

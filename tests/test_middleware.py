@@ -459,6 +459,30 @@ async def recorded_by_another(store: FaultyStore) -> bytes:
     return b"the first one"
 
 
+async def test_while_a_record_cannot_be_written_its_claim_is_renewed() -> None:
+    """Or it would be abandoned, and with `on_abandoned="execute"` run again."""
+    inner, store = App(), FaultyStore()
+    store.away("complete")
+    policy = Policy(lease=0.06, retention=60)
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    assert (await request(app)).body == b"done"
+    await store.asked("renew", 4)
+    store.away()
+    await app._guard.running.drain()
+    assert (await request(app)).body == b"done"
+
+
+async def test_a_completion_that_was_preceded_by_a_damaged_one_serves_its_own() -> None:
+    inner, store = GatedApp(), FaultyStore()
+    app = IdempotencyMiddleware(inner, store=store)
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    store.behind._records.clear()
+    await store.behind.complete(Key("intent-1"), a_claim(), Completed(b""))
+    inner.gate.set()
+    assert (await running).body == b"done"
+
+
 async def test_a_completion_that_was_preceded_by_a_large_one_serves_its_own() -> None:
     inner, store = GatedApp(), FaultyStore()
     app = IdempotencyMiddleware(inner, store=store)

@@ -29,18 +29,17 @@ def test_the_public_names_are_these() -> None:
     assert all(hasattr(origin_middleware, name) for name in PUBLIC)
 
 
-def test_nothing_but_the_standard_library_is_imported() -> None:
+def isolated(statement: str) -> "subprocess.CompletedProcess[str]":
     """-I and -S: what is installed beside the package cannot be seen at all."""
-    code = f"import sys; sys.path.insert(0, {ROOT!r}); import origin_middleware"
-    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+    code = f"import sys; sys.path.insert(0, {ROOT!r}); {statement}"
+    command = [sys.executable, "-I", "-S", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_nothing_but_the_standard_library_is_imported() -> None:
+    assert isolated("import origin_middleware").stderr == ""
 
 
 def test_without_redis_the_message_says_what_to_install() -> None:
-    code = f"import sys; sys.path.insert(0, {ROOT!r})\nimport origin_middleware.stores.redis"
-    failed = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    failed = isolated("import origin_middleware.stores.redis")
     assert "pip install 'origin-middleware[redis]'" in failed.stderr

@@ -1,6 +1,4 @@
-"""Duplicates of one key in one process share one waiter: one look at the store serves
-all of them.
-"""
+"""Duplicates of one key in one process share one waiter, and its looks at the store."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,9 +22,7 @@ class Waiting:
         self._waiters: dict[object, _Waiter] = {}
 
     async def wait(self, name: object, held: Held, timeout: float, look: Look) -> View:
-        """What `look` sees once no live lease holds the record; `held` where that takes
-        too long.
-        """
+        """What `look` sees once no live lease holds it; `held` after `timeout`."""
         waiter = self._waiters.get(name)
         if waiter is None:
             waiter = self._waiters[name] = _Waiter(look, partial(self._forget, name))

@@ -101,9 +101,8 @@ class Server:
             except (RedisError, OSError) as exc:  # TimeoutError is an OSError
                 _raise_if_final(exc)
                 if _now() + pause >= until:
-                    raise StoreUnavailable(
-                        f"Redis did not answer in time: {exc!r}"
-                    ) from exc
+                    reason = f"{type(exc).__name__} {exc}".strip()
+                    raise StoreUnavailable(f"Redis did not answer: {reason}") from exc
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 

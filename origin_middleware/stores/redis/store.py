@@ -79,7 +79,8 @@ class RedisStore:
                 health_check_interval=15,
             )
         except ValueError as exc:
-            raise ConfigurationError(f"RedisStore.from_url({url!r}): {exc}") from exc
+            # Without the URL, which may carry a password.
+            raise ConfigurationError(f"RedisStore.from_url(...): {exc}") from exc
         store = cls(Redis.from_pool(pool), namespace=namespace, budget=budget)
         store._owns_client = True
         return store
