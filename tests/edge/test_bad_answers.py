@@ -128,7 +128,7 @@ def test_the_deadline_is_for_the_whole_call(
     scripted.will(step)
     started = monotonic()
     assert exactly(facilitator.verify(JOKE, {}, 0.15)) == exactly(LATE)
-    assert 0.1 < monotonic() - started < 0.6
+    assert 0.1 < monotonic() - started < 2
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])

@@ -1,33 +1,20 @@
-"""The command line, as a person meets it."""
+"""What is in the zip, and what is said about it."""
 
 import json
+import runpy
 import stat
 import sys
 import zipfile
-from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from edge.__main__ import main
-from edge.build import RUNTIME
+from edge.build import RUNTIME, Secrets
+from tests.edge.commands import ENVIRONMENT, KEY, REPOSITORY, URL, Captured, build
 
-REPOSITORY = Path(__file__).parents[2]
-URL, KEY = "https://example.org/x402", "nf_live_SECRETKEY"
-ENVIRONMENT = {"NEXFLOW_FACILITATOR_URL": URL, "NEXFLOW_API_KEY": KEY}
 TOOLS = {"__main__.py", "build.py", "routes_file.py"}
-
-Captured = pytest.CaptureFixture[str]
-
-
-def build(
-    output: Path,
-    environment: Mapping[str, str] = ENVIRONMENT,
-    routes: Path = REPOSITORY / "routes.toml",
-) -> int:
-    arguments = ["build", "--routes", str(routes), "--output", str(output)]
-    return main(arguments, environment)
 
 
 def test_the_zip_holds_the_run_time_files_the_entry_and_the_settings(
@@ -114,64 +101,6 @@ def test_a_facilitator_on_this_machine_builds_with_a_warning(
         assert warning.startswith("warning: NEXFLOW_FACILITATOR_URL is this machine")
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "hint"),
-    [
-        ("NEXFLOW_FACILITATOR_URL", None, "is not set. Set it"),
-        ("NEXFLOW_FACILITATOR_URL", "", "is not set. Set it"),
-        ("NEXFLOW_FACILITATOR_URL", "example.org", "must start with https://"),
-        ("NEXFLOW_FACILITATOR_URL", "ftp://example.org", "must start with https://"),
-        ("NEXFLOW_FACILITATOR_URL", "https://", "must start with https://"),
-        ("NEXFLOW_FACILITATOR_URL", "https://[", "is not a URL"),
-        ("NEXFLOW_FACILITATOR_URL", "https://u:p@example.org", "credentials"),
-        ("NEXFLOW_FACILITATOR_URL", "https://example.org\n", "space or a control"),
-        ("NEXFLOW_FACILITATOR_URL", f"https://{'a' * 70}.org", "no host has such"),
-        ("NEXFLOW_FACILITATOR_URL", "http://example.org", "Use https://"),
-        ("NEXFLOW_FACILITATOR_URL", "http://127.0.0.1.evil.org", "Use https://"),
-        ("NEXFLOW_API_KEY", None, "is not set. Set it"),
-        ("NEXFLOW_API_KEY", "", "is not set. Set it"),
-        ("NEXFLOW_API_KEY", "SECRETKEY", "starts with nf_live_ or nf_test_"),
-        ("NEXFLOW_API_KEY", "nf_live_", "starts with nf_live_ or nf_test_"),
-        ("NEXFLOW_API_KEY", "nf_live_SECRETKEY\n", "space or a control"),
-        ("NEXFLOW_API_KEY", "nf_live_SECRETKEYä", "space or a control"),
-    ],
-)
-def test_a_setting_that_is_missing_or_malformed_is_refused(
-    tmp_path: Path, capsys: Captured, name: str, value: str | None, hint: str
-) -> None:
-    others = {other: ENVIRONMENT[other] for other in ENVIRONMENT if other != name}
-    environment = others if value is None else {**others, name: value}
-    assert build(tmp_path / "a.zip", environment) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith(f"edge build: {name}")
-    assert hint in said.err
-    assert "SECRETKEY" not in said.err + said.out
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_missing_routes_are_refused(tmp_path: Path, capsys: Captured) -> None:
-    assert build(tmp_path / "a.zip", routes=tmp_path / "none.toml") == 2
-    assert "none.toml does not exist. Write one" in capsys.readouterr().err
-
-
-def test_an_output_that_cannot_be_written_is_refused(
-    tmp_path: Path, capsys: Captured
-) -> None:
-    assert build(tmp_path / "none" / "a.zip") == 2
-    assert "Name another with --output" in capsys.readouterr().err
-    assert build(tmp_path) == 2
-    assert list(tmp_path.parent.glob("*~")) == []
-
-
-def test_a_refused_build_leaves_the_last_bundle_alone(tmp_path: Path) -> None:
-    output = tmp_path / "a.zip"
-    build(output)
-    before = output.read_bytes()
-    build(output, {})
-    assert output.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [output]
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are Unix")
 def test_a_bundle_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
     """There is a key in it."""
@@ -187,8 +116,15 @@ def test_help_names_what_must_be_set(capsys: Captured) -> None:
         assert word in said
 
 
-def test_no_command_is_refused(capsys: Captured) -> None:
-    with pytest.raises(SystemExit) as refused:
-        main([], {})
-    assert refused.value.code == 2
-    assert "command" in capsys.readouterr().err
+def test_it_is_a_command(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr("sys.argv", ["edge", "--help"])
+    monkeypatch.delitem(sys.modules, "edge.__main__")
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("edge", run_name="__main__")
+    assert left.value.code == 0
+    assert "build" in capsys.readouterr().out
+
+
+def test_secrets_do_not_print_the_key() -> None:
+    secrets = Secrets(URL, KEY)
+    assert KEY not in f"{secrets} {secrets!r}"

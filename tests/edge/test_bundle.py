@@ -40,11 +40,12 @@ with open(sys.argv[2], "w") as file:
 # Every import is paid for at each cold start. http.client and ssl are most of it.
 MAY_IMPORT = {
     *("__future__", "collections.abc", "contextlib", "datetime", "http.client", "io"),
-    *("json", "os.path", "socket", "ssl", "threading", "time", "typing"),
+    *("json", "os.path", "socket", "ssl", "_thread", "time", "typing"),
     "urllib.parse",
 }
 TOO_SLOW = {
-    *("argparse", "asyncio", "dataclasses", "inspect", "logging", "tomllib"),
+    *("argparse", "asyncio", "dataclasses", "inspect", "logging", "threading"),
+    "tomllib",
     *("unittest", "urllib.request", "zipfile"),
 }
 

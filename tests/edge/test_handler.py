@@ -110,6 +110,22 @@ def test_without_settings_both_triggers_still_answer(capsys: Captured) -> None:
     assert [line["error"] for line in lines(capsys)] == [error, error]
 
 
+def test_settings_that_are_no_settings_at_all_still_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """Whatever goes wrong while Lambda initialises, free paths included."""
+
+    def read() -> Settings:
+        raise MemoryError
+
+    monkeypatch.setattr("edge.handler.read", read)
+    handler = bundled()
+    event = origin_response()
+    assert handler(event, PLENTY) is response_of(event)
+    assert handler({"a": 1}, PLENTY) == {"a": 1}
+    assert lines(capsys)[0]["error"].startswith("MemoryError in read")
+
+
 class Impatient(Facilitator):
     """Notes how long it was given."""
 

@@ -1,0 +1,173 @@
+"""Reads routes.toml, or says what to change in it. Used when the bundle is built."""
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .delivered import SettleRule
+from .intent import is_intent
+from .routes import Route
+
+# CAIP-2: a namespace, a colon, a reference; "eip155:8453" is Base.
+_NAMESPACE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_REFERENCE = _NAMESPACE | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+
+# Characters that every server reads in one way. Anything else in a route would be
+# gated under the spelling of one server and free under that of another.
+_PLAIN = _REFERENCE | frozenset("/.~!$&'()+,=:@")
+
+_EXAMPLE = 'path = "/api/*", network = "eip155:8453", resource_id = "my-api"'
+
+
+class RoutesRefused(Exception):
+    """The message says where, what and how to put it right."""
+
+
+class RoutesFile(NamedTuple):
+    routes: tuple[Route, ...]
+    settle: SettleRule
+
+
+def read_routes(file: Path) -> RoutesFile:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise RoutesRefused(
+            f"{file} does not exist. Write one, or name another with --routes."
+        ) from missing
+    except OSError as unreadable:
+        raise RoutesRefused(
+            f"{file} cannot be read: {unreadable.strerror}."
+        ) from unreadable
+    except UnicodeDecodeError as foreign:
+        raise RoutesRefused(f"{file} is not UTF-8 text. Save it as UTF-8.") from foreign
+    except tomllib.TOMLDecodeError as malformed:
+        raise RoutesRefused(f"{file} is not TOML: {malformed}.") from malformed
+    try:
+        return parse_routes(document)
+    except RoutesRefused as refused:
+        raise RoutesRefused(f"{file}: {refused}") from refused
+
+
+def parse_routes(document: dict[str, Any]) -> RoutesFile:
+    _know(document, ("settle", "route"), "the file")
+    tables = document.get("route", [])
+    if not isinstance(tables, list):
+        raise RoutesRefused("write [[route]] with two brackets, one for each route.")
+    if not tables:
+        raise RoutesRefused(
+            "there is no route, so nothing would be paid for."
+            f" Add a [[route]] with {_EXAMPLE}."
+        )
+    routes = tuple(_route(number, table) for number, table in enumerate(tables, 1))
+    _tell_apart(routes)
+    return RoutesFile(routes, _settle(document.get("settle", "delivered")))
+
+
+def _route(number: int, table: Any) -> Route:
+    where = f"route {number}"
+    if not isinstance(table, dict):
+        raise RoutesRefused(f"{where} is not a table. Write [[route]] above its keys.")
+    _know(table, ("path", "network", "resource_id"), where)
+    return Route(
+        path=_path(_text(table, "path", where), where),
+        network=_network(_text(table, "network", where), where),
+        resource_id=_resource(_text(table, "resource_id", where), where),
+    )
+
+
+def _know(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"known are {known}."
+            raise RoutesRefused(f'{where} has an unknown key "{key}": {hint}')
+
+
+def _text(table: dict[str, Any], key: str, where: str) -> str:
+    if key not in table:
+        raise RoutesRefused(f"{where} has no {key}. A route needs {_EXAMPLE}.")
+    value = table[key]
+    if not isinstance(value, str) or not value:
+        raise RoutesRefused(f"{where}: {key} must be text in quotes, and not empty.")
+    return value
+
+
+def _path(path: str, where: str) -> str:
+    literal = path.removesuffix("*") if path.endswith("/*") else path
+    if not path.startswith("/"):
+        raise RoutesRefused(f'{where}: path "{path}" must start with "/".')
+    if "*" in literal:
+        raise RoutesRefused(
+            f'{where}: in path "{path}" the "*" may only be at the end, as in "/api/*".'
+        )
+    odd = sorted(set(literal) - _PLAIN)
+    if odd:
+        raise RoutesRefused(
+            f'{where}: path "{path}" has {odd[0]!r} in it. Servers read it in different'
+            ' ways; gate the part before it, as in "/api/*".'
+        )
+    _canonical(path, literal, where)
+    return path
+
+
+def _canonical(path: str, literal: str, where: str) -> None:
+    segments = literal.split("/")[1:]
+    if "." in segments or ".." in segments:
+        raise RoutesRefused(f'{where}: path "{path}" has dot segments. Resolve them.')
+    if "" in segments[:-1]:
+        raise RoutesRefused(f'{where}: path "{path}" has a double slash. Merge it.')
+    if path != "/" and path.endswith("/"):
+        raise RoutesRefused(
+            f'{where}: path "{path}" must not end with "/".'
+            f' Write "{path[:-1]}", or "{path}*" for everything below as well.'
+        )
+
+
+def _network(network: str, where: str) -> str:
+    namespace, colon, reference = network.partition(":")
+    if (
+        not colon
+        or not 3 <= len(namespace) <= 8
+        or not 1 <= len(reference) <= 32
+        or set(namespace) - _NAMESPACE
+        or set(reference) - _REFERENCE
+    ):
+        raise RoutesRefused(
+            f'{where}: network "{network}" is not a CAIP-2 id such as "eip155:8453".'
+        )
+    return network
+
+
+def _resource(resource_id: str, where: str) -> str:
+    if not is_intent(resource_id):  # it travels in a header beside the intent
+        raise RoutesRefused(
+            f"{where}: resource_id must be 1 to 255 visible ASCII characters."
+        )
+    return resource_id
+
+
+def _tell_apart(routes: tuple[Route, ...]) -> None:
+    seen: dict[str, tuple[int, Route]] = {}
+    for number, route in enumerate(routes, 1):
+        first, other = seen.setdefault(route.path.casefold(), (number, route))
+        if first == number:
+            continue
+        difference = (
+            "are the same" if other.path == route.path else "differ in case only"
+        )
+        raise RoutesRefused(
+            f'routes {first} and {number}: "{other.path}" and "{route.path}"'
+            f" {difference}. Remove one of them."
+        )
+
+
+def _settle(rule: object) -> SettleRule:
+    match rule:
+        case "delivered" | "below-400":
+            return rule
+        case _:
+            raise RoutesRefused(
+                f'settle must be "delivered" or "below-400", not {rule!r}.'
+            )
