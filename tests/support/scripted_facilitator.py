@@ -187,7 +187,8 @@ class _Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """As HTTPServer's, which also asks the name service for its own name."""
         TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        host, self.server_port = self.server_address[:2]
+        self.server_name = str(host)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """In the conversation's own thread: a slow handshake keeps nobody waiting."""
