@@ -113,6 +113,7 @@ FUNCTION = Function(Path("function.zip"))
         (lambda: Origin("http://127.0.0.1", attempts=4), "attempts"),
         (lambda: Function(Path("a.zip"), handler="handler"), "module.function"),
         (lambda: Function(Path("a.zip"), timeout=0), "Lambda timeout"),
+        (lambda: Function(Path("a.zip"), timeout=31), "Lambda timeout"),
         (lambda: Function(Path("a.zip"), concurrency=0), "concurrency"),
         (lambda: Distribution(ORIGIN, FUNCTION, ()), "default"),
         (lambda: Distribution(ORIGIN, FUNCTION, (Behaviour("/a"),)), "default"),

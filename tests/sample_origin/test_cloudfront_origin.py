@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from sample_origin.cloudfront import Behaviour, OriginRequestPolicy
+from sample_origin.cloudfront import Behaviour, Origin, OriginRequestPolicy
+from sample_origin.cloudfront.messages import Request
+from sample_origin.cloudfront.origin import OriginClient
 from tests.support.lambdas import (
     Event,
     Silent,
@@ -23,7 +26,7 @@ from tests.support.lambdas import (
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_silent_origin_is_asked_three_times(tmp_path: Path, method: str) -> None:
     origin = Silent(first=9)
-    with emulated(tmp_path, pass_through, origin, response_timeout=0.2) as edge:
+    with emulated(tmp_path, pass_through, origin, response_timeout=0.1) as edge:
         response = edge.client.request(method, "/")
     assert (response.status_code, origin.count) == (504, 3)
     assert response.headers["x-cache"] == "Error from cloudfront"
@@ -31,13 +34,13 @@ def test_a_silent_origin_is_asked_three_times(tmp_path: Path, method: str) -> No
 
 def test_the_third_attempt_may_succeed(tmp_path: Path) -> None:
     origin = Silent(first=2)
-    with emulated(tmp_path, pass_through, origin, response_timeout=0.2) as edge:
+    with emulated(tmp_path, pass_through, origin, response_timeout=0.4) as edge:
         assert edge.client.get("/").text == "attempt 3"
 
 
 def test_the_connection_of_an_abandoned_attempt_is_closed(tmp_path: Path) -> None:
     origin = Silent(first=1)
-    with emulated(tmp_path, pass_through, origin, response_timeout=0.2) as edge:
+    with emulated(tmp_path, pass_through, origin, response_timeout=0.4) as edge:
         edge.client.get("/")
         assert origin.abandoned.acquire(timeout=5)
 
@@ -70,6 +73,21 @@ def test_a_refused_connection_is_a_502(tmp_path: Path, method: str) -> None:
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         with emulated(tmp_path, pass_through, url) as edge:
             assert edge.client.request(method, "/").status_code == 502
+
+
+async def test_every_method_tries_again_to_connect() -> None:
+    class RefusedTwice(httpx.AsyncBaseTransport):
+        attempts = 0
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.attempts += 1
+            if self.attempts < 3:
+                raise httpx.ConnectError("refused")
+            return httpx.Response(200, stream=httpx.ByteStream(b"connected"))
+
+    client = OriginClient(Origin("http://127.0.0.1:1"), RefusedTwice())
+    request = Request("POST", b"/", b"", (), b"", "127.0.0.1")
+    assert (await client.fetch(request)).body == b"connected"
 
 
 def test_a_response_that_breaks_off_is_a_502(tmp_path: Path) -> None:
@@ -105,7 +123,7 @@ def test_a_slow_body_is_not_cut_off_while_it_keeps_coming(tmp_path: Path) -> Non
 def add_intent(event: Event, context: Any) -> Any:
     cf = event["Records"][0]["cf"]
     if "response" in cf:
-        log(sorted(cf["request"]["headers"]))
+        log(" ".join(cf["request"]["headers"]))
         return cf["response"]
     cf["request"]["headers"]["x-settlement-intent-id"] = [{"value": "si_1"}]
     return cf["request"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from importlib.util import find_spec
@@ -76,6 +77,17 @@ def test_lines_printed_before_a_timeout_are_in_the_log(tmp_path: Path) -> None:
         edge.client.get("/")
         lines = edge.log()
     assert lines == ["asking the facilitator", "Task timed out after 0.30 seconds"]
+
+
+def test_a_function_that_blocks_its_whole_process_is_killed(tmp_path: Path) -> None:
+    def backtrack(event: Event, context: Any) -> Any:
+        # Holds the interpreter's lock for ages: no other thread of the process runs.
+        re.match("(a+)+$", "a" * 60 + "b")
+
+    started = time.monotonic()
+    with emulated(tmp_path, backtrack, Counted(), lambda_timeout=0.3) as edge:
+        assert edge.client.get("/").status_code == 503
+    assert time.monotonic() - started < 5
 
 
 def test_printing_does_not_disturb_the_result(tmp_path: Path) -> None:

@@ -80,13 +80,14 @@ def plain_config(app: ASGIApp) -> uvicorn.Config:
 def command(
     *arguments: str | os.PathLike[str], fds: tuple[int, ...] = ()
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run `python …` as a process with piped output; killed at the end if need be."""
+    """Run `python …` in a session of its own; killed at the end if need be."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         pass_fds=fds,
+        start_new_session=True,
     )
     with process:
         try:

@@ -13,7 +13,7 @@ Handler: TypeAlias = Callable[[Event, Any], Any]
 # A handler leaves its test, so what it uses besides its arguments has to be here.
 PRELUDE = """\
 from __future__ import annotations
-import json, os, sys, time
+import json, os, re, sys, time
 from importlib.util import find_spec
 from pathlib import Path
 """

@@ -43,7 +43,7 @@ class Emulated:
 @contextlib.contextmanager
 def emulated(
     folder: Path,
-    handler: Handler | str,
+    handler: Handler | str | Path,
     origin: ASGIApp | str,
     *behaviours: cloudfront.Behaviour,
     response_timeout: float = 5.0,
@@ -51,10 +51,14 @@ def emulated(
     concurrency: int = 8,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Emulated]:
-    """`origin` is an app to serve, or the URL of something that is served already."""
+    """The emulator, an origin behind it, and a client in front.
+
+    `handler` is a function, a module's text or a bundle that is there already; `origin`
+    is an app to serve, or the URL of something that is served already.
+    """
     log_file = folder / "function.log"
     function = cloudfront.Function(
-        bundle(folder, handler),
+        handler if isinstance(handler, Path) else bundle(folder, handler),
         timeout=lambda_timeout,
         concurrency=concurrency,
         log_file=log_file,
@@ -80,4 +84,3 @@ def emulated(
         client = stack.enter_context(httpx.Client(base_url=url, trust_env=False))
         client.headers.clear()
         yield Emulated(url, client, log_file)
-
