@@ -16,7 +16,6 @@ from .lifecycle import (
     Outcome,
 )
 
-OnAbandoned = Literal["refuse", "execute"]
 OnStoreUnavailable = Literal["refuse", "execute"]
 
 
@@ -25,6 +24,7 @@ class Refusal(Enum):
 
     KEY_MISSING = "key-missing"
     KEY_MALFORMED = "key-malformed"
+    SIGNATURE_REFUSED = "signature-refused"
     STORE_UNAVAILABLE = "store-unavailable"
     RECORD_DAMAGED = "record-damaged"
     DIFFERENT_REQUEST = "different-request"
@@ -45,7 +45,7 @@ class ClaimAgain:
 
 @dataclass(frozen=True, slots=True)
 class TakeOver:
-    """The owner is gone, and the policy accepts a second run of the handler."""
+    """The owner is gone, and the policy does not leave it at that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ Decision = Execute | ClaimAgain | TakeOver | Replay | Wait | Refuse
 def decide(
     answer: Answer,
     fingerprint: Fingerprint,
-    on_abandoned: OnAbandoned,
+    takes_over: bool,
     patience_left: float,
 ) -> Decision:
     match answer:
@@ -86,7 +86,7 @@ def decide(
         case Held() | Finished() if answer.fingerprint != fingerprint:
             return Refuse(Refusal.DIFFERENT_REQUEST)
         case Held():
-            return _while_held(answer, on_abandoned, patience_left)
+            return _while_held(answer, takes_over, patience_left)
         case Finished():
             return _once_finished(answer.outcome)
         case _:
@@ -102,12 +102,10 @@ def decide_without_store(
 
 
 def _while_held(
-    held: Held, on_abandoned: OnAbandoned, patience_left: float
+    held: Held, takes_over: bool, patience_left: float
 ) -> Wait | TakeOver | Refuse:
-    if held.abandoned and on_abandoned == "execute":
-        return TakeOver()
     if held.abandoned:
-        return Refuse(Refusal.OUTCOME_UNKNOWN)
+        return TakeOver() if takes_over else Refuse(Refusal.OUTCOME_UNKNOWN)
     if patience_left > 0:
         return Wait(held, patience_left)
     return Refuse(Refusal.IN_PROGRESS)

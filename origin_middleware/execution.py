@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
 from . import observer as seen
-from .asgi import ASGIApp, Message, Scope
+from .asgi import Message, Scope
+from .attempt import Attempt, Statement
 from .body import RequestBody
 from .client import Client
-from .delivered import delivered
 from .errors import RecordDamaged, StoreError
-from .key import Key
+from .guard import Guard
 from .lifecycle import (
     Claim,
     Completed,
@@ -22,13 +21,10 @@ from .lifecycle import (
     Preceded,
     Recorded,
 )
-from .observer import Observer
 from .policy import Policy
 from .recorder import Recorder
 from .renewal import Renewal
 from .response import StoredResponse
-from .running import Running
-from .stores import Store
 
 T = TypeVar("T")
 
@@ -37,23 +33,16 @@ _PERSIST_FOR = 30.0
 _PERSIST_EVERY = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """What all requests of one middleware share."""
-
-    app: ASGIApp
-    store: Store
-    observe: Observer
-    running: Running
-
-
 class Execution:
     """One run of the handler, under one claim."""
 
-    def __init__(self, guard: Guard, policy: Policy, key: Key, claim: Claim) -> None:
+    def __init__(
+        self, guard: Guard, policy: Policy, attempt: Attempt, claim: Claim
+    ) -> None:
         self._guard = guard
         self._policy = policy
-        self._key = key
+        self._attempt = attempt
+        self._key = key = attempt.key
         self._claim = claim
         self._ended = asyncio.Event()
         self._started = _now()
@@ -82,6 +71,7 @@ class Execution:
             await self._ended.wait()
             return await client.receive()
 
+        self._attempt.announce(scope)
         recorder = Recorder(client, method, limit, conclude)
         try:
             await self._guard.app(scope, body.given_then(disconnect), recorder.send)
@@ -101,13 +91,17 @@ class Execution:
     ) -> StoredResponse | None:
         self._renewal.stop()
         try:
-            if not delivered(method, status):
+            if not self._policy.delivered(method, status):
                 await self._fail(status)
                 return None
-            outcome = Completed(response.to_bytes()) if response else NotReplayable()
-            return await self._complete(status, outcome)
+            return await self._complete(status, self._outcome(response))
         finally:
             self._ended.set()
+
+    def _outcome(self, response: StoredResponse | None) -> Outcome:
+        if response is None:
+            return NotReplayable()
+        return Completed(response.without(self._policy.unrecorded).to_bytes())
 
     async def _complete(self, status: int, outcome: Outcome) -> StoredResponse | None:
         guard, key = self._guard, self._key
@@ -130,10 +124,21 @@ class Execution:
 
     async def _fail(self, status: int | None) -> None:
         self._renewal.stop()
-        store, release = self._guard.store, self._policy.on_failure == "release"
+        store, release = self._guard.store, self._may_run_again()
         give_up = store.release if release else store.abandon
         await self._persist(lambda: give_up(self._key, self._claim))
         self._guard.observe(seen.Failed(self._key, status, released=release))
+
+    def _may_run_again(self) -> bool:
+        match self._attempt.statement:
+            case Statement.NOTHING_HAPPENED:
+                return True
+            case Statement.OUTCOME_UNKNOWN:
+                return False
+            case None:
+                return self._policy.on_failure == "release"
+            case unreachable:
+                assert_never(unreachable)
 
     async def _persist(self, write: Callable[[], Awaitable[T]]) -> T | None:
         """Write now, or behind our caller's back where that fails or is cancelled.

@@ -1,15 +1,19 @@
 """Request → key, or why not."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NewType
 
-from .asgi import Headers
+from .asgi import Scope
 
 Key = NewType("Key", str)
 
+KeyOf = Callable[[Scope], str | None]
+TenantOf = Callable[[Scope], str]
+
 # The contract with the gate: 1–255 visible ASCII characters.
 _LONGEST = 255
-_VISIBLE = frozenset(range(0x21, 0x7F))
+_VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +21,30 @@ class MalformedKey:
     reason: str
 
 
-def read_key(headers: Headers, name: bytes) -> Key | MalformedKey | None:
-    """The key in the header `name` (lower case, as ASGI delivers names), None where
-    there is no such line.
-    """
-    values = [value for header, value in headers if header == name]
+def header_key(scope: Scope, name: bytes) -> Key | MalformedKey | None:
+    """The key in a header (lower case, as ASGI delivers names); None without a line."""
+    values = [value for header, value in scope["headers"] if header == name]
     if not values:
         return None
     if len(values) > 1:
         return MalformedKey("the header is repeated")
-    return _checked(values[0])
+    value: str = values[0].decode("latin-1")
+    # draft-ietf-httpapi-idempotency-key-header makes it a quoted string; many do not.
+    if name == b"idempotency-key" and len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    return checked_key(value)
 
 
-def _checked(value: bytes) -> Key | MalformedKey:
+def checked_key(value: str) -> Key | MalformedKey:
     if not value:
-        return MalformedKey("the header is empty")
+        return MalformedKey("the key is empty")
     if len(value) > _LONGEST:
-        return MalformedKey(f"longer than {_LONGEST} characters")
+        return MalformedKey(f"the key is longer than {_LONGEST} characters")
     if not _VISIBLE.issuperset(value):
         return MalformedKey("only visible ASCII characters are allowed, without spaces")
-    return Key(value.decode("ascii"))
+    return Key(value)
+
+
+def tenants_key(key: Key, tenant: str) -> Key:
+    """The length in front, so that no tenant can end where another's key begins."""
+    return Key(f"{len(tenant)}:{tenant}:{key}")

@@ -8,11 +8,15 @@ The flow of a request with a key is `Exchange`, read from the top.
 
 import asyncio
 import secrets
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import assert_never
 
 from . import observer as seen
+from .admission import Admitted, Denied, Unprotected, admit
 from .asgi import ASGIApp, Receive, Scope, Send
+from .attempt import Attempt
 from .body import RequestBody
 from .client import Client
 from .decision import (
@@ -29,13 +33,15 @@ from .decision import (
     decide_without_store,
 )
 from .errors import ConfigurationError, RecordDamaged, StoreUnavailable
-from .execution import Execution, Guard
+from .execution import Execution
 from .fingerprint import fingerprint
-from .key import Key, MalformedKey, read_key
+from .guard import Guard
+from .key import Key
 from .lifecycle import Answer, Claim, Claimed, OwnerToken
 from .observer import LoggingObserver, Observer, contained
 from .policy import Policy, PolicyOf, policy_of
 from .problem import refuse
+from .reconciliation import reconcile
 from .response import StoredResponse
 from .running import Running
 from .stores import Store
@@ -46,6 +52,7 @@ class IdempotencyMiddleware:
 
     `policy` may be a function of the ASGI scope, for apps whose paths differ; where it
     returns None, the request is passed through untouched.
+    `clock` is Unix time, for the lifetime of signatures.
     Raises ConfigurationError for a store or a policy that cannot work.
     """
 
@@ -56,11 +63,13 @@ class IdempotencyMiddleware:
         store: Store,
         policy: Policy | PolicyOf = Policy(),
         observer: Observer | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         _check(store)
         observe = contained(observer or LoggingObserver())
         self._guard = Guard(app, store, observe, Running())
         self._policy_of = policy_of(policy)
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         guard = self._guard
@@ -70,19 +79,19 @@ class IdempotencyMiddleware:
         if policy is None:
             await guard.app(scope, receive, send)
             return
-        match read_key(scope["headers"], policy.header_name):
-            case None if not policy.require_key:
+        admission = admit(scope, policy, self._clock())
+        match admission:
+            case Unprotected():
                 await guard.app(scope, receive, send)
-            case None:
-                guard.observe(seen.Refused(None, Refusal.KEY_MISSING))
-                await refuse(send, Refusal.KEY_MISSING, f"Send it as {policy.header}.")
-            case MalformedKey(reason):
-                guard.observe(seen.Refused(None, Refusal.KEY_MALFORMED))
-                await refuse(send, Refusal.KEY_MALFORMED, f"{policy.header}: {reason}.")
-            case key:
+            case Denied(refusal, detail):
+                guard.observe(seen.Refused(None, refusal))
+                await refuse(send, refusal, detail)
+            case Admitted(key):
                 client = Client(receive, send)
                 exchange = Exchange(guard, policy, key, scope, client)
                 await guard.running.outlive(client, exchange.run())
+            case _:
+                assert_never(admission)
 
 
 class Exchange:
@@ -97,6 +106,7 @@ class Exchange:
         self._scope = scope
         self._client = client
         self._body = RequestBody()
+        self._first = True
         self._begun = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
@@ -109,7 +119,8 @@ class Exchange:
     async def _answer(self, claim: Claim) -> None:
         match await self._verdict(claim):
             case Execute():
-                execution = Execution(self._guard, self._policy, self._key, claim)
+                attempt = Attempt(self._key, first=self._first)
+                execution = Execution(self._guard, self._policy, attempt, claim)
                 await execution.run(self._scope, self._body, self._client)
             case Replay(response):
                 await self._replay(response)
@@ -143,14 +154,22 @@ class Exchange:
                 case TakeOver():
                     answer = await store.take_over(key, claim)
                     if isinstance(answer, Claimed):
-                        self._guard.observe(seen.TakenOver(key))
+                        return await self._taken_over(claim)
                 case verdict:
                     return verdict
+
+    async def _taken_over(self, claim: Claim) -> Execute | Replay | Refuse:
+        self._first = False
+        reconciler = self._policy.on_abandoned
+        if callable(reconciler):
+            return await reconcile(self._guard, reconciler, self._key, claim)
+        self._guard.observe(seen.TakenOver(self._key))
+        return Execute()
 
     def _decide(self, answer: Answer, claim: Claim) -> Decision:
         policy = self._policy
         patience_left = policy.patience - self._elapsed()
-        return decide(answer, claim.fingerprint, policy.on_abandoned, patience_left)
+        return decide(answer, claim.fingerprint, policy.takes_over, patience_left)
 
     def _claim(self) -> Claim:
         policy = self._policy

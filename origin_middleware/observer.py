@@ -5,7 +5,7 @@ key.
 import hashlib
 import logging
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from .decision import Refusal
 from .key import Key
@@ -51,6 +51,14 @@ class TakenOver:
     """
 
     key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """The reconciler was asked about an abandoned key: execute, refuse or respond."""
+
+    key: Key
+    ruling: Literal["execute", "refuse", "respond"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,7 @@ Event = (
     | Replayed
     | Refused
     | TakenOver
+    | Reconciled
     | RanUnprotected
     | NotRecorded
     | RecordedLate

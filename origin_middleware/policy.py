@@ -1,26 +1,28 @@
 """Every number and rule of the middleware, validated where it is written."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
-from typing import Literal, Never, get_args
+from typing import Literal
 
+from . import policy_checks
 from .asgi import Scope
-from .decision import OnAbandoned, OnStoreUnavailable
+from .decision import OnStoreUnavailable
+from .delivered import delivered as settled_by_the_gate
 from .errors import ConfigurationError
+from .key import (
+    Key,
+    KeyOf,
+    MalformedKey,
+    TenantOf,
+    checked_key,
+    header_key,
+    tenants_key,
+)
+from .reconciler import Reconciler
+from .response import HOP_BY_HOP
 
+OnAbandoned = Literal["refuse", "execute"] | Reconciler
 OnFailure = Literal["release", "refuse"]
-
-# RFC 9110, section 5.6.2: what a header name is made of.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-# Below this, renewing three times per lease would be most of what a worker does.
-_SHORTEST_LEASE = 0.05
-
-# A day and ten years: nobody needs more, and a record has room for no more digits.
-_LONGEST_LEASE = 86_400.0
-_LONGEST_RETENTION = 315_360_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,20 +35,30 @@ class Policy:
     header: str = "x-settlement-intent-id"
     """The request header that carries the key."""
 
+    key_of: KeyOf | None = None
+    """Finds the key in the ASGI scope instead; None where there is none."""
+
+    tenant_of: TenantOf | None = None
+    """Whose key it is: the same key of two tenants is two keys."""
+
     require_key: bool = False
     """Refuse requests without a key. On paid routes: yes, or calling the origin
-    directly is free.
-    """
+    directly is free."""
+
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False, hash=False)
+    """The gate's signing secrets by key id, several at once so that they can be
+    rotated. A request with a key that none of them has signed is refused (401)."""
+
+    clock_tolerance: float = 5.0
+    """How far this machine's clock and the gate's may be apart."""
 
     lease: float = 10.0
-    """How long a claim is held without renewal. Renewed while the handler runs, so not
-    a limit on it.
-    """
+    """How long a claim is held without renewal. It is renewed while the handler runs,
+    so this is no limit on the handler."""
 
     patience: float = 25.0
-    """How long a duplicate waits for the attempt that is running. Inside CloudFront's
-    30 s response timeout.
-    """
+    """How long a duplicate waits for the attempt that is running. Less than the 30 s
+    that CloudFront waits."""
 
     retention: float = 86_400.0
     """How long a record is kept, and with it the promise."""
@@ -54,15 +66,20 @@ class Policy:
     max_response_bytes: int = 1_048_576
     """Larger responses are delivered but not kept; their retries get 409."""
 
+    delivered: Callable[[str, int], bool] = settled_by_the_gate
+    """Does a response count, by method and status? Has to say what the gate says, or
+    payers are charged for what is not recorded, or the other way round."""
+
+    unrecorded_headers: Collection[str] = ()
+    """Response headers that are neither kept nor replayed, such as set-cookie."""
+
     on_abandoned: OnAbandoned = "refuse"
-    """The owner died and the outcome is unknown: refuse (409), or execute again (at
-    least once).
-    """
+    """The owner died and the outcome is unknown: refuse (409), execute again (at least
+    once), or ask a function that knows."""
 
     on_failure: OnFailure = "release"
     """The handler raised or its response does not count: a retry runs again, or is
-    refused (409).
-    """
+    refused (409)."""
 
     on_store_unavailable: OnStoreUnavailable = "refuse"
     """No claim could be made: refuse (503), or run the handler unprotected."""
@@ -70,59 +87,31 @@ class Policy:
     header_name: bytes = field(init=False, repr=False, compare=False)
     """`header` the way ASGI delivers names."""
 
+    unrecorded: frozenset[bytes] = field(init=False, repr=False, compare=False)
+    """`unrecorded_headers` and those that belong to one connection."""
+
     def __post_init__(self) -> None:
-        self._check_names()
+        policy_checks.check(self)
+        left_out = {name.lower().encode("ascii") for name in self.unrecorded_headers}
         object.__setattr__(self, "header_name", self.header.lower().encode("ascii"))
-        for name in ("lease", "patience", "retention"):
-            self._check_seconds(name)
-        if self.lease < _SHORTEST_LEASE:
-            self._refuse("lease", f"at least {_SHORTEST_LEASE} seconds")
-        if self.lease > _LONGEST_LEASE:
-            self._refuse("lease", f"at most {_LONGEST_LEASE:_.0f} seconds")
-        if self.retention > _LONGEST_RETENTION:
-            self._refuse("retention", f"at most {_LONGEST_RETENTION:_.0f} seconds")
-        if self.retention <= self.lease:
-            raise ConfigurationError(
-                f"Policy(retention={self.retention!r}) must be longer than lease "
-                f"({self.lease!r}): the record has to outlive the claim. "
-                "Try retention=86_400.0."
-            )
-        size: object = self.max_response_bytes
-        if type(size) is not int or size < 0:
-            self._refuse("max_response_bytes", "a whole number of bytes, 0 or more")
-        if self.on_failure == "refuse" and self.on_abandoned == "execute":
-            raise ConfigurationError(
-                "Policy(on_failure='refuse', on_abandoned='execute') contradicts "
-                "itself: a failure would be left as outcome unknown, and then "
-                "executed again. Change one of the two."
-            )
+        object.__setattr__(self, "unrecorded", HOP_BY_HOP | left_out)
+        object.__setattr__(self, "secrets", dict(self.secrets))
 
-    def _check_names(self) -> None:
-        header: object = self.header
-        if not isinstance(header, str) or not _TOKEN.fullmatch(header):
-            self._refuse(
-                "header", "the name of an HTTP header, like 'x-settlement-intent-id'"
-            )
-        if self.require_key not in (True, False):
-            self._refuse("require_key", "True or False")
-        for name, choices in (
-            ("on_abandoned", get_args(OnAbandoned)),
-            ("on_failure", get_args(OnFailure)),
-            ("on_store_unavailable", get_args(OnStoreUnavailable)),
-        ):
-            if getattr(self, name) not in choices:
-                self._refuse(name, " or ".join(map(repr, choices)))
+    @property
+    def takes_over(self) -> bool:
+        return self.on_abandoned != "refuse"
 
-    def _check_seconds(self, name: str) -> None:
-        value = getattr(self, name)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not isfinite(value) or value < 0:
-            self._refuse(name, "a number of seconds, 0 or more")
+    def key(self, scope: Scope) -> Key | MalformedKey | None:
+        found = self._stated_key(scope)
+        if self.tenant_of is None or found is None or isinstance(found, MalformedKey):
+            return found
+        return tenants_key(found, self.tenant_of(scope))
 
-    def _refuse(self, name: str, expected: str) -> Never:
-        raise ConfigurationError(
-            f"Policy({name}={getattr(self, name)!r}): {name} must be {expected}."
-        )
+    def _stated_key(self, scope: Scope) -> Key | MalformedKey | None:
+        if self.key_of is None:
+            return header_key(scope, self.header_name)
+        value = self.key_of(scope)
+        return None if value is None else checked_key(value)
 
 
 PolicyOf = Callable[[Scope], Policy | None]

@@ -19,6 +19,7 @@ class Problem:
 PROBLEMS = {
     Refusal.KEY_MISSING: Problem(400, "The idempotency key is missing."),
     Refusal.KEY_MALFORMED: Problem(400, "The idempotency key is malformed."),
+    Refusal.SIGNATURE_REFUSED: Problem(401, "This request is not signed by the gate."),
     Refusal.STORE_UNAVAILABLE: Problem(
         503,
         "The record store cannot be reached; this attempt executed nothing.",
@@ -52,6 +53,8 @@ async def refuse(send: Send, refusal: Refusal, detail: str | None = None) -> Non
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
     ]
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Signature"))  # RFC 9110, section 15.5.2
     if problem.retry_after is not None:
         headers.append((b"retry-after", b"%d" % problem.retry_after))
     await send(

@@ -13,7 +13,7 @@ from typing import IO
 
 from .asgi import Headers, Message
 from .client import Client, ClientGone
-from .response import StoredResponse, end_to_end
+from .response import StoredResponse
 
 Conclude = Callable[[int, StoredResponse | None], Awaitable[StoredResponse | None]]
 """Told of status and response (None: not kept) before the last byte leaves.
@@ -82,9 +82,7 @@ class Recorder:
             await self._end(None)
         elif not message.get("more_body", False):
             body = b"".join(self._chunks)
-            await self._end(
-                StoredResponse(self._status, end_to_end(self._headers), body)
-            )
+            await self._end(StoredResponse(self._status, self._headers, body))
         elif not self._looks_complete():
             await self._flush()
 

@@ -43,6 +43,10 @@ class StoredResponse:
         parts.append(self.body)
         return b"".join(parts)
 
+    def without(self, names: frozenset[bytes]) -> "StoredResponse":
+        headers = [pair for pair in self.headers if pair[0].lower() not in names]
+        return StoredResponse(self.status, headers, self.body)
+
     @classmethod
     def from_bytes(cls, data: bytes) -> "StoredResponse":
         """Raises RecordDamaged for anything that `to_bytes` did not make."""
@@ -62,14 +66,6 @@ class StoredResponse:
         await send(
             {"type": "http.response.body", "body": self.body, "more_body": False}
         )
-
-
-def end_to_end(headers: Headers) -> Headers:
-    return [
-        (bytes(name), bytes(value))
-        for name, value in headers
-        if name.lower() not in HOP_BY_HOP
-    ]
 
 
 def _parsed(data: bytes) -> tuple[int, Headers, bytes]:

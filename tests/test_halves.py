@@ -8,7 +8,7 @@ from edge.intent import CONTRACT_HEADERS, contract_headers, is_intent
 from origin_middleware import Policy
 from origin_middleware.delivered import delivered
 from origin_middleware.fingerprint import fingerprint
-from origin_middleware.key import MalformedKey, read_key
+from origin_middleware.key import MalformedKey
 from origin_middleware.problem import PROBLEMS
 from tests.support.asgi import http_scope
 
@@ -45,7 +45,7 @@ def test_an_intent_that_the_gate_forwards_is_a_key_that_the_origin_takes(
     text: str,
 ) -> None:
     value = text.encode("latin-1")
-    key = read_key([(b"k", value)], b"k")
+    key = Policy().key(http_scope(key=value))
     assert isinstance(key, MalformedKey) == (not is_intent(text))
 
 

@@ -1,0 +1,59 @@
+"""Before the store is asked: is there a key, is it well-formed, is it from the gate?"""
+
+import logging
+from dataclasses import dataclass
+from functools import cache
+
+from .asgi import Scope
+from .decision import Refusal
+from .key import Key, MalformedKey
+from .policy import Policy
+from .signature import distrust
+
+
+@dataclass(frozen=True, slots=True)
+class Unprotected:
+    """No key, and none is required."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    refusal: Refusal
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    key: Key
+
+
+def admit(scope: Scope, policy: Policy, now: float) -> Unprotected | Denied | Admitted:
+    """`now` is Unix time."""
+    key = policy.key(scope)
+    if key is None:
+        return _without_key(policy)
+    if isinstance(key, MalformedKey):
+        return Denied(Refusal.KEY_MALFORMED, f"{policy.header}: {key.reason}.")
+    if not policy.secrets:
+        _say_that_intents_are_not_verified()
+        return Admitted(key)
+    reason = distrust(scope, policy.secrets, now, policy.clock_tolerance)
+    if reason is not None:
+        return Denied(Refusal.SIGNATURE_REFUSED, f"{reason.value}.")
+    return Admitted(key)
+
+
+def _without_key(policy: Policy) -> Unprotected | Denied:
+    if policy.require_key:
+        return Denied(Refusal.KEY_MISSING, f"Send it as {policy.header}.")
+    return Unprotected()
+
+
+@cache
+def _say_that_intents_are_not_verified() -> None:
+    """Once for each process."""
+    logging.getLogger("origin_middleware").warning(
+        "Keys are taken on trust, because Policy(secrets=...) is not set: whoever "
+        "reaches this app directly can make one up, or read a recorded response of "
+        "somebody else's. Let nobody but the gate reach it."
+    )

@@ -1,0 +1,128 @@
+"""Is this intent from the gate? An HTTP message signature (RFC 9421) over the request.
+
+    signature-input: settlement=("@method" "@path" "@query" "x-settlement-intent-id"
+        "x-settlement-resource-id" "x-settlement-network");created=…;expires=…;keyid="…"
+    signature: settlement=:<base64 of HMAC-SHA256>:
+
+The gate removes these headers from what clients send, so anything but its own form is
+refused. `@authority` is not signed: the gate may not know the origin's host name.
+"""
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from .asgi import Scope
+
+_HEADERS = (
+    "x-settlement-intent-id",
+    "x-settlement-resource-id",
+    "x-settlement-network",
+)
+_COVERED = " ".join(f'"{name}"' for name in ("@method", "@path", "@query", *_HEADERS))
+_INPUT = re.compile(rf"settlement=(\({re.escape(_COVERED)}\)((?:;[a-z]+=[^;,]+)+))")
+_PARAMETER = re.compile(r';([a-z]+)=(?:(\d{1,15})|"([!#-\[\]-~]{1,255})")')
+_SIGNATURE = re.compile(r"settlement=:([A-Za-z0-9+/=]{1,128}):")
+
+
+class Distrust(Enum):
+    """Why a request was not taken for the gate's."""
+
+    MISSING = "the signature is missing"
+    MALFORMED = "the signature is malformed"
+    UNKNOWN_KEY = "the signature is by an unknown key"
+    NOT_YET_VALID = "the signature was made in the future"
+    EXPIRED = "the signature has expired"
+    WRONG = "the signature does not fit the request"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """What `signature-input` says."""
+
+    params: str
+    keyid: str
+    created: int
+    expires: int
+
+
+def distrust(
+    scope: Scope, secrets: Mapping[str, bytes], now: float, tolerance: float
+) -> Distrust | None:
+    """None where the request is signed with one of `secrets`, by key id, and in time.
+
+    `now` is Unix time, by a clock that may be off by `tolerance` seconds.
+    """
+    lines = [_only(scope, name) for name in (b"signature-input", b"signature")]
+    if None in lines:
+        return Distrust.MISSING
+    stated, signature = _stated(lines[0] or ""), _decoded(lines[1] or "")
+    values = [_only(scope, name.encode()) for name in _HEADERS]
+    if stated is None or signature is None or None in values:
+        return Distrust.MALFORMED
+    secret = secrets.get(stated.keyid)
+    if secret is None:
+        return Distrust.UNKNOWN_KEY
+    expected = hmac.digest(secret, _base(scope, values, stated.params), "sha256")
+    if not hmac.compare_digest(signature, expected):
+        return Distrust.WRONG
+    return _untimely(stated, now, tolerance)
+
+
+def _untimely(stated: _Stated, now: float, tolerance: float) -> Distrust | None:
+    if stated.created > now + tolerance:
+        return Distrust.NOT_YET_VALID
+    if stated.expires < now - tolerance:
+        return Distrust.EXPIRED
+    return None
+
+
+def _base(scope: Scope, values: list[str | None], params: str) -> bytes:
+    """RFC 9421, section 2.5: what is signed, one component a line."""
+    query: bytes = scope["query_string"]
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    lines = [
+        f'"@method": {scope["method"]}',
+        f'"@path": {path.decode("latin-1")}',
+        f'"@query": ?{query.decode("latin-1")}',
+        *(f'"{name}": {value}' for name, value in zip(_HEADERS, values, strict=True)),
+        f'"@signature-params": {params}',
+    ]
+    return "\n".join(lines).encode("latin-1")
+
+
+def _only(scope: Scope, name: bytes) -> str | None:
+    """A header's value, None where there is no line or more than one."""
+    values = [value for header, value in scope["headers"] if header == name]
+    return values[0].decode("latin-1").strip() if len(values) == 1 else None
+
+
+def _stated(line: str) -> _Stated | None:
+    match = _INPUT.fullmatch(line)
+    if match is None:
+        return None
+    params, rest = match.groups()
+    found = _PARAMETER.findall(rest)
+    named = {name: number or text for name, number, text in found}
+    if "".join(part.group() for part in _PARAMETER.finditer(rest)) != rest:
+        return None
+    if len(named) != len(found) or named.pop("alg", "hmac-sha256") != "hmac-sha256":
+        return None
+    try:
+        return _Stated(
+            params, named["keyid"], int(named["created"]), int(named["expires"])
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def _decoded(line: str) -> bytes | None:
+    match = _SIGNATURE.fullmatch(line)
+    try:
+        return base64.b64decode(match[1], validate=True) if match else None
+    except binascii.Error:
+        return None
