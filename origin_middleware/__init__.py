@@ -1,5 +1,6 @@
 """ASGI middleware that makes retries of paid API calls safe."""
 
+from .attempt import Attempt, attempt_of
 from .errors import (
     ConfigurationError,
     OriginMiddlewareError,
@@ -10,10 +11,14 @@ from .errors import (
 from .middleware import IdempotencyMiddleware
 from .observer import LoggingObserver, Observer
 from .policy import Policy
+from .reconciler import Abandoned
+from .response import StoredResponse
 from .stores import Store
 from .stores.memory import MemoryStore
 
 __all__ = [
+    "Abandoned",
+    "Attempt",
     "ConfigurationError",
     "IdempotencyMiddleware",
     "LoggingObserver",
@@ -25,4 +30,6 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "StoredResponse",
+    "attempt_of",
 ]

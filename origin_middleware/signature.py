@@ -112,11 +112,13 @@ def _stated(line: str) -> _Stated | None:
         return None
     if len(named) != len(found) or named.pop("alg", "hmac-sha256") != "hmac-sha256":
         return None
+    if named.keys() != {"created", "expires", "keyid"}:
+        return None
     try:
         return _Stated(
             params, named["keyid"], int(named["created"]), int(named["expires"])
         )
-    except (KeyError, ValueError):
+    except ValueError:
         return None
 
 

@@ -56,3 +56,27 @@ def test_a_refused_policy_is_a_value_error_too() -> None:
 
 def test_no_patience_and_no_kept_bytes_are_allowed() -> None:
     assert Policy(patience=0, max_response_bytes=0).patience == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"secrets": b"x" * 32}, "a dict of key id to bytes"),
+        ({"secrets": {"a": "x" * 32}}, "secrets are bytes"),
+        ({"secrets": {1: b"x" * 32}}, "key ids are strings"),
+        ({"secrets": {"a": b"x" * 31}}, "'a' has 31 bytes; at least 32"),
+        ({"clock_tolerance": -1}, "clock_tolerance must be a number of seconds"),
+        ({"key_of": "header"}, "key_of must be a function of the ASGI scope"),
+        ({"tenant_of": 1}, "tenant_of must be a function of the ASGI scope"),
+        ({"delivered": None}, "delivered must be a function of method and status"),
+        ({"unrecorded_headers": "set-cookie"}, "unrecorded_headers must be names"),
+        ({"unrecorded_headers": ["set cookie"]}, "unrecorded_headers must be names"),
+        ({"unrecorded_headers": 1}, "unrecorded_headers must be names"),
+        ({"on_abandoned": 1}, "'refuse' or 'execute' or an async function"),
+    ],
+)
+def test_rules_that_cannot_work_are_refused(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Policy(**options)

@@ -7,6 +7,10 @@ from pathlib import Path
 import origin_middleware
 
 PUBLIC = {
+    "Abandoned",
+    "Attempt",
+    "StoredResponse",
+    "attempt_of",
     "ConfigurationError",
     "IdempotencyMiddleware",
     "LoggingObserver",

@@ -1,6 +1,8 @@
 """A store that fails on request, in front of a real one."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from origin_middleware import MemoryStore, StoreError, StoreUnavailable
 from origin_middleware.key import Key
@@ -21,8 +23,8 @@ class FaultyStore:
     order.
     """
 
-    def __init__(self) -> None:
-        self.behind = MemoryStore()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.behind = MemoryStore(clock=clock)
         self.faults: dict[str, StoreError] = {}
         self.calls: list[str] = []
         self._called = asyncio.Event()

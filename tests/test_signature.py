@@ -1,0 +1,242 @@
+"""Is a request from the gate? Signed by an independent implementation of RFC 9421."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from http_message_signatures import (
+    HTTPMessageSigner,
+    MappingKeyResolver,
+    algorithms,
+)
+
+from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy, admission
+from origin_middleware.asgi import Scope
+from origin_middleware.signature import Distrust, distrust
+from tests.support.asgi import App, request
+
+NOW = 1_800_000_000
+SECRETS = {"old": b"o" * 32, "new": b"n" * 32}
+HEADERS = {
+    "x-settlement-intent-id": "intent-1",
+    "x-settlement-resource-id": "joke-endpoint",
+    "x-settlement-network": "eip155:8453",
+}
+COVERED = ("@method", "@path", "@query", *HEADERS)
+
+
+def signed(
+    keyid: str = "new",
+    covered: tuple[str, ...] = COVERED,
+    target: str = "/premium/report?a=1&b=%20",
+    age: int = 0,
+    lasts: int = 60,
+    **options: Any,
+) -> httpx.Request:
+    """A request as the gate sends it, by `http-message-signatures`."""
+    message = httpx.Request("POST", f"https://example.com{target}", headers=HEADERS)
+    secret = SECRETS.get(keyid, b"?" * 32)
+    signer = HTTPMessageSigner(
+        signature_algorithm=algorithms.HMAC_SHA256,
+        key_resolver=MappingKeyResolver(public_keys={}, private_keys={keyid: secret}),
+    )
+    signer.sign(
+        message,
+        key_id=keyid,
+        created=datetime.fromtimestamp(NOW - age, UTC),
+        expires=datetime.fromtimestamp(NOW - age + lasts, UTC),
+        label=options.pop("label", "settlement"),
+        include_alg=options.pop("include_alg", False),
+        covered_component_ids=covered,
+        **options,
+    )
+    return message
+
+
+def scope_of(message: httpx.Request) -> Scope:
+    path, _, query = message.url.raw_path.partition(b"?")
+    return {
+        "type": "http",
+        "method": message.method,
+        "path": message.url.path,
+        "raw_path": path,
+        "query_string": query,
+        "headers": [(name.lower(), value) for name, value in message.headers.raw],
+    }
+
+
+def judged(message: httpx.Request, now: float = NOW) -> Distrust | None:
+    return distrust(scope_of(message), SECRETS, now, tolerance=5)
+
+
+def changed(message: httpx.Request, **headers: str) -> httpx.Request:
+    for name, value in headers.items():
+        message.headers[name.replace("_", "-")] = value
+    return message
+
+
+@pytest.mark.parametrize("keyid", ["old", "new"])
+@pytest.mark.parametrize("target", ["/", "/a?", "/a?x=%2F&y", "/%6a/b%2fc"])
+@pytest.mark.parametrize("include_alg", [True, False])
+def test_what_somebody_else_signed_is_trusted(
+    keyid: str, target: str, include_alg: bool
+) -> None:
+    message = signed(keyid, target=target, include_alg=include_alg)
+    assert judged(message) is None
+
+
+@pytest.mark.parametrize("name", ["signature", "signature-input"])
+def test_without_a_signature_nothing_is_trusted(name: str) -> None:
+    message = signed()
+    del message.headers[name]
+    assert judged(message) is Distrust.MISSING
+
+
+@pytest.mark.parametrize("name", ["signature", "signature-input"])
+def test_a_repeated_signature_is_not_trusted(name: str) -> None:
+    scope = scope_of(signed())
+    scope["headers"] += [pair for pair in scope["headers"] if pair[0] == name.encode()]
+    assert distrust(scope, SECRETS, NOW, 5) is Distrust.MISSING
+
+
+@pytest.mark.parametrize("name", list(HEADERS))
+def test_every_signed_header_counts(name: str) -> None:
+    assert judged(changed(signed(), **{name: "other"})) is Distrust.WRONG
+    message = signed()
+    del message.headers[name]
+    assert judged(message) is Distrust.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "GET"},
+        {"raw_path": b"/premium/other"},
+        {"query_string": b"a=2"},
+        {"query_string": b""},
+    ],
+)
+def test_the_request_itself_counts(change: dict[str, object]) -> None:
+    scope = {**scope_of(signed()), **change}
+    assert distrust(scope, SECRETS, NOW, 5) is Distrust.WRONG
+
+
+def test_another_secret_under_a_known_key_id_is_not_trusted() -> None:
+    scope = scope_of(signed("new"))
+    assert distrust(scope, {"new": b"x" * 32}, NOW, 5) is Distrust.WRONG
+
+
+def test_an_unknown_key_id_is_not_trusted() -> None:
+    assert judged(signed("revoked")) is Distrust.UNKNOWN_KEY
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (NOW - 5, None),
+        (NOW - 6, Distrust.NOT_YET_VALID),
+        (NOW + 65, None),
+        (NOW + 66, Distrust.EXPIRED),
+    ],
+)
+def test_a_signature_counts_for_its_time_give_or_take_the_tolerance(
+    now: float, expected: Distrust | None
+) -> None:
+    assert judged(signed(), now) is expected
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        signed(covered=COVERED[:-1]),
+        signed(covered=tuple(reversed(COVERED))),
+        signed(covered=(*COVERED, "@authority")),
+        signed(label="other"),
+        signed(nonce="x"),
+        signed(tag="x"),
+        changed(signed(), signature="settlement=:AAA:"),
+        changed(signed(), signature="settlement=::"),
+        changed(signed(), signature="other=:AAAA:"),
+        changed(signed(), signature_input="settlement=()"),
+        changed(signed(), signature_input=""),
+    ],
+)
+def test_any_other_form_than_the_gates_is_not_trusted(message: httpx.Request) -> None:
+    assert judged(message) in (Distrust.MALFORMED, Distrust.MISSING)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "",
+        ";created=1",
+        ';created=1;expires=2;keyid="new";keyid="new"',
+        ';created=x;expires=2;keyid="new"',
+        ';created="1";expires=2;keyid=new',
+        ';created=1;expires=2;keyid="new";alg="rsa-pss-sha512"',
+        ';created=1;expires=2;keyid="n"ew"',
+        ";created=-1;expires=2;keyid=1",
+    ],
+)
+def test_parameters_that_are_missing_or_odd_are_not_trusted(parameters: str) -> None:
+    covered = " ".join(f'"{name}"' for name in COVERED)
+    message = changed(signed(), signature_input=f"settlement=({covered}){parameters}")
+    assert judged(message) in (Distrust.MALFORMED, Distrust.UNKNOWN_KEY)
+
+
+async def test_the_middleware_refuses_what_is_not_signed() -> None:
+    inner = App()
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), policy=Policy(secrets=SECRETS), clock=lambda: NOW
+    )
+    forged = await request(app)
+    assert (forged.status, forged.code) == (401, "signature-refused")
+    assert b"the signature is missing" in forged.body
+    assert dict(forged.headers)[b"www-authenticate"] == b"Signature"
+    assert inner.executions == 0
+
+
+async def test_the_middleware_serves_what_is_signed_until_it_expires() -> None:
+    inner, now = App(), [float(NOW)]
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), policy=Policy(secrets=SECRETS), clock=lambda: now[0]
+    )
+    scope = scope_of(signed())
+    path = str(scope["path"])
+    options: dict[str, Any] = {
+        "key": None,
+        "path": path,
+        "query": scope["query_string"],
+        "headers": scope["headers"],
+    }
+    assert (await request(app, **options)).status == 200
+    assert (await request(app, **options)).status == 200
+    now[0] += 66
+    assert (await request(app, **options)).code == "signature-refused"
+    assert inner.executions == 1
+
+
+async def test_without_secrets_it_is_said_once_what_that_means(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    admission._say_that_intents_are_not_verified.cache_clear()
+    app = IdempotencyMiddleware(App(), store=MemoryStore())
+    await request(app, key=None)
+    assert caplog.text == ""
+    for key in (b"1", b"2"):
+        await request(app, key=key)
+    assert caplog.text.count("Keys are taken on trust") == 1
+
+
+def test_secrets_are_not_in_a_policys_repr() -> None:
+    assert "oooo" not in repr(Policy(secrets=SECRETS))
+
+
+def test_a_policy_keeps_its_own_copy_of_the_secrets() -> None:
+    mine = dict(SECRETS)
+    policy = Policy(secrets=mine)
+    mine.clear()
+    assert policy.secrets == SECRETS
+    assert replace(policy, lease=5.0).secrets == SECRETS
