@@ -1,0 +1,208 @@
+"""Servers × ways to be interrupted × kinds of handlers: what does a retry get?
+
+`python -m tests.servers.matrix` plays all of it and writes the table into
+docs/guarantees.md; tests/servers/test_matrix.py checks that the table is true.
+"""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from secrets import token_hex
+
+import httpx
+
+from sample_origin.ledger import Ledger
+from sample_origin.redis_server import free_port
+from tests.support.servers import running, valkey
+
+GUARANTEES = Path(__file__).parent.parent.parent / "docs" / "guarantees.md"
+TABLE = re.compile(r"(?<=<!-- matrix -->\n).*?(?=<!-- end of matrix -->)", re.DOTALL)
+
+# So many at once: they mostly wait.
+_AT_ONCE = 6
+
+LONG, SHORT = 30, 1
+KINDS = ["plain", "streaming", "sync", "background"]
+APP = "tests.servers.app:app"
+
+
+@dataclass(frozen=True)
+class Server:
+    name: str
+    command: tuple[str, ...]
+    grace: str
+
+    def arguments(self, port: int, grace: int) -> list[str]:
+        filled = [part.format(port=port) for part in self.command]
+        return [sys.executable, "-m", *filled, self.grace, str(grace), APP]
+
+
+_UVICORN = ("uvicorn", "--port", "{port}", "--http")
+_GRACE = "--timeout-graceful-shutdown"
+SERVERS = [
+    Server("uvicorn (h11)", (*_UVICORN, "h11"), _GRACE),
+    Server("uvicorn (httptools)", (*_UVICORN, "httptools"), _GRACE),
+    Server(
+        "hypercorn", ("hypercorn", "--bind", "127.0.0.1:{port}"), "--graceful-timeout"
+    ),
+    Server(
+        "granian",
+        ("granian", "--interface", "asgi", "--port", "{port}", "--loop", "asyncio"),
+        "--workers-kill-timeout",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    name: str
+    grace: int
+    work: float
+
+
+EVENTS = [
+    Event("client leaves", LONG, 0.5),
+    Event("SIGTERM, long grace", LONG, 1.0),
+    Event("SIGTERM, short grace", SHORT, 3.0),
+    Event("SIGKILL", LONG, 3.0),
+]
+
+
+@dataclass(frozen=True)
+class Cell:
+    server: Server
+    event: Event
+    kind: str
+
+
+CELLS = [Cell(*parts) for parts in product(SERVERS, EVENTS, KINDS)]
+
+
+class Trial:
+    """One cell: interrupt a request after its side effect, then send it again."""
+
+    def __init__(self, cell: Cell, redis_url: str, directory: Path) -> None:
+        self._cell = cell
+        self._key = token_hex(8)
+        self._ledger = Ledger(directory / f"{self._key}.jsonl")
+        self._environment = os.environ | {
+            "REDIS_URL": redis_url,
+            "LEDGER": str(directory / f"{self._key}.jsonl"),
+            "WORK": str(cell.event.work),
+        }
+
+    async def play(self) -> str:
+        """What the retry got, and how often the side effect happened if not once."""
+        with self._serving() as (process, url):
+            await _answers(url)
+            first = asyncio.create_task(self._ask(url))
+            await self._effect()
+            retry = await self._interrupt(process, url, first)
+        if retry is None:
+            with self._serving() as (_, url):
+                await _answers(url)
+                retry = await self._ask(url)
+        with suppress(asyncio.CancelledError, httpx.HTTPError):
+            await first
+        effects = len(self._ledger.rows())
+        return _described(retry) + ("" if effects == 1 else f", {effects} effects")
+
+    async def _interrupt(
+        self,
+        process: "subprocess.Popen[bytes]",
+        url: str,
+        first: "asyncio.Task[httpx.Response]",
+    ) -> httpx.Response | None:
+        """The retry's answer, where the server lives on."""
+        match self._cell.event.name:
+            case "client leaves":
+                first.cancel()
+                return await self._ask(url)
+            case "SIGKILL":
+                os.kill(int(str(self._ledger.rows()[0]["pid"])), signal.SIGKILL)
+            case _:
+                process.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(process.wait, 20)
+        return None
+
+    async def _ask(self, url: str) -> httpx.Response:
+        headers = {"x-settlement-intent-id": self._key}
+        async with httpx.AsyncClient(timeout=30) as http:
+            return await http.get(f"{url}/{self._cell.kind}", headers=headers)
+
+    async def _effect(self) -> None:
+        async with asyncio.timeout(20):
+            while not self._ledger.rows():  # noqa: ASYNC110 - another process writes
+                await asyncio.sleep(0.02)
+
+    @contextmanager
+    def _serving(self) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+        port = free_port()
+        process = subprocess.Popen(
+            self._cell.server.arguments(port, self._cell.event.grace),
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield process, f"http://127.0.0.1:{port}"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+async def _answers(url: str) -> None:
+    async with asyncio.timeout(30), httpx.AsyncClient() as http:
+        while True:
+            with suppress(httpx.TransportError):
+                await http.get(f"{url}/nowhere")
+                return
+            await asyncio.sleep(0.05)
+
+
+def _described(retry: httpx.Response) -> str:
+    if retry.headers.get("idempotent-replayed") == "true" and retry.text == "done":
+        return "replayed"
+    if retry.headers.get("content-type") == "application/problem+json":
+        return f"{retry.status_code} {retry.json()['code']}"
+    return f"{retry.status_code} {retry.text}"
+
+
+async def play_all() -> dict[Cell, str]:
+    with tempfile.TemporaryDirectory() as directory, running(valkey()) as redis:
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def play(cell: Cell) -> str:
+            async with places:
+                return await Trial(cell, redis.url, Path(directory)).play()
+
+        outcomes = await asyncio.gather(*map(play, CELLS))
+    return dict(zip(CELLS, outcomes, strict=True))
+
+
+def table(outcomes: dict[Cell, str]) -> str:
+    lines = ["| server | event | " + " | ".join(KINDS) + " |", "|---" * 6 + "|"]
+    for server, event in product(SERVERS, EVENTS):
+        cells = [outcomes[Cell(server, event, kind)] for kind in KINDS]
+        lines.append(f"| {server.name} | {event.name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    made = table(asyncio.run(play_all()))
+    GUARANTEES.write_text(TABLE.sub(lambda _: made, GUARANTEES.read_text()))
+
+
+if __name__ == "__main__":
+    main()

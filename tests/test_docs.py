@@ -1,0 +1,55 @@
+"""What the documentation names exists."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from origin_middleware.decision import Refusal
+
+ROOT = Path(__file__).parent.parent
+GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text()
+FLOW = (ROOT / "docs" / "flow.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
+
+
+def names_of_tests() -> set[str]:
+    names = set()
+    for file in ROOT.glob("tests/**/test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                names.add(node.name)
+    return names
+
+
+def test_every_test_that_the_guarantees_name_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", GUARANTEES))
+    assert len(named) > 30
+    assert named <= names_of_tests()
+
+
+def test_every_row_of_the_guarantees_names_what_shows_it() -> None:
+    body = GUARANTEES.partition("## What can break")[0]
+    rows = [line for line in body.splitlines() if line.startswith("| ")]
+    rows = [row for row in rows if not row.startswith("| what fails")]
+    assert all("`test_" in row or "the table below" in row for row in rows)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_refusal_is_in_the_table_of_outcomes(refusal: Refusal) -> None:
+    assert f"`{refusal.value}`" in FLOW
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_in_the_documentation_is_python(page: Path) -> None:
+    for code in re.findall(
+        r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL
+    ):
+        ast.parse(code)
