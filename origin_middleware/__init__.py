@@ -13,6 +13,7 @@ from .observer import LoggingObserver, Observer
 from .policy import Policy
 from .reconciler import Abandoned
 from .response import StoredResponse
+from .running import drain
 from .stores import Store
 from .stores.memory import MemoryStore
 
@@ -32,4 +33,5 @@ __all__ = [
     "StoreUnavailable",
     "StoredResponse",
     "attempt_of",
+    "drain",
 ]

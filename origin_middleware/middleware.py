@@ -97,6 +97,17 @@ class IdempotencyMiddleware:
 class Exchange:
     """One request with a key. Lives in a task that the request cannot cancel."""
 
+    __slots__ = (
+        "_begun",
+        "_body",
+        "_client",
+        "_first",
+        "_guard",
+        "_key",
+        "_policy",
+        "_scope",
+    )
+
     def __init__(
         self, guard: Guard, policy: Policy, key: Key, scope: Scope, client: Client
     ) -> None:

@@ -1,13 +1,13 @@
 """Work that a request cannot cancel, and that a shutdown waits for.
 
 A server cancels the tasks of its requests when its grace period ends. Neither
-asyncio.shield nor an anyio
-shield survives that: the process exits first. A task of our own does, if
-lifespan.shutdown waits for it.
+asyncio.shield nor an anyio shield survives that: the process exits first. A task of our
+own does, if lifespan.shutdown waits for it.
 """
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Coroutine
 from typing import Any
 
@@ -19,9 +19,23 @@ from .stores import Store
 _DRAIN = 30.0
 
 
+_everything: "weakref.WeakSet[Running]" = weakref.WeakSet()
+
+
+async def drain() -> None:
+    """Wait for whatever any middleware of this process runs, up to 30 seconds.
+
+    A middleware around a whole app does this by itself, when the app shuts down. One
+    around a route does not hear of that: call this in your lifespan, after the `yield`
+    and before you close the store.
+    """
+    await asyncio.gather(*(running.drain() for running in _everything))
+
+
 class Running:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        _everything.add(self)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
@@ -30,9 +44,7 @@ class Running:
         return task
 
     async def outlive(self, client: Client, work: Coroutine[Any, Any, None]) -> None:
-        """Run to the end, even if the one who waits is cancelled. What `work` raises is
-        raised here.
-        """
+        """Run to the end, even if we are cancelled. Raises what `work` raises."""
         task = self.spawn(work)
         try:
             await asyncio.shield(task)
@@ -48,9 +60,7 @@ class Running:
     def lifespan(
         self, receive: Receive, send: Send, store: Store
     ) -> tuple[Receive, Send]:
-        """The lifespan channel, with a stop for what still runs, and for the store
-        after it.
-        """
+        """The lifespan channel, which stops for what still runs, and for the store."""
 
         async def drained_receive() -> Message:
             message = await receive()

@@ -11,6 +11,7 @@ PUBLIC = {
     "Attempt",
     "StoredResponse",
     "attempt_of",
+    "drain",
     "ConfigurationError",
     "IdempotencyMiddleware",
     "LoggingObserver",

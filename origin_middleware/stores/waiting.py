@@ -42,39 +42,58 @@ class Waiting:
 
 
 class _Waiter:
+    """One task that looks, and a future for everybody who waits for what it sees."""
+
     def __init__(self, look: Look, forget: Callable[["_Waiter"], None]) -> None:
         self._look = look
         self._forget = forget
-        self._joined = 0
+        self._joined: set[asyncio.Future[View]] = set()
         self.woken = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._follow())
 
     async def join(self, held: Held, timeout: float) -> View:
-        self._joined += 1
+        # A future and a timer: ten thousand may wait, and a shield would cost more.
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[View] = loop.create_future()
+        timer = loop.call_later(timeout, _resolve, future, held)
+        self._joined.add(future)
         try:
-            async with asyncio.timeout(timeout):
-                return await asyncio.shield(self._task)
-        except TimeoutError:
-            return held
+            return await future
         finally:
-            self._joined -= 1
+            timer.cancel()
+            self._joined.discard(future)
             if not self._joined:
                 self._forget(self)
                 self._task.cancel()
 
-    async def _follow(self) -> View:
+    async def _follow(self) -> None:
         try:
-            while True:
-                self.woken.clear()
-                pause = _FLOOR
-                with suppress(StoreUnavailable):
-                    seen = await self._look()
-                    if not isinstance(seen, Held) or seen.abandoned:
-                        return seen
-                    pause = min(_FLOOR, seen.lease_left)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self.woken.wait()
+            seen = await self._look_until_free()
+        except Exception as exc:  # whatever it is, those who wait have to hear of it
+            for future in self._joined:
+                if not future.done():
+                    future.set_exception(exc)
+        else:
+            for future in self._joined:
+                _resolve(future, seen)
         finally:
             # Whoever comes from here on asks anew: this answer may be old by then.
             self._forget(self)
+
+    async def _look_until_free(self) -> View:
+        while True:
+            self.woken.clear()
+            pause = _FLOOR
+            with suppress(StoreUnavailable):
+                seen = await self._look()
+                if not isinstance(seen, Held) or seen.abandoned:
+                    return seen
+                pause = min(_FLOOR, seen.lease_left)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self.woken.wait()
+
+
+def _resolve(future: "asyncio.Future[View]", seen: View) -> None:
+    if not future.done():
+        future.set_result(seen)

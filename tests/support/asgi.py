@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from origin_middleware.asgi import ASGIApp, Headers, Message, Receive, Scope, Send
@@ -42,7 +43,11 @@ class Connection:
         self._cut_off = cut_off
         self._read = 0
         self.sent: list[Message] = []
-        self.leave = asyncio.Event()
+
+    @cached_property
+    def leave(self) -> asyncio.Event:
+        """Made when it is asked for: ten thousand clients do not need theirs."""
+        return asyncio.Event()
 
     async def receive(self) -> Message:
         if self._read < len(self._body):
@@ -55,7 +60,7 @@ class Connection:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        if self.leave.is_set():
+        if "leave" in self.__dict__ and self.leave.is_set():
             raise OSError("the client is gone")
         self.sent.append(message)
 

@@ -1,0 +1,90 @@
+"""Waiters share looks, hear of errors, and leave nothing behind."""
+
+import asyncio
+
+import pytest
+
+from origin_middleware import RecordDamaged, StoreUnavailable
+from origin_middleware.lifecycle import Absent, Held
+from origin_middleware.stores import waiting
+from origin_middleware.stores.waiting import View, Waiting
+from tests.support.stores import a_claim
+
+HELD = Held(a_claim().fingerprint, 60.0)
+
+
+class Looks:
+    """Sees what it is told to, in order; the last one again and again."""
+
+    def __init__(self, *seen: View | Exception) -> None:
+        self.seen = list(seen)
+        self.count = 0
+
+    async def __call__(self) -> View:
+        self.count += 1
+        now = self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
+        if isinstance(now, Exception):
+            raise now
+        return now
+
+
+def left_behind(room: Waiting) -> list[object]:
+    looking = [
+        task for task in asyncio.all_tasks() if "_follow" in repr(task.get_coro())
+    ]
+    return [*room._waiters, *(task for task in looking if not task.cancelling())]
+
+
+async def test_many_wait_with_one_look() -> None:
+    room, looks = Waiting(), Looks(Absent())
+    seen = await asyncio.gather(*(room.wait("k", HELD, 5, looks) for _ in range(100)))
+    assert seen == [Absent()] * 100
+    assert looks.count == 1
+    assert left_behind(room) == []
+
+
+async def test_who_waits_too_long_leaves_with_what_it_came_with() -> None:
+    room = Waiting()
+    assert await room.wait("k", HELD, 0.01, Looks(HELD)) == HELD
+    assert left_behind(room) == []
+
+
+async def test_who_is_cancelled_leaves_the_others_waiting() -> None:
+    room, looks = Waiting(), Looks(HELD, Absent())
+    one, other = (asyncio.create_task(room.wait("k", HELD, 5, looks)) for _ in range(2))
+    await asyncio.sleep(0)
+    one.cancel()
+    await asyncio.sleep(0)
+    room.wake("k")
+    assert await other == Absent()
+    assert one.cancelled()
+    assert left_behind(room) == []
+
+
+async def test_a_store_that_is_away_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "_FLOOR", 0.001)
+    looks = Looks(StoreUnavailable("away"), StoreUnavailable("away"), Absent())
+    assert await Waiting().wait("k", HELD, 5, looks) == Absent()
+
+
+async def test_a_damaged_record_is_told_to_everybody() -> None:
+    room, looks = Waiting(), Looks(RecordDamaged("?"))
+    told = await asyncio.gather(
+        *(room.wait("k", HELD, 5, looks) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(one) for one in told] == [RecordDamaged] * 3
+    assert left_behind(room) == []
+
+
+async def test_everybody_can_be_woken() -> None:
+    room = Waiting()
+    waits = [
+        asyncio.create_task(room.wait(name, HELD, 5, Looks(HELD, Absent())))
+        for name in "abc"
+    ]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    room.wake_all()
+    assert await asyncio.gather(*waits) == [Absent()] * 3
