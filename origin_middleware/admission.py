@@ -1,6 +1,7 @@
 """Before the store is asked: is there a key, is it well-formed, is it from the gate?"""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,10 +11,7 @@ from .key import Key, MalformedKey
 from .policy import Policy
 from .signature import distrust
 
-
-@dataclass(frozen=True, slots=True)
-class Unprotected:
-    """No key, and none is required."""
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +25,24 @@ class Admitted:
     key: Key
 
 
-def admit(scope: Scope, policy: Policy, now: float) -> Unprotected | Denied | Admitted:
-    """`now` is Unix time."""
+def admit(scope: Scope, policy: Policy, clock: Clock) -> Denied | Admitted | None:
+    """None where there is no key, and none is required. `clock` tells Unix time."""
     key = policy.key(scope)
     if key is None:
-        return _without_key(policy)
+        return _missing(policy) if policy.require_key else None
     if isinstance(key, MalformedKey):
         return Denied(Refusal.KEY_MALFORMED, f"{policy.header}: {key.reason}.")
     if not policy.secrets:
         _say_that_intents_are_not_verified()
         return Admitted(key)
-    reason = distrust(scope, policy.secrets, now, policy.clock_tolerance)
+    reason = distrust(scope, policy.secrets, clock(), policy.clock_tolerance)
     if reason is not None:
         return Denied(Refusal.SIGNATURE_REFUSED, f"{reason.value}.")
     return Admitted(key)
 
 
-def _without_key(policy: Policy) -> Unprotected | Denied:
-    if policy.require_key:
-        return Denied(Refusal.KEY_MISSING, f"Send it as {policy.header}.")
-    return Unprotected()
+def _missing(policy: Policy) -> Denied:
+    return Denied(Refusal.KEY_MISSING, f"Send it as {policy.header}.")
 
 
 @cache

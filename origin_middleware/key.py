@@ -23,12 +23,16 @@ class MalformedKey:
 
 def header_key(scope: Scope, name: bytes) -> Key | MalformedKey | None:
     """The key in a header (lower case, as ASGI delivers names); None without a line."""
-    values = [value for header, value in scope["headers"] if header == name]
-    if not values:
-        return None
-    if len(values) > 1:
-        return MalformedKey("the header is repeated")
-    value: str = values[0].decode("latin-1")
+    found: bytes | None = None
+    for header, value in scope["headers"]:  # every request pays for this loop
+        if header == name:
+            if found is not None:
+                return MalformedKey("the header is repeated")
+            found = value
+    return None if found is None else _unquoted(found.decode("latin-1"), name)
+
+
+def _unquoted(value: str, name: bytes) -> Key | MalformedKey:
     # draft-ietf-httpapi-idempotency-key-header makes it a quoted string; many do not.
     if name == b"idempotency-key" and len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1]

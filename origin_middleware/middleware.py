@@ -9,12 +9,11 @@ The flow of a request with a key is `Exchange`, read from the top.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import assert_never
 
 from . import observer as seen
-from .admission import Admitted, Denied, Unprotected, admit
+from .admission import Admitted, Clock, Denied, admit
 from .asgi import ASGIApp, Receive, Scope, Send
 from .attempt import Attempt
 from .body import RequestBody
@@ -63,7 +62,7 @@ class IdempotencyMiddleware:
         store: Store,
         policy: Policy | PolicyOf = Policy(),
         observer: Observer | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = time.time,
     ) -> None:
         _check(store)
         observe = contained(observer or LoggingObserver())
@@ -76,13 +75,10 @@ class IdempotencyMiddleware:
         if scope["type"] == "lifespan":
             receive, send = guard.running.lifespan(receive, send, guard.store)
         policy = self._policy_of(scope) if scope["type"] == "http" else None
-        if policy is None:
+        if policy is None or (admission := admit(scope, policy, self._clock)) is None:
             await guard.app(scope, receive, send)
             return
-        admission = admit(scope, policy, self._clock())
         match admission:
-            case Unprotected():
-                await guard.app(scope, receive, send)
             case Denied(refusal, detail):
                 guard.observe(seen.Refused(None, refusal))
                 await refuse(send, refusal, detail)

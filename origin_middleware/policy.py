@@ -102,16 +102,14 @@ class Policy:
         return self.on_abandoned != "refuse"
 
     def key(self, scope: Scope) -> Key | MalformedKey | None:
-        found = self._stated_key(scope)
+        if self.key_of is None:
+            found = header_key(scope, self.header_name)
+        else:
+            value = self.key_of(scope)
+            found = None if value is None else checked_key(value)
         if self.tenant_of is None or found is None or isinstance(found, MalformedKey):
             return found
         return tenants_key(found, self.tenant_of(scope))
-
-    def _stated_key(self, scope: Scope) -> Key | MalformedKey | None:
-        if self.key_of is None:
-            return header_key(scope, self.header_name)
-        value = self.key_of(scope)
-        return None if value is None else checked_key(value)
 
 
 PolicyOf = Callable[[Scope], Policy | None]

@@ -95,13 +95,14 @@ async def test_a_stream_is_delivered_as_it_is_produced() -> None:
         await taken.wait()
         await send(chunk(b"last"))
 
-    connection = Connection()
-    app = IdempotencyMiddleware(slowly, store=MemoryStore())
+    connection, store = Connection(), FaultyStore()
+    app = IdempotencyMiddleware(slowly, store=store)
     running = asyncio.create_task(
         app(http_scope(), connection.receive, connection.send)
     )
     await produced.wait()
     assert connection.sent == [start(), chunk(b"first", more=True)]
+    assert store.calls == ["claim"]  # one round trip is all that came before
     taken.set()
     await running
     assert (await request(app)).body == b"firstlast"
