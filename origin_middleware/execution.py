@@ -127,7 +127,8 @@ class Execution:
         store, release = self._guard.store, self._may_run_again()
         give_up = store.release if release else store.abandon
         await self._persist(lambda: give_up(self._key, self._claim))
-        self._guard.observe(seen.Failed(self._key, status, released=release))
+        seconds = _now() - self._started
+        self._guard.observe(seen.Failed(self._key, status, release, seconds))
 
     def _may_run_again(self) -> bool:
         match self._attempt.statement:

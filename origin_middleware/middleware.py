@@ -198,7 +198,7 @@ class Exchange:
             await response.replay(self._client.send)
 
     async def _refuse(self, refusal: Refusal) -> None:
-        self._guard.observe(seen.Refused(self._key, refusal))
+        self._guard.observe(seen.Refused(self._key, refusal, self._elapsed()))
         with suppress(OSError):
             await refuse(self._client.send, refusal)
 

@@ -30,18 +30,24 @@ class Failed:
     key: Key
     status: int | None
     released: bool
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
+    """The recorded response went out; `waited` is the time since the request came."""
+
     key: Key
     waited: float
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
+    """The handler did not run, for this reason; `waited` for another attempt before."""
+
     key: Key | None
     refusal: Refusal
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

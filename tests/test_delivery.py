@@ -120,6 +120,36 @@ async def test_an_informational_response_is_delivered_at_once_and_not_recorded()
     ]
 
 
+async def test_trailers_are_delivered_and_not_replayed() -> None:
+    begin = {**start(), "trailers": True}
+    trailers = {"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]}
+    inner = App(begin, chunk(b"done"), trailers)
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    assert (await request(app)).sent == [begin, chunk(b"done"), trailers]
+    replay = await request(app)
+    assert replay.body == b"done"
+    assert len(replay.sent) == 2
+    assert inner.executions == 1
+
+
+async def test_a_response_without_headers_is_recorded() -> None:
+    inner = App({"type": "http.response.start", "status": 200}, chunk(b"done"))
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    await request(app)
+    replay = await request(app)
+    assert (replay.status, replay.body) == (200, b"done")
+    assert replay.headers == [(b"idempotent-replayed", b"true")]
+
+
+async def test_thousands_of_tiny_and_empty_chunks_are_one_record() -> None:
+    chunks = [chunk(b"x" if n % 3 else b"", more=True) for n in range(9_000)]
+    inner = App(start(), *chunks, chunk(b""))
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    assert (await request(app)).body == b"x" * 6_000
+    assert (await request(app)).body == b"x" * 6_000
+    assert inner.executions == 1
+
+
 async def test_an_extension_that_cannot_be_recorded_is_delivered_and_not_kept() -> None:
     messages = [start(), {"type": "http.response.zerocopysend", "file": 3}, chunk(b"")]
     inner = App(*messages)
@@ -276,6 +306,21 @@ async def test_a_handler_that_ignores_its_body_is_recorded_all_the_same() -> Non
     for _ in range(2):
         assert (await request(app, b"never", b" read")).status == 200
     assert inner.executions == 1
+
+
+async def test_a_handler_that_reads_half_of_its_body_is_recorded_all_the_same() -> None:
+    executions: list[bytes] = []
+
+    async def reads_half(scope: Scope, receive: Receive, send: Send) -> None:
+        executions.append((await receive())["body"])
+        await send(start())
+        await send(chunk(b"enough"))
+
+    app = IdempotencyMiddleware(reads_half, store=MemoryStore())
+    pieces = [b"x" * 1_000_000, b"y" * 1_000_000]
+    for _ in range(2):
+        assert (await request(app, *pieces)).body == b"enough"
+    assert len(executions) == 1
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_048_576, 1_048_577, 5_000_000])

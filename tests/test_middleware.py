@@ -359,7 +359,9 @@ async def test_without_a_store_the_handler_does_not_run() -> None:
     assert (refused.status, refused.code) == (503, "store-unavailable")
     assert (b"retry-after", b"1") in refused.headers
     assert inner.executions == 0
-    assert events == [seen.Refused(Key("intent-1"), Refusal.STORE_UNAVAILABLE)]
+    (event,) = events
+    assert isinstance(event, seen.Refused)
+    assert (event.key, event.refusal) == ("intent-1", Refusal.STORE_UNAVAILABLE)
 
 
 async def test_without_a_store_the_handler_runs_where_the_policy_says_so() -> None:

@@ -31,7 +31,9 @@ async def test_the_life_of_a_key_is_told_in_order() -> None:
     assert (executed.key, executed.status) == (KEY, 200)
     assert 0 <= executed.seconds < 1
     assert isinstance(replayed, seen.Replayed)
-    assert refused == seen.Refused(KEY, Refusal.DIFFERENT_REQUEST)
+    assert isinstance(refused, seen.Refused)
+    assert (refused.key, refused.refusal) == (KEY, Refusal.DIFFERENT_REQUEST)
+    assert 0 <= refused.waited < 1
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,10 @@ async def test_a_failure_is_told_with_what_became_of_the_key(
         observer=events.append,
     )
     await request(app)
-    assert events == [seen.Failed(KEY, 500, released)]
+    (event,) = events
+    assert isinstance(event, seen.Failed)
+    assert (event.key, event.status, event.released) == (KEY, 500, released)
+    assert 0 <= event.seconds < 1
 
 
 async def test_a_request_refused_for_its_key_is_told_without_one() -> None:
@@ -97,6 +102,6 @@ def test_the_ordinary_is_logged_for_those_who_ask(
     LoggingObserver()(seen.Refused(None, Refusal.KEY_MISSING))
     LoggingObserver()(seen.Replayed(KEY, 0.5))
     messages = [entry.message for entry in caplog.records]
-    assert messages[0] == "Refused key=none refusal=Refusal.KEY_MISSING"
+    assert messages[0] == "Refused key=none refusal=Refusal.KEY_MISSING waited=0.0"
     assert messages[1].startswith("Replayed key=")
     assert "intent-1" not in messages[1]

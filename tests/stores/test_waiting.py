@@ -88,3 +88,17 @@ async def test_everybody_can_be_woken() -> None:
         await asyncio.sleep(0)
     room.wake_all()
     assert await asyncio.gather(*waits) == [Absent()] * 3
+
+
+async def test_who_comes_right_after_the_last_look_asks_anew() -> None:
+    room, later = Waiting(), list["asyncio.Task[View]"]()
+
+    async def look() -> View:
+        if not later:  # it runs before those who wait have been told
+            wait = room.wait("k", HELD, 1, Looks(Absent()))
+            later.append(asyncio.create_task(wait))
+        return Absent()
+
+    assert await room.wait("k", HELD, 1, look) == Absent()
+    assert await later[0] == Absent()
+    assert left_behind(room) == []
