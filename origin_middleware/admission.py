@@ -29,7 +29,8 @@ def admit(scope: Scope, policy: Policy, clock: Clock) -> Denied | Admitted | Non
     """None where there is no key, and none is required. `clock` tells Unix time."""
     key = policy.key(scope)
     if key is None:
-        return _missing(policy) if policy.require_key else None
+        required = policy.require_key and not _is_preflight(scope)
+        return _missing(policy) if required else None
     if isinstance(key, MalformedKey):
         return Denied(Refusal.KEY_MALFORMED, f"{policy.header}: {key.reason}.")
     if not policy.secrets:
@@ -39,6 +40,14 @@ def admit(scope: Scope, policy: Policy, clock: Clock) -> Denied | Admitted | Non
     if reason is not None:
         return Denied(Refusal.SIGNATURE_REFUSED, f"{reason.value}.")
     return Admitted(key)
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """What browsers ask before they ask; unpaid, and passed by the gate."""
+    if scope["method"] != "OPTIONS":
+        return False
+    names = {name for name, _ in scope["headers"]}
+    return {b"origin", b"access-control-request-method"} <= names
 
 
 def _missing(policy: Policy) -> Denied:
@@ -51,5 +60,5 @@ def _say_that_intents_are_not_verified() -> None:
     logging.getLogger("origin_middleware").warning(
         "Keys are taken on trust, because Policy(secrets=...) is not set: whoever "
         "reaches this app directly can make one up, or read a recorded response of "
-        "somebody else's. Let nobody but the gate reach it."
+        "somebody else's. Let nobody but the gate reach it, or use a gate that signs."
     )

@@ -42,17 +42,11 @@ class Execution:
         self._guard = guard
         self._policy = policy
         self._attempt = attempt
-        self._key = key = attempt.key
+        self._key = attempt.key
         self._claim = claim
         self._ended = asyncio.Event()
         self._started = _now()
-        self._renewal = Renewal(
-            guard.store,
-            key,
-            claim,
-            guard.running,
-            lambda: guard.observe(seen.LeaseLost(key)),
-        )
+        self._renewal = Renewal(guard, attempt.key, claim)
         self._renewal.start()
 
     async def run(self, scope: Scope, body: RequestBody, client: Client) -> None:
@@ -126,9 +120,11 @@ class Execution:
         self._renewal.stop()
         store, release = self._guard.store, self._may_run_again()
         give_up = store.release if release else store.abandon
-        await self._persist(lambda: give_up(self._key, self._claim))
+        written = await self._persist(lambda: give_up(self._key, self._claim))
         seconds = _now() - self._started
         self._guard.observe(seen.Failed(self._key, status, release, seconds))
+        if written is None:
+            self._guard.observe(seen.NotRecorded(self._key))
 
     def _may_run_again(self) -> bool:
         match self._attempt.statement:

@@ -40,7 +40,7 @@ from .lifecycle import Answer, Claim, Claimed, OwnerToken
 from .observer import LoggingObserver, Observer, contained
 from .policy import Policy, PolicyOf, policy_of
 from .problem import refuse
-from .reconciliation import reconcile
+from .reconciliation import Reconciliation
 from .response import StoredResponse
 from .running import Running
 from .stores import Store
@@ -64,7 +64,7 @@ class IdempotencyMiddleware:
         observer: Observer | None = None,
         clock: Clock = time.time,
     ) -> None:
-        _check(store)
+        _check(store, observer, clock)
         observe = contained(observer or LoggingObserver())
         self._guard = Guard(app, store, observe, Running())
         self._policy_of = policy_of(policy)
@@ -142,16 +142,21 @@ class Exchange:
         self, claim: Claim
     ) -> Execute | Replay | Refuse | RunUnprotected:
         try:
-            return await self._ask(claim)
+            answer = await self._guard.store.claim(self._key, claim)
         except StoreUnavailable:
             return decide_without_store(self._policy.on_store_unavailable)
         except RecordDamaged:
             return Refuse(Refusal.RECORD_DAMAGED)
+        try:
+            return await self._follow(answer, claim)
+        except StoreUnavailable:  # somebody else executes, or may have: no policy helps
+            return Refuse(Refusal.STORE_UNAVAILABLE)
+        except RecordDamaged:
+            return Refuse(Refusal.RECORD_DAMAGED)
 
-    async def _ask(self, claim: Claim) -> Execute | Replay | Refuse:
-        """Claim the key, and wait while somebody else executes."""
+    async def _follow(self, answer: Answer, claim: Claim) -> Execute | Replay | Refuse:
+        """What the answer leads to, after waiting while somebody else executes."""
         store, key = self._guard.store, self._key
-        answer = await store.claim(key, claim)
         while True:
             match self._decide(answer, claim):
                 case Wait(held, timeout):
@@ -169,7 +174,9 @@ class Exchange:
         self._first = False
         reconciler = self._policy.on_abandoned
         if callable(reconciler):
-            return await reconcile(self._guard, reconciler, self._key, claim)
+            method = self._scope["method"]
+            case = Reconciliation(self._guard, self._policy, method, self._key, claim)
+            return await case.ask(reconciler)
         self._guard.observe(seen.TakenOver(self._key))
         return Execute()
 
@@ -211,10 +218,21 @@ class Exchange:
         return asyncio.get_running_loop().time() - self._begun
 
 
-def _check(store: Store) -> None:
+def _check(store: object, observer: object, clock: object) -> None:
     if isinstance(store, type) or not isinstance(store, Store):
         raise ConfigurationError(
-            f"IdempotencyMiddleware(store={store!r}): store must be a store, such as "
-            "MemoryStore() for one process, or RedisStore(client) around a "
+            f"IdempotencyMiddleware(store={_name(store)}): store must be a store, such "
+            "as MemoryStore() for one process, or RedisStore(client) around a "
             "redis.asyncio client."
         )
+    for name, value in (("observer", observer), ("clock", clock)):
+        if value is not None and (isinstance(value, type) or not callable(value)):
+            raise ConfigurationError(
+                f"IdempotencyMiddleware({name}={_name(value)}): {name} must be a "
+                "function, or an object that can be called like one."
+            )
+
+
+def _name(value: object) -> str:
+    """Not the repr of a client, which is long and may carry an address."""
+    return value.__name__ if isinstance(value, type) else f"<{type(value).__name__}>"

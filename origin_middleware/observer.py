@@ -24,8 +24,7 @@ class Executed:
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The handler raised, did not finish its response (status None), or answered
-    something not delivered.
-    """
+    something not delivered. The key is given back, or the outcome counts as unknown."""
 
     key: Key
     status: int | None
@@ -78,16 +77,15 @@ class RanUnprotected:
 
 @dataclass(frozen=True, slots=True)
 class NotRecorded:
-    """The handler ran and its response was delivered, but the store did not take the
-    record (yet).
-    """
+    """The handler ran, but the store did not take what became of it (yet): a response
+    that is delivered all the same, or that the key is given back."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedLate:
-    """A response that was delivered without a record is on record now."""
+    """What the store did not take then, it has taken now."""
 
     key: Key
 

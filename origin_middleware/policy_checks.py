@@ -1,7 +1,8 @@
 """Nonsense in a policy is refused, with what to change."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from inspect import iscoroutinefunction
 from math import isfinite
 from typing import TYPE_CHECKING, Never
 
@@ -20,6 +21,8 @@ _SHORTEST_LEASE = 0.05
 _LONGEST_LEASE = 86_400.0
 _LONGEST_RETENTION = 315_360_000.0
 
+INTENT_HEADER = "x-settlement-intent-id"
+
 # As long as the digest (RFC 2104, section 3).
 _SHORTEST_SECRET = 32
 
@@ -31,6 +34,7 @@ def check(policy: "Policy") -> None:
     _check_choices(policy)
     _check_times(policy)
     _check_secrets(policy.secrets)
+    _check_that_the_key_is_signed(policy)
     size: object = policy.max_response_bytes
     if type(size) is not int or size < 0:
         _refuse(policy, "max_response_bytes", "a whole number of bytes, 0 or more")
@@ -62,7 +66,9 @@ def _check_functions(policy: "Policy") -> None:
 def _check_choices(policy: "Policy") -> None:
     if policy.require_key not in (True, False):
         _refuse(policy, "require_key", "True or False")
-    if not callable(policy.on_abandoned):
+    if callable(policy.on_abandoned):
+        _check_reconciler(policy.on_abandoned)
+    else:
         _check_choice(policy, "on_abandoned", "refuse", "execute")
     _check_choice(policy, "on_failure", "release", "refuse")
     _check_choice(policy, "on_store_unavailable", "refuse", "execute")
@@ -71,6 +77,14 @@ def _check_choices(policy: "Policy") -> None:
             "Policy(on_failure='refuse', on_abandoned='execute') contradicts itself: "
             "a failure would be left as outcome unknown, and then executed again. "
             "Change one of the two."
+        )
+
+
+def _check_reconciler(function: Callable[..., object]) -> None:
+    called = getattr(function, "__call__", None)  # noqa: B004 - an object with one
+    if not iscoroutinefunction(function) and not iscoroutinefunction(called):
+        raise ConfigurationError(
+            f"Policy(on_abandoned={function!r}): the function has to be async."
         )
 
 
@@ -95,8 +109,7 @@ def _check_times(policy: "Policy") -> None:
     if policy.retention <= policy.lease:
         raise ConfigurationError(
             f"Policy(retention={policy.retention!r}) must be longer than lease "
-            f"({policy.lease!r}): the record has to outlive the claim. "
-            "Try retention=86_400.0."
+            f"({policy.lease!r}): the record has to outlive the claim."
         )
 
 
@@ -117,6 +130,16 @@ def _check_secrets(secrets: object) -> None:
                 f"at least {_SHORTEST_SECRET} are needed. Make one with "
                 "secrets.token_bytes(32)."
             )
+
+
+def _check_that_the_key_is_signed(policy: "Policy") -> None:
+    """Or whoever has one signed request could send it with any number of keys."""
+    elsewhere = policy.key_of is not None or policy.header.lower() != INTENT_HEADER
+    if policy.secrets and elsewhere:
+        raise ConfigurationError(
+            f"Policy(secrets=...): the gate signs {INTENT_HEADER}, so the key has to "
+            "come from there. Leave header and key_of as they are, or secrets out."
+        )
 
 
 def _refuse(policy: "Policy", name: str, expected: str) -> Never:

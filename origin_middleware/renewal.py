@@ -1,31 +1,22 @@
-"""Keeps a lease alive while its handler runs. Off the request's path: a timer, and a
-task only when it fires.
+"""Keeps a lease alive while its handler runs.
+
+Off the request's path: a timer, and a task only when it fires.
 """
 
 import asyncio
-from collections.abc import Callable
 
+from . import observer as seen
 from .errors import StoreError
+from .guard import Guard
 from .key import Key
 from .lifecycle import Claim
-from .running import Running
-from .stores import Store
 
 
 class Renewal:
-    def __init__(
-        self,
-        store: Store,
-        key: Key,
-        claim: Claim,
-        running: Running,
-        lost: Callable[[], None],
-    ) -> None:
-        self._store = store
+    def __init__(self, guard: Guard, key: Key, claim: Claim) -> None:
+        self._guard = guard
         self._key = key
         self._claim = claim
-        self._running = running
-        self._lost = lost
         self._stopped = True
 
     def start(self) -> None:
@@ -42,11 +33,11 @@ class Renewal:
         self._timer = loop.call_later(self._claim.lease / 3, self._fire)
 
     def _fire(self) -> None:
-        self._running.spawn(self._renew())
+        self._guard.running.spawn(self._renew())
 
     async def _renew(self) -> None:
         try:
-            ours = await self._store.renew(self._key, self._claim)
+            ours = await self._guard.store.renew(self._key, self._claim)
         except StoreError:
             ours = True  # unknown; the next renewal will tell
         if self._stopped:
@@ -54,4 +45,4 @@ class Renewal:
         if ours:
             self._arm()
         else:
-            self._lost()
+            self._guard.observe(seen.LeaseLost(self._key))

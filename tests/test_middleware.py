@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from origin_middleware import (
     ConfigurationError,
     IdempotencyMiddleware,
+    LoggingObserver,
     MemoryStore,
     Policy,
     RecordDamaged,
@@ -322,6 +324,20 @@ async def test_a_required_key_that_is_missing_is_400() -> None:
     assert inner.executions == 0
 
 
+PREFLIGHT = [(b"origin", b"https://a"), (b"access-control-request-method", b"POST")]
+
+
+async def test_a_preflight_needs_no_key() -> None:
+    inner = App()
+    policy = Policy(require_key=True)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=policy)
+    options: dict[str, Any] = {"key": None, "method": "OPTIONS"}
+    assert (await request(app, **options, headers=PREFLIGHT)).status == 200
+    assert (await request(app, **options)).code == "key-missing"
+    assert (await request(app, key=None, headers=PREFLIGHT)).code == "key-missing"
+    assert inner.executions == 1
+
+
 @pytest.mark.parametrize(
     "key", [b"", b"a b", b"x" * 256, "å".encode(), b"\x00", b"a\tb"]
 )
@@ -375,6 +391,44 @@ async def test_without_a_store_the_handler_runs_where_the_policy_says_so() -> No
     )
     assert (await request(app, b"body")).sent == list(inner.messages)
     assert events == [seen.RanUnprotected(Key("intent-1"))]
+
+
+@pytest.mark.parametrize("method", ["take_over", "claim"])
+async def test_a_store_that_is_lost_while_another_executes_is_503(method: str) -> None:
+    """Whatever the policy says for a store that was never reached."""
+    clock = Clock()
+    inner, store = GatedApp(start(500), chunk(b"")), FaultyStore(clock)
+    policy = Policy(on_store_unavailable="execute", on_abandoned="execute")
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    first = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    if method == "take_over":
+        clock.now += 11
+        store.away("take_over")
+        duplicate = asyncio.create_task(request(app))
+    else:
+        duplicate = asyncio.create_task(request(app))
+        await store.asked("wait", 1)
+        store.away("claim")
+    if method == "claim":
+        inner.gate.set()
+    assert (await duplicate).code == "store-unavailable"
+    inner.gate.set()
+    await first
+    assert inner.executions == 1
+
+
+async def test_a_release_that_cannot_be_written_is_told_and_made_up_for() -> None:
+    inner, store, events = App(start(500), chunk(b"")), FaultyStore(), list[Event]()
+    store.away("release")
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    assert (await request(app)).status == 500
+    assert [type(event) for event in events] == [seen.Failed, seen.NotRecorded]
+    store.away()
+    await app._guard.running.drain()
+    assert events[-1] == seen.RecordedLate(Key("intent-1"))
+    await request(app)
+    assert inner.executions == 2
 
 
 async def test_a_damaged_record_is_409_and_not_executed_again() -> None:
@@ -551,6 +605,17 @@ async def test_an_observer_that_fails_does_not_fail_the_request(
 def test_what_is_not_a_store_is_refused_at_construction(store: object) -> None:
     with pytest.raises(ConfigurationError, match="store must be a store"):
         IdempotencyMiddleware(App(), store=store)  # type: ignore[arg-type] # the mistake under test
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"observer": 5}, {"observer": LoggingObserver}, {"clock": 5}, {"clock": float}],
+)
+def test_what_cannot_be_called_is_refused_at_construction(
+    options: dict[str, Any],
+) -> None:
+    with pytest.raises(ConfigurationError, match="must be a function"):
+        IdempotencyMiddleware(App(), store=MemoryStore(), **options)
 
 
 def test_what_is_not_a_policy_is_refused_at_construction() -> None:

@@ -72,6 +72,9 @@ def test_no_patience_and_no_kept_bytes_are_allowed() -> None:
         ({"unrecorded_headers": "set-cookie"}, "unrecorded_headers must be names"),
         ({"unrecorded_headers": ["set cookie"]}, "unrecorded_headers must be names"),
         ({"unrecorded_headers": 1}, "unrecorded_headers must be names"),
+        ({"on_abandoned": print}, "the function has to be async"),
+        ({"secrets": {"a": b"x" * 32}, "header": "idempotency-key"}, "the gate signs"),
+        ({"secrets": {"a": b"x" * 32}, "key_of": lambda _: "k"}, "the gate signs"),
         ({"on_abandoned": 1}, "'refuse' or 'execute' or an async function"),
     ],
 )

@@ -1,6 +1,8 @@
 """An abandoned key, and a seller who can look it up."""
 
 import asyncio
+from collections.abc import Collection
+from typing import Literal
 
 import pytest
 
@@ -12,7 +14,7 @@ from origin_middleware import (
 )
 from origin_middleware import observer as seen
 from origin_middleware.key import Key
-from origin_middleware.lifecycle import Completed, NotReplayable
+from origin_middleware.lifecycle import NotReplayable
 from origin_middleware.observer import Event
 from origin_middleware.reconciler import Ruling
 from tests.support.asgi import GatedApp, request
@@ -42,7 +44,12 @@ class Books:
 class Stalled:
     """An app whose first execution is abandoned while it is still running."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(
+        self,
+        books: Books,
+        on_store_unavailable: Literal["refuse", "execute"] = "refuse",
+        unrecorded: Collection[str] = (),
+    ) -> None:
         self.clock = Clock()
         self.store = FaultyStore(self.clock)
         self.handler = GatedApp()
@@ -50,7 +57,11 @@ class Stalled:
         self.app = IdempotencyMiddleware(
             self.handler,
             store=self.store,
-            policy=Policy(on_abandoned=books),
+            policy=Policy(
+                on_abandoned=books,
+                on_store_unavailable=on_store_unavailable,
+                unrecorded_headers=unrecorded,
+            ),
             observer=self.events.append,
         )
 
@@ -90,7 +101,10 @@ async def test_execute_runs_the_handler_again() -> None:
     assert case.handler.executions == 2
 
 
-@pytest.mark.parametrize("ruling", ["refuse", ZeroDivisionError(), None, "perhaps"])
+@pytest.mark.parametrize(
+    "ruling",
+    ["refuse", ZeroDivisionError(), None, "perhaps", StoredResponse(500, [], b"")],
+)
 async def test_without_a_ruling_the_key_stays_abandoned(ruling: object) -> None:
     books = Books(ruling)
     case = Stalled(books)
@@ -174,13 +188,27 @@ async def abandoned_by_another(store: FaultyStore, app: IdempotencyMiddleware) -
     await dead
 
 
-async def test_a_store_that_is_lost_meanwhile_is_503_and_nothing_runs() -> None:
-    case = Stalled(Books(FOUND))
+@pytest.mark.parametrize("lost", ["complete", "abandon"])
+async def test_a_ruling_holds_where_the_store_does_not_take_it(lost: str) -> None:
+    """Also with the policy that executes where the store was never reached."""
+    case = Stalled(Books(FOUND if lost == "complete" else "refuse"), "execute")
     await case.begin()
-    case.store.away("complete")
-    assert (await request(case.app)).code == "store-unavailable"
+    case.store.away(lost)
+    answer = await request(case.app)
+    if lost == "complete":
+        assert answer.body == b"from the ledger"
+        assert seen.NotRecorded(Key("intent-1")) in case.events
+    else:
+        assert answer.code == "outcome-unknown"
     case.store.away()
     await case.end()
     assert case.handler.executions == 1
-    (record,) = case.store.behind._records.values()
-    assert isinstance(record.state, Completed)
+
+
+async def test_a_ruling_is_recorded_without_what_the_policy_leaves_out() -> None:
+    headers = [(b"connection", b"close"), (b"set-cookie", b"a"), (b"x-kept", b"1")]
+    case = Stalled(Books(StoredResponse(200, headers, b"")), unrecorded=["set-cookie"])
+    await case.begin()
+    kept = [(b"x-kept", b"1"), (b"idempotent-replayed", b"true")]
+    assert (await request(case.app)).headers == kept
+    await case.end()

@@ -202,11 +202,11 @@ def _finished(record: bytes) -> Finished:
     raise RecordDamaged("A completion was answered with a record in progress.")
 
 
-def _check(client: Redis, namespace: str, budget: float) -> None:
-    if not hasattr(client, "execute_command") or not hasattr(client, "aclose"):
+def _check(client: Any, namespace: str, budget: float) -> None:
+    if isinstance(client, type) or not hasattr(client, "aclose"):
         raise ConfigurationError(
-            f"RedisStore(client={client!r}): client must come from redis.asyncio, "
-            "as redis.asyncio.Redis(...)."
+            f"RedisStore(client=<{type(client).__name__}>): client must come from "
+            "redis.asyncio, as redis.asyncio.Redis(...)."
         )
     if client.connection_pool.connection_kwargs.get("decode_responses"):
         raise ConfigurationError(
