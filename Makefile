@@ -38,7 +38,7 @@ bench: install
 	$(BIN)/python -m benchmarks
 
 bundle: install
-	$(BIN)/python -m edge build --routes $(or $(ROUTES),routes.toml) --output $(or $(OUTPUT),lambda-edge.zip)
+	$(BIN)/python -m edge build --routes "$(or $(ROUTES),routes.toml)" --output "$(or $(OUTPUT),lambda-edge.zip)"
 
 lock: install
 	$(BIN)/python -m pip install --quiet uv

@@ -180,8 +180,11 @@ def _check_key(key: str) -> None:
         raise BuildRefused(
             f"{KEY_VARIABLE} is no NexFlow key: one starts with nf_live_ or nf_test_."
         )
-    if not all("!" <= character <= "~" for character in key):
-        raise BuildRefused(f"{KEY_VARIABLE} has a space or a control in it. Remove it.")
+    if not all(c.isascii() and (c.isalnum() or c in "_-") for c in rest):
+        raise BuildRefused(
+            f"{KEY_VARIABLE} may only have letters, digits, _ and - after its prefix."
+            " Is it whole, and not an example?"
+        )
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, assert_never
 
-from .lifecycle import (
+from .record import (
     Absent,
     Answer,
     Claimed,
@@ -69,7 +69,10 @@ class RunUnprotected:
     """The store is away, and the policy prefers a second execution to none."""
 
 
-Decision = Execute | ClaimAgain | TakeOver | Replay | Wait | Refuse
+Verdict = Execute | Replay | Refuse
+"""What ends the asking."""
+
+Decision = Verdict | Wait | ClaimAgain | TakeOver
 
 
 def decide(

@@ -12,7 +12,8 @@ from .body import RequestBody
 from .client import Client
 from .errors import RecordDamaged, StoreError
 from .guard import Guard
-from .lifecycle import (
+from .policy import Policy
+from .record import (
     Claim,
     Completed,
     Evidence,
@@ -21,7 +22,6 @@ from .lifecycle import (
     Preceded,
     Recorded,
 )
-from .policy import Policy
 from .recorder import Recorder
 from .renewal import Renewal
 from .response import StoredResponse

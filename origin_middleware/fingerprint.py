@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable
 
 from .asgi import Scope
-from .lifecycle import Fingerprint
+from .record import Fingerprint
 
 # What the gate says about the payment: one intent must not be used for another resource
 # or network.

@@ -20,27 +20,28 @@ from .body import RequestBody
 from .client import Client
 from .decision import (
     ClaimAgain,
-    Decision,
     Execute,
     Refusal,
     Refuse,
     Replay,
     RunUnprotected,
     TakeOver,
+    Verdict,
     Wait,
     decide,
     decide_without_store,
 )
-from .errors import ConfigurationError, RecordDamaged, StoreUnavailable
+from .errors import RecordDamaged, StoreUnavailable
 from .execution import Execution
 from .fingerprint import fingerprint
 from .guard import Guard
 from .key import Key
-from .lifecycle import Answer, Claim, Claimed, OwnerToken
+from .middleware_checks import check
 from .observer import LoggingObserver, Observer, contained
 from .policy import Policy, PolicyOf, policy_of
 from .problem import refuse
 from .reconciliation import Reconciliation
+from .record import Answer, Claim, Claimed, OwnerToken
 from .response import StoredResponse
 from .running import Running
 from .stores import Store
@@ -64,7 +65,7 @@ class IdempotencyMiddleware:
         observer: Observer | None = None,
         clock: Clock = time.time,
     ) -> None:
-        _check(store, observer, clock)
+        check(store, observer, clock)
         observe = contained(observer or LoggingObserver())
         self._guard = Guard(app, store, observe, Running())
         self._policy_of = policy_of(policy)
@@ -92,17 +93,6 @@ class IdempotencyMiddleware:
 
 class Exchange:
     """One request with a key. Lives in a task that the request cannot cancel."""
-
-    __slots__ = (
-        "_begun",
-        "_body",
-        "_client",
-        "_first",
-        "_guard",
-        "_key",
-        "_policy",
-        "_scope",
-    )
 
     def __init__(
         self, guard: Guard, policy: Policy, key: Key, scope: Scope, client: Client
@@ -138,9 +128,7 @@ class Exchange:
             case unreachable:
                 assert_never(unreachable)
 
-    async def _verdict(
-        self, claim: Claim
-    ) -> Execute | Replay | Refuse | RunUnprotected:
+    async def _verdict(self, claim: Claim) -> Verdict | RunUnprotected:
         try:
             answer = await self._guard.store.claim(self._key, claim)
         except StoreUnavailable:
@@ -154,11 +142,12 @@ class Exchange:
         except RecordDamaged:
             return Refuse(Refusal.RECORD_DAMAGED)
 
-    async def _follow(self, answer: Answer, claim: Claim) -> Execute | Replay | Refuse:
+    async def _follow(self, answer: Answer, claim: Claim) -> Verdict:
         """What the answer leads to, after waiting while somebody else executes."""
-        store, key = self._guard.store, self._key
+        store, key, takes_over = self._guard.store, self._key, self._policy.takes_over
         while True:
-            match self._decide(answer, claim):
+            patience_left = self._policy.patience - self._elapsed()
+            match decide(answer, claim.fingerprint, takes_over, patience_left):
                 case Wait(held, timeout):
                     answer = await store.wait(key, held, timeout)
                 case ClaimAgain():
@@ -170,7 +159,7 @@ class Exchange:
                 case verdict:
                     return verdict
 
-    async def _taken_over(self, claim: Claim) -> Execute | Replay | Refuse:
+    async def _taken_over(self, claim: Claim) -> Verdict:
         self._first = False
         reconciler = self._policy.on_abandoned
         if callable(reconciler):
@@ -179,11 +168,6 @@ class Exchange:
             return await case.ask(reconciler)
         self._guard.observe(seen.TakenOver(self._key))
         return Execute()
-
-    def _decide(self, answer: Answer, claim: Claim) -> Decision:
-        policy = self._policy
-        patience_left = policy.patience - self._elapsed()
-        return decide(answer, claim.fingerprint, policy.takes_over, patience_left)
 
     def _claim(self) -> Claim:
         policy = self._policy
@@ -216,23 +200,3 @@ class Exchange:
 
     def _elapsed(self) -> float:
         return asyncio.get_running_loop().time() - self._begun
-
-
-def _check(store: object, observer: object, clock: object) -> None:
-    if isinstance(store, type) or not isinstance(store, Store):
-        raise ConfigurationError(
-            f"IdempotencyMiddleware(store={_name(store)}): store must be a store, such "
-            "as MemoryStore() for one process, or RedisStore(client) around a "
-            "redis.asyncio client."
-        )
-    for name, value in (("observer", observer), ("clock", clock)):
-        if value is not None and (isinstance(value, type) or not callable(value)):
-            raise ConfigurationError(
-                f"IdempotencyMiddleware({name}={_name(value)}): {name} must be a "
-                "function, or an object that can be called like one."
-            )
-
-
-def _name(value: object) -> str:
-    """Not the repr of a client, which is long and may carry an address."""
-    return value.__name__ if isinstance(value, type) else f"<{type(value).__name__}>"

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from .decision import Refusal
 from .key import Key
-from .lifecycle import Evidence
+from .record import Evidence
 
 
 @dataclass(frozen=True, slots=True)

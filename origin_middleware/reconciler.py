@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .key import Key
-from .lifecycle import Fingerprint
+from .record import Fingerprint
 from .response import StoredResponse
 
 

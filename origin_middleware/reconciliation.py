@@ -5,13 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from . import observer as seen
-from .decision import Execute, Refusal, Refuse, Replay
+from .decision import Execute, Refusal, Refuse, Replay, Verdict
 from .errors import StoreError
 from .guard import Guard
 from .key import Key
-from .lifecycle import Claim, Completed, Preceded
 from .policy import Policy
 from .reconciler import Abandoned, Reconciler, Ruling
+from .record import Claim, Completed, Preceded
 from .renewal import Renewal
 from .response import StoredResponse
 
@@ -26,7 +26,7 @@ class Reconciliation:
     key: Key
     claim: Claim
 
-    async def ask(self, reconciler: Reconciler) -> Execute | Replay | Refuse:
+    async def ask(self, reconciler: Reconciler) -> Verdict:
         """The ruling holds also where the store does not take it: nothing runs then."""
         renewal = Renewal(self.guard, self.key, self.claim)
         renewal.start()

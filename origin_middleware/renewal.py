@@ -9,7 +9,7 @@ from . import observer as seen
 from .errors import StoreError
 from .guard import Guard
 from .key import Key
-from .lifecycle import Claim
+from .record import Claim
 
 
 class Renewal:

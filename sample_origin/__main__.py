@@ -37,7 +37,8 @@ Ctrl-C ends everything and removes the files.
 
 def main() -> int:
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
+        signal.signal(number, _interrupt)
     try:
         with Machine(options.port) as machine:
             if options.command == "serve":

@@ -18,13 +18,10 @@ answer 503, as if what they depend on were down.
 
 import asyncio
 import logging
-import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from json import JSONDecodeError
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -41,13 +38,14 @@ from origin_middleware import (
 from origin_middleware.asgi import Scope
 from origin_middleware.stores.redis import RedisStore
 
+from . import environment
 from .ledger import Ledger
 
 _log = logging.getLogger("uvicorn.error")
 
 # Whatever is not named free is paid: a forgotten route must not be a free one.
 FREE = frozenset({"/health"})
-PAID = Policy(require_key=True, lease=float(os.environ.get("LEASE", "10")))
+PAID = environment.paid_policy()
 
 INTENT = "x-settlement-intent-id"
 LONGEST_WORK = 60.0
@@ -74,13 +72,11 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "ok", "intent": request.headers.get(INTENT)})
 
 
-def create_app(redis_url: str | None, ledger: Path) -> Starlette:
-    store = RedisStore.from_url(redis_url) if redis_url else MemoryStore()
-
+def create_app(store: RedisStore | MemoryStore, ledger: Ledger) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if isinstance(store, RedisStore):
-            await _reach(store, redis_url or "")
+            await _reach(store)
         else:
             _log.warning(
                 "REDIS_URL is not set: records are kept in this process. They end with "
@@ -97,29 +93,27 @@ def create_app(redis_url: str | None, ledger: Path) -> Starlette:
         lifespan=lifespan,
     )
     app.add_middleware(IdempotencyMiddleware, store=store, policy=policy_of)
-    app.state.ledger = Ledger(ledger)
-    app.state.outage = ledger.with_name(ledger.name + ".outage")
+    app.state.ledger = ledger
     return app
 
 
-async def _reach(store: RedisStore, url: str) -> None:
+async def _reach(store: RedisStore) -> None:
     try:
         await store.check()
     except StoreUnavailable as exc:
-        server = urlsplit(url)  # without the credentials that it may carry
         raise RuntimeError(
-            f"REDIS_URL: {server.hostname}:{server.port or 6379} cannot be reached "
-            f"({exc}). Start it, or unset REDIS_URL to keep records in memory."
+            f"The server of REDIS_URL cannot be reached. {exc} "
+            "Start it, or unset REDIS_URL to keep records in memory."
         ) from None  # redis-py's traceback says nothing that this does not
 
 
 async def _work(request: Request, effect: str) -> str:
     """The side effect. Its serial number is new each time: a second one would show."""
-    if request.app.state.outage.exists():
+    ledger: Ledger = request.app.state.ledger
+    if ledger.outage.exists():
         raise HTTPException(503, "What this depends on is down.")
     seconds = _seconds(request)
     serial = secrets.token_hex(4)
-    ledger: Ledger = request.app.state.ledger
     ledger.append(effect=effect, serial=serial, intent=request.headers[INTENT])
     await asyncio.sleep(seconds)
     return serial
@@ -147,6 +141,4 @@ async def _topic(request: Request) -> str:
     return topic
 
 
-app = create_app(
-    os.environ.get("REDIS_URL"), Path(os.environ.get("LEDGER", "ledger.jsonl"))
-)
+app = create_app(environment.store(), environment.ledger())

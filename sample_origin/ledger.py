@@ -14,6 +14,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.outage = path.with_name(path.name + ".outage")
+        """While this file exists, what the paid API depends on is down."""
 
     def append(self, **row: object) -> None:
         line = json.dumps(row | {"pid": os.getpid()}) + "\n"

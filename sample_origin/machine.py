@@ -1,6 +1,7 @@
 """The whole chain on one machine: Valkey, facilitator, origin, gate and CloudFront."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Self
 import httpx
 
 from .facilitator import BASE_PATH
+from .guardian import Guardian
 from .ledger import Ledger
 from .redis_server import RedisServer, embedded
 from .service import Service, ServiceError
@@ -28,22 +30,26 @@ class Machine:
     """Processes, and a directory for what they write; both are gone at the end."""
 
     def __init__(self, port: int = 0) -> None:
-        self._stack = ExitStack()
-        self.directory = Path(
-            self._stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="origin-middleware-demo-")
-            )
-        )
+        self.directory = Path(tempfile.mkdtemp(prefix="origin-middleware-demo-"))
+        guardian = Guardian(self.directory)
+        started = guardian.watch
+        self._stack = ExitStack()  # from the last to the first
+        self._stack.callback(guardian.dismiss)
+        self._stack.callback(shutil.rmtree, self.directory)
         self._bundle = self.directory / "lambda-edge.zip"
         self.ledger = Ledger(self.directory / "ledger.jsonl")
-        self.redis = RedisServer(embedded(), self.directory)
+        self.redis = RedisServer(embedded(), self.directory, started)
         self.facilitator = Service(
-            "facilitator", ["uvicorn", "sample_origin.facilitator:app"], self.directory
+            "facilitator",
+            ["uvicorn", "sample_origin.facilitator:app"],
+            self.directory,
+            started,
         )
         self.origin = Service(
             "origin",
             ["uvicorn", "sample_origin.app:app", "--workers", "2"],
             self.directory,
+            started,
             {
                 "REDIS_URL": self.redis.url,
                 "LEDGER": str(self.directory / "ledger.jsonl"),
@@ -51,7 +57,12 @@ class Machine:
             },
         )
         self.cloudfront = Service(
-            "cloudfront", self._emulator(), self.directory, port=port
+            "cloudfront",
+            self._emulator(),
+            self.directory,
+            started,
+            {"TMPDIR": str(self.directory)},
+            port,
         )
 
     def __enter__(self) -> Self:
@@ -76,11 +87,10 @@ class Machine:
 
     def outage(self, *, begins: bool) -> None:
         """What the paid API depends on goes down, or comes back."""
-        marker = self.directory / "ledger.jsonl.outage"
         if begins:
-            marker.touch()
+            self.ledger.outage.touch()
         else:
-            marker.unlink()
+            self.ledger.outage.unlink()
 
     def edge_log(self) -> str:
         path = self.directory / "edge.log"

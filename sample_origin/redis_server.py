@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,8 +36,15 @@ def embedded() -> Path:
 class RedisServer:
     """Keeps its port and its records (append-only file) from one start to the next."""
 
-    def __init__(self, binary: Path, directory: Path) -> None:
+    def __init__(
+        self,
+        binary: Path,
+        directory: Path,
+        started: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """`started` is told the process group, at every start."""
         self._binary = binary
+        self._started = started
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
@@ -53,6 +61,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us, who stop things in order
         )
+        self._started(self._process.pid)
         until = time.monotonic() + _START_WITHIN
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -30,11 +30,13 @@ class Service:
         name: str,
         arguments: Sequence[str],
         directory: Path,
+        started: Callable[[int], None],
         environment: Mapping[str, str] | None = None,
         port: int = 0,
     ) -> None:
-        """Raises ServiceError for a port that is in use."""
+        """`started` is told the process group. Raises ServiceError for a used port."""
         self.name = name
+        self._started = started
         self._arguments = arguments
         self._environment = os.environ | (environment or {})
         self._log = directory / f"{name}.log"
@@ -59,6 +61,7 @@ class Service:
                 pass_fds=[descriptor],
                 start_new_session=True,  # Ctrl-C is for us, who stop things in order
             )
+        self._started(self._process.pid)
 
     def check(self, path: str) -> None:
         """Return once it answers on `path`; raises ServiceError where it does not."""
@@ -93,11 +96,15 @@ def _listening(port: int) -> socket.socket:
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it. asyncio would set it, but not on a socket that uvicorn
+        # was given as --fd, and an answer would wait 40 ms for an acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(("127.0.0.1", port))
     except (OSError, OverflowError) as exc:
         listener.close()
+        reason = str(exc).rstrip(".")
         raise ServiceError(
-            f"Port {port} cannot be used: {exc}. Choose another one."
+            f"Port {port} cannot be used: {reason}. Choose another one."
         ) from exc
     listener.listen(128)
     return listener

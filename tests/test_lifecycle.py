@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from origin_middleware import lifecycle
-from origin_middleware.lifecycle import (
+from origin_middleware.record import (
     Claim,
     Claimed,
     Completed,

@@ -18,8 +18,8 @@ from origin_middleware import (
 from origin_middleware import observer as seen
 from origin_middleware.decision import Refusal
 from origin_middleware.key import Key
-from origin_middleware.lifecycle import Completed, Held, NotReplayable
 from origin_middleware.observer import Event
+from origin_middleware.record import Completed, Held, NotReplayable
 from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import (
     App,

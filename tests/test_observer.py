@@ -13,8 +13,8 @@ from origin_middleware import (
 from origin_middleware import observer as seen
 from origin_middleware.decision import Refusal
 from origin_middleware.key import Key
-from origin_middleware.lifecycle import Evidence
 from origin_middleware.observer import Event
+from origin_middleware.record import Evidence
 from tests.support.asgi import App, chunk, request, start
 
 KEY = Key("intent-1")

@@ -14,9 +14,9 @@ from origin_middleware import (
 )
 from origin_middleware import observer as seen
 from origin_middleware.key import Key
-from origin_middleware.lifecycle import NotReplayable
 from origin_middleware.observer import Event
 from origin_middleware.reconciler import Ruling
+from origin_middleware.record import NotReplayable
 from tests.support.asgi import GatedApp, request
 from tests.support.faulty import FaultyStore
 from tests.support.stores import Clock, a_claim

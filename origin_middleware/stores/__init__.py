@@ -3,16 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from ..key import Key
-from ..lifecycle import (
-    Absent,
-    Answer,
-    Claim,
-    Finished,
-    Held,
-    Outcome,
-    Preceded,
-    Recorded,
-)
+from ..record import Absent, Answer, Claim, Finished, Held, Outcome, Preceded, Recorded
 
 __all__ = ["Store"]
 

@@ -12,7 +12,7 @@ The scripts in lua/ read the fixed part by position.
 from typing import NamedTuple
 
 from ..errors import RecordDamaged
-from ..lifecycle import (
+from ..record import (
     Claim,
     Completed,
     Fingerprint,

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from .. import lifecycle
 from ..key import Key
-from ..lifecycle import (
+from ..record import (
     Absent,
     Answer,
     Claim,

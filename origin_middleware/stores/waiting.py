@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..errors import StoreUnavailable
-from ..lifecycle import Absent, Finished, Held
+from ..record import Absent, Finished, Held
 
 View = Absent | Held | Finished
 Look = Callable[[], Awaitable[View]]

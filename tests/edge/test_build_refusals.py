@@ -26,8 +26,9 @@ from tests.edge.commands import ENVIRONMENT, Captured, build
         ("NEXFLOW_API_KEY", "", "is not set. Set it"),
         ("NEXFLOW_API_KEY", "SECRETKEY", "starts with nf_live_ or nf_test_"),
         ("NEXFLOW_API_KEY", "nf_live_", "starts with nf_live_ or nf_test_"),
-        ("NEXFLOW_API_KEY", "nf_live_SECRETKEY\n", "space or a control"),
-        ("NEXFLOW_API_KEY", "nf_live_SECRETKEYä", "space or a control"),
+        ("NEXFLOW_API_KEY", "nf_live_SECRETKEY\n", "letters, digits"),
+        ("NEXFLOW_API_KEY", "nf_live_SECRETKEYä", "letters, digits"),
+        ("NEXFLOW_API_KEY", "nf_live_...", "not an example"),
     ],
 )
 def test_a_setting_that_is_missing_or_malformed_is_refused(

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from origin_middleware import MemoryStore
 from sample_origin.app import create_app
 from sample_origin.ledger import Ledger
 from sample_origin.redis_server import free_port
@@ -25,8 +26,8 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 @pytest.fixture
-async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(None, tmp_path / "ledger.jsonl")
+async def http(ledger: Ledger) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(MemoryStore(), ledger)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -75,12 +76,11 @@ async def test_bad_input_is_400_and_costs_nothing(
 
 
 async def test_an_outage_is_503_and_the_retry_succeeds(
-    http: httpx.AsyncClient, ledger: Ledger, tmp_path: Path
+    http: httpx.AsyncClient, ledger: Ledger
 ) -> None:
-    marker = tmp_path / "ledger.jsonl.outage"
-    marker.touch()
+    ledger.outage.touch()
     assert (await http.get("/api/joke", headers=PAID)).status_code == 503
-    marker.unlink()
+    ledger.outage.unlink()
     assert (await http.get("/api/joke", headers=PAID)).status_code == 200
     assert len(ledger.rows()) == 1
 
@@ -120,13 +120,33 @@ def test_an_unreachable_redis_url_is_said_at_the_start(tmp_path: Path) -> None:
     ) as process:
         _, told = process.communicate(timeout=20)
     assert process.returncode != 0
-    assert f"REDIS_URL: 127.0.0.1:{port} cannot be reached" in told
+    assert "The server of REDIS_URL cannot be reached." in told
+    assert f"127.0.0.1:{port}" in told
     assert "unset REDIS_URL" in told
     assert "secret" not in told
 
 
-def test_a_malformed_redis_url_is_said_at_the_start(tmp_path: Path) -> None:
-    with uvicorn(tmp_path, REDIS_URL="localhost:6379") as process:
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("REDIS_URL", "localhost:6379", "REDIS_URL is malformed"),
+        ("REDIS_URL", "redis://:password/@h:1", "REDIS_URL is malformed"),
+        ("LEASE", "abc", "LEASE=abc: give a number of seconds"),
+        ("LEASE", "86400", "LEASE=86400: give a number of seconds"),
+        (
+            "LEDGER",
+            "/nonexistent/ledger",
+            "LEDGER=/nonexistent/ledger cannot be written",
+        ),
+        ("LEDGER", "/", "LEDGER=/ cannot be written"),
+    ],
+)
+def test_a_variable_that_cannot_work_is_named_in_one_line(
+    tmp_path: Path, variable: str, value: str, said: str
+) -> None:
+    with uvicorn(tmp_path, **{variable: value}) as process:
         _, told = process.communicate(timeout=20)
     assert process.returncode != 0
-    assert "redis://" in told.splitlines()[-1]
+    assert told.startswith(said)
+    assert len(told.splitlines()) == 1
+    assert "password" not in told

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,13 +20,29 @@ from sample_origin.teller import BrokenPromiseError, Teller
 COMMAND = [sys.executable, "-m", "sample_origin"]
 
 
-def processes_of(directory: str) -> list[bytes]:
-    """Command lines that name the machine's directory, where the system shows them."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def descendants(pid: int) -> list[int]:
+    """Where the system shows them."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has just ended
-            lines.append(path.read_bytes())
-    return [line for line in lines if directory.encode() in line]
+            own, _, rest = stat.read_text().partition(" (")
+            parents.setdefault(int(rest.rpartition(") ")[2].split()[1]), []).append(
+                int(own)
+            )
+    found = [pid]
+    for parent in found:
+        found += parents.get(parent, [])
+    return found[1:]
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Zombies, whom nobody has waited for yet, do not count."""
+    running = []
+    for pid in pids:
+        with suppress(OSError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+            running += [pid] if state != "Z" else []
+    return running
 
 
 @pytest.mark.timeout(120)
@@ -56,7 +73,7 @@ def served(*options: str) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
         (directory,) = re.findall(r"cat (\S+)/edge.log", text)
         yield process, url, directory
     finally:
-        process.kill()
+        process.terminate()
         process.communicate()
 
 
@@ -67,11 +84,23 @@ def test_serve_leaves_the_chain_running_and_ends_cleanly() -> None:
         first, second = (httpx.get(f"{url}/api/joke", headers=paid) for _ in range(2))
         assert first.content == second.content
         assert second.headers["idempotent-replayed"] == "true"
-        assert processes_of(directory) or sys.platform != "linux"
+        started = descendants(process.pid)
+        assert len(started) > 6 or sys.platform != "linux"
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     assert not Path(directory).exists()
-    assert processes_of(directory) == []
+    assert alive(started) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL, signal.SIGQUIT])
+def test_whatever_ends_the_demo_ends_all_of_it(number: signal.Signals) -> None:
+    with served() as (process, _, directory):
+        started = descendants(process.pid)
+        process.send_signal(number)
+        process.wait(20)
+        until = time.monotonic() + 20
+        while Path(directory).exists() or alive(started):
+            assert time.monotonic() < until, (directory, alive(started))
 
 
 def test_serve_on_a_port_in_use_says_so() -> None:

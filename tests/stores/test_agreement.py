@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 from redis.asyncio import Redis
 
 from origin_middleware import lifecycle
-from origin_middleware.lifecycle import Claim, Completed, Held, NotReplayable, Record
+from origin_middleware.record import Claim, Completed, Held, NotReplayable, Record
 from tests.support.servers import RedisServer
 from tests.support.stores import Bench, a_claim, a_key, memory_bench, redis_bench
 

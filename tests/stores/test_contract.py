@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from origin_middleware.key import Key
-from origin_middleware.lifecycle import (
+from origin_middleware.record import (
     Absent,
     Claim,
     Claimed,

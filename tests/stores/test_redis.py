@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from origin_middleware import ConfigurationError, RecordDamaged, StoreUnavailable
 from origin_middleware.key import Key
-from origin_middleware.lifecycle import Claim, Claimed, Completed, Finished, Held
+from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.server import LateClaim
 from sample_origin.redis_server import free_port

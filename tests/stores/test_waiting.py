@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from origin_middleware import RecordDamaged, StoreUnavailable
-from origin_middleware.lifecycle import Absent, Held
+from origin_middleware.record import Absent, Held
 from origin_middleware.stores import waiting
 from origin_middleware.stores.waiting import View, Waiting
 from tests.support.stores import a_claim

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from origin_middleware import MemoryStore, StoreError, StoreUnavailable
 from origin_middleware.key import Key
-from origin_middleware.lifecycle import (
+from origin_middleware.record import (
     Absent,
     Answer,
     Claim,

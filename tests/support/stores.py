@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from origin_middleware import MemoryStore, Store
 from origin_middleware.key import Key
-from origin_middleware.lifecycle import Claim, Fingerprint, OwnerToken
+from origin_middleware.record import Claim, Fingerprint, OwnerToken
 from origin_middleware.stores.redis import RedisStore
 
 

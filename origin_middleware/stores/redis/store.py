@@ -7,9 +7,9 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from ...errors import ConfigurationError, RecordDamaged, StoreUnavailable
+from ...errors import ConfigurationError, StoreUnavailable
 from ...key import Key
-from ...lifecycle import (
+from ...record import (
     Absent,
     Answer,
     Claim,
@@ -25,7 +25,9 @@ from .. import codec
 from ..codec import milliseconds
 from ..waiting import Waiting
 from . import scripts
+from .checks import check
 from .ghosts import Ghosts
+from .replies import finished, stored
 from .scripts import Script
 from .server import Argument, LateClaim, Server
 from .wakeups import WakeUps
@@ -47,7 +49,7 @@ class RedisStore:
     def __init__(
         self, client: Redis, *, namespace: str = "idem", budget: float = 1.0
     ) -> None:
-        _check(client, namespace, budget)
+        check(client, namespace, budget)
         self._client = client
         self._owns_client = False
         self._namespace = namespace
@@ -105,7 +107,7 @@ class RedisStore:
         async def look() -> Absent | Held | Finished:
             channel = await self._wakeups.channel()
             reply = await self._server.run(scripts.WATCH, name, channel)
-            return Absent() if reply is None else _stored(reply).seen
+            return Absent() if reply is None else stored(reply).seen
 
         return await self._waiting.wait(name, held, timeout, look)
 
@@ -126,7 +128,7 @@ class RedisStore:
             scripts.COMPLETE, self._name(key), record, retention
         )
         if isinstance(reply, list):
-            return Preceded(_finished(reply[0]))
+            return Preceded(finished(reply[0]))
         return Recorded(Evidence(reply.decode()))
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
@@ -157,9 +159,9 @@ class RedisStore:
                 continue
             if reply is None:
                 return Claimed()
-            stored = _stored(reply)
-            own = stored.owner == claim.owner and isinstance(stored.seen, Held)
-            return Claimed() if own else stored.seen
+            found = stored(reply)
+            own = found.owner == claim.owner and isinstance(found.seen, Held)
+            return Claimed() if own else found.seen
 
     async def _run_claim(
         self, script: Script, key: Key, claim: Claim, not_after: int, until: float
@@ -187,37 +189,4 @@ class RedisStore:
         """
         return (
             f"{self._namespace}:{{{hashlib.sha256(key.encode()).hexdigest()}}}".encode()
-        )
-
-
-def _stored(reply: bytes | list[Any]) -> codec.Stored:
-    """A script's reply: the record, with its time to live where it is in progress."""
-    return codec.decode(*reply) if isinstance(reply, list) else codec.decode(reply)
-
-
-def _finished(record: bytes) -> Finished:
-    seen = codec.decode(record).seen
-    if isinstance(seen, Finished):
-        return seen
-    raise RecordDamaged("A completion was answered with a record in progress.")
-
-
-def _check(client: Any, namespace: str, budget: float) -> None:
-    if isinstance(client, type) or not hasattr(client, "aclose"):
-        raise ConfigurationError(
-            f"RedisStore(client=<{type(client).__name__}>): client must come from "
-            "redis.asyncio, as redis.asyncio.Redis(...)."
-        )
-    if client.connection_pool.connection_kwargs.get("decode_responses"):
-        raise ConfigurationError(
-            "RedisStore(client=...): the client decodes responses, but records are "
-            "bytes. Build it without decode_responses=True."
-        )
-    if not namespace or set(namespace) & set("{}"):
-        raise ConfigurationError(
-            f"RedisStore(namespace={namespace!r}): a name without braces is needed."
-        )
-    if budget <= 0:
-        raise ConfigurationError(
-            f"RedisStore(budget={budget!r}): a number of seconds above 0 is needed."
         )
