@@ -2,7 +2,16 @@
 not depend on it.
 """
 
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import TypeVar
+
 from .asgi import Message, Receive, Send
+
+T = TypeVar("T")
+
+_DISCONNECT: Message = {"type": "http.disconnect"}
 
 
 class ClientGone(OSError):
@@ -10,24 +19,62 @@ class ClientGone(OSError):
 
 
 class Client:
-    __slots__ = ("_send", "gone", "receive")
+    __slots__ = ("_busy", "_receive", "_send", "gone")
 
     def __init__(self, receive: Receive, send: Send) -> None:
-        self.receive = receive
+        self._receive = receive
         self._send = send
+        self._busy: set[asyncio.Task[object]] = set()
         self.gone = False
 
-    async def send(self, message: Message) -> None:
-        """Raises OSError once the client is gone, and from then on without asking the
-        server.
+    def leave(self) -> None:
+        """The request has been cancelled: its server answers for itself from now on,
+        and whoever waits for it may wait for ever."""
+        self.gone = True
+        for task in self._busy:
+            task.cancel()
 
-        A server whose request was cancelled has answered 500 itself; it takes further
-        messages for a bug of ours.
+    async def receive(self) -> Message:
+        if self.gone:
+            return _DISCONNECT
+        try:
+            return await self._unless_left(self._receive())
+        except ClientGone:
+            return _DISCONNECT
+
+    async def send(self, message: Message) -> None:
+        """Raises ClientGone once the client is gone, without asking the server again.
+
+        Whatever the server raises means that nobody hears us: it is not the handler's
+        failure, which was checked before.
         """
         if self.gone:
             raise ClientGone
         try:
-            await self._send(message)
-        except OSError:
-            self.gone = True
+            await self._unless_left(self._send(message))
+        except ClientGone:
             raise
+        except OSError as exc:
+            self.gone = True
+            raise ClientGone from exc
+        except Exception as exc:  # servers and other middleware raise what they like
+            self.gone = True
+            logging.getLogger("origin_middleware").warning(
+                "The server did not take a message: %r", exc
+            )
+            raise ClientGone from exc
+
+    async def _unless_left(self, work: Awaitable[T]) -> T:
+        task = asyncio.current_task()
+        if task is None:  # pragma: no cover - a coroutine always runs in one
+            return await work
+        cancelling = task.cancelling()
+        self._busy.add(task)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if self.gone and task.uncancel() == cancelling:
+                raise ClientGone from None
+            raise
+        finally:
+            self._busy.discard(task)

@@ -1,6 +1,7 @@
 """From claim to record: runs the handler, and writes down what became of it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar, assert_never
@@ -10,7 +11,7 @@ from .asgi import Message, Scope
 from .attempt import Attempt, Statement
 from .body import RequestBody
 from .client import Client
-from .errors import RecordDamaged, StoreError
+from .errors import RecordDamaged
 from .guard import Guard
 from .policy import Policy
 from .record import (
@@ -28,6 +29,8 @@ from .response import StoredResponse
 
 T = TypeVar("T")
 
+_log = logging.getLogger("origin_middleware")
+
 # How long, and how often, a write is tried again after its response has left.
 _PERSIST_FOR = 30.0
 _PERSIST_EVERY = 1.0
@@ -42,7 +45,6 @@ class Execution:
         self._guard = guard
         self._policy = policy
         self._attempt = attempt
-        self._key = attempt.key
         self._claim = claim
         self._ended = asyncio.Event()
         self._started = _now()
@@ -98,33 +100,34 @@ class Execution:
         return Completed(response.without(self._policy.unrecorded).to_bytes())
 
     async def _complete(self, status: int, outcome: Outcome) -> StoredResponse | None:
-        guard, key = self._guard, self._key
+        store, key, seconds = self._guard.store, self._attempt.key, self._elapsed()
+
+        def tell(answer: Recorded | Preceded) -> None:
+            match answer:
+                case Recorded(Evidence.OWNED):
+                    self._guard.observe(seen.Executed(key, status, seconds))
+                case Recorded(found):
+                    self._guard.observe(seen.ClaimMissing(key, found))
+                case Preceded():
+                    self._guard.observe(seen.Superseded(key))
+                case _:
+                    assert_never(answer)
+
         answer = await self._persist(
-            lambda: guard.store.complete(key, self._claim, outcome)
+            lambda: store.complete(key, self._claim, outcome), tell
         )
-        match answer:
-            case None:
-                guard.observe(seen.NotRecorded(key))
-            case Recorded(Evidence.OWNED):
-                guard.observe(seen.Executed(key, status, _now() - self._started))
-            case Recorded(found):
-                guard.observe(seen.ClaimMissing(key, found))
-            case Preceded(by):
-                guard.observe(seen.Superseded(key))
-                return _canonical(by.outcome)
-            case _:
-                assert_never(answer)
-        return None
+        return _canonical(answer.by.outcome) if isinstance(answer, Preceded) else None
 
     async def _fail(self, status: int | None) -> None:
         self._renewal.stop()
-        store, release = self._guard.store, self._may_run_again()
-        give_up = store.release if release else store.abandon
-        written = await self._persist(lambda: give_up(self._key, self._claim))
-        seconds = _now() - self._started
-        self._guard.observe(seen.Failed(self._key, status, release, seconds))
-        if written is None:
-            self._guard.observe(seen.NotRecorded(self._key))
+        store, key, seconds = self._guard.store, self._attempt.key, self._elapsed()
+        again = self._may_run_again()
+        give_up = store.release if again else store.abandon
+
+        def tell(ours: bool) -> None:
+            self._guard.observe(seen.Failed(key, status, again and ours, seconds))
+
+        await self._persist(lambda: give_up(key, self._claim), tell)
 
     def _may_run_again(self) -> bool:
         match self._attempt.statement:
@@ -137,32 +140,44 @@ class Execution:
             case unreachable:
                 assert_never(unreachable)
 
-    async def _persist(self, write: Callable[[], Awaitable[T]]) -> T | None:
+    async def _persist(
+        self, write: Callable[[], Awaitable[T]], tell: Callable[[T], None]
+    ) -> T | None:
         """Write now, or behind our caller's back where that fails or is cancelled.
 
         Every write can be sent twice: it carries the owner token.
         """
         try:
-            return await write()
-        except StoreError:
-            self._guard.running.spawn(self._persist_later(write))
-            return None
+            answer = await write()
         except asyncio.CancelledError:
-            self._guard.running.spawn(self._persist_later(write))
+            self._guard.running.spawn(self._persist_later(write, tell))
             raise
+        except Exception as exc:  # whatever the store raises, the handler has run
+            _log.warning("The outcome could not be written: %r", exc)
+            self._guard.observe(seen.NotRecorded(self._attempt.key))
+            self._guard.running.spawn(self._persist_later(write, tell))
+            return None
+        tell(answer)
+        return answer
 
-    async def _persist_later(self, write: Callable[[], Awaitable[T]]) -> None:
+    async def _persist_later(
+        self, write: Callable[[], Awaitable[T]], tell: Callable[[T], None]
+    ) -> None:
         until = _now() + _PERSIST_FOR
         self._renewal.start()
         try:
             while _now() < until:
-                with suppress(StoreError):
-                    await write()
-                    self._guard.observe(seen.RecordedLate(self._key))
+                with suppress(Exception):  # as above
+                    answer = await write()
+                    self._guard.observe(seen.RecordedLate(self._attempt.key))
+                    tell(answer)
                     return
                 await asyncio.sleep(_PERSIST_EVERY)
         finally:
             self._renewal.stop()
+
+    def _elapsed(self) -> float:
+        return _now() - self._started
 
 
 def _canonical(outcome: Outcome) -> StoredResponse | None:

@@ -50,5 +50,6 @@ def checked_key(value: str) -> Key | MalformedKey:
 
 
 def tenants_key(key: Key, tenant: str) -> Key:
-    """The length in front, so that no tenant can end where another's key begins."""
-    return Key(f"{len(tenant)}:{tenant}:{key}")
+    """The length in front, so that no tenant can end where another's key begins, and
+    a character that no key has, so that none looks like this one."""
+    return Key(f"{len(tenant)}\0{tenant}\0{key}")

@@ -15,7 +15,7 @@ from typing import assert_never
 from . import observer as seen
 from .admission import Admitted, Clock, Denied, admit
 from .asgi import ASGIApp, Receive, Scope, Send
-from .attempt import Attempt
+from .attempt import Attempt, attempt_of
 from .body import RequestBody
 from .client import Client
 from .decision import (
@@ -83,6 +83,8 @@ class IdempotencyMiddleware:
             case Denied(refusal, detail):
                 guard.observe(seen.Refused(None, refusal))
                 await refuse(send, refusal, detail)
+            case Admitted() if attempt_of(scope):  # another one of us is outside
+                await guard.app(scope, receive, send)
             case Admitted(key):
                 client = Client(receive, send)
                 exchange = Exchange(guard, policy, key, scope, client)
@@ -146,8 +148,8 @@ class Exchange:
         """What the answer leads to, after waiting while somebody else executes."""
         store, key, takes_over = self._guard.store, self._key, self._policy.takes_over
         while True:
-            patience_left = self._policy.patience - self._elapsed()
-            match decide(answer, claim.fingerprint, takes_over, patience_left):
+            patience = self._patience_left()
+            match decide(answer, claim.fingerprint, takes_over, patience):
                 case Wait(held, timeout):
                     answer = await store.wait(key, held, timeout)
                 case ClaimAgain():
@@ -155,17 +157,21 @@ class Exchange:
                 case TakeOver():
                     answer = await store.take_over(key, claim)
                     if isinstance(answer, Claimed):
-                        return await self._taken_over(claim)
+                        verdict = await self._taken_over(claim)
+                        if verdict is not None:
+                            return verdict
+                        answer = await store.claim(key, claim)
                 case verdict:
                     return verdict
 
-    async def _taken_over(self, claim: Claim) -> Verdict:
+    async def _taken_over(self, claim: Claim) -> Verdict | None:
+        """None where the key was taken from us while the reconciler was thinking."""
         self._first = False
         reconciler = self._policy.on_abandoned
         if callable(reconciler):
             method = self._scope["method"]
             case = Reconciliation(self._guard, self._policy, method, self._key, claim)
-            return await case.ask(reconciler)
+            return await case.ask(reconciler, self._patience_left())
         self._guard.observe(seen.TakenOver(self._key))
         return Execute()
 
@@ -197,6 +203,9 @@ class Exchange:
         self._guard.observe(seen.RanUnprotected(self._key))
         receive = self._body.given_then(self._client.receive)
         await self._guard.app(self._scope, receive, self._client.send)
+
+    def _patience_left(self) -> float:
+        return self._policy.patience - self._elapsed()
 
     def _elapsed(self) -> float:
         return asyncio.get_running_loop().time() - self._begun

@@ -58,12 +58,15 @@ class TakenOver:
     key: Key
 
 
+Ruling = Literal["execute", "refuse", "respond"]
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """The reconciler was asked about an abandoned key: execute, refuse or respond."""
 
     key: Key
-    ruling: Literal["execute", "refuse", "respond"]
+    ruling: Ruling
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ _LONGEST_RETENTION = 315_360_000.0
 
 INTENT_HEADER = "x-settlement-intent-id"
 
+# Every retry reads it whole from the store, and keeps others waiting meanwhile.
+_LARGEST_RESPONSE = 16_777_216
+
 # As long as the digest (RFC 2104, section 3).
 _SHORTEST_SECRET = 32
 
@@ -38,6 +41,8 @@ def check(policy: "Policy") -> None:
     size: object = policy.max_response_bytes
     if type(size) is not int or size < 0:
         _refuse(policy, "max_response_bytes", "a whole number of bytes, 0 or more")
+    if size > _LARGEST_RESPONSE:
+        _refuse(policy, "max_response_bytes", f"at most {_LARGEST_RESPONSE:_}")
 
 
 def _check_names(policy: "Policy") -> None:

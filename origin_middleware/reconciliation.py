@@ -1,8 +1,10 @@
 """Asks the reconciler about a key that was taken over for it, and writes its ruling."""
 
+import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from . import observer as seen
 from .decision import Execute, Refusal, Refuse, Replay, Verdict
@@ -10,10 +12,19 @@ from .errors import StoreError
 from .guard import Guard
 from .key import Key
 from .policy import Policy
-from .reconciler import Abandoned, Reconciler, Ruling
+from .reconciler import Abandoned, Reconciler
 from .record import Claim, Completed, Preceded
 from .renewal import Renewal
 from .response import StoredResponse
+
+_log = logging.getLogger("origin_middleware")
+
+
+@dataclass(frozen=True, slots=True)
+class _Respond:
+    """The ruling is a response; as bytes, so that it is known to be one."""
+
+    response: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,47 +37,49 @@ class Reconciliation:
     key: Key
     claim: Claim
 
-    async def ask(self, reconciler: Reconciler) -> Verdict:
-        """The ruling holds also where the store does not take it: nothing runs then."""
+    async def ask(self, reconciler: Reconciler, patience: float) -> Verdict | None:
+        """The ruling holds also where the store does not take it: nothing runs then.
+
+        None where the ruling is to execute, and the claim is no longer ours: the
+        attempt ended after all, or we were stalled, and somebody else decides.
+        """
         renewal = Renewal(self.guard, self.key, self.claim)
         renewal.start()
         try:
-            ruling = await self._ruling(reconciler)
+            ruling = await self._ruling(reconciler, patience)
         finally:
             renewal.stop()
-        name = ruling if isinstance(ruling, str) else "respond"
+        name = "respond" if isinstance(ruling, _Respond) else ruling
         self.guard.observe(seen.Reconciled(self.key, name))
-        if isinstance(ruling, StoredResponse):
-            kept = ruling.without(self.policy.unrecorded)
-            return await self._record(kept.to_bytes())
+        if isinstance(ruling, _Respond):
+            return await self._record(ruling.response)
         if ruling == "execute":
-            return Execute()
+            ours = await self.guard.store.renew(self.key, self.claim)
+            return Execute() if ours else None
         return await self._leave_abandoned()
 
-    async def _ruling(self, reconciler: Reconciler) -> Ruling:
-        log = logging.getLogger("origin_middleware")
+    async def _ruling(
+        self, reconciler: Reconciler, patience: float
+    ) -> _Respond | Literal["execute", "refuse"]:
+        abandoned = Abandoned(self.key, self.claim.fingerprint)
         try:
-            ruling: object = await reconciler(
-                Abandoned(self.key, self.claim.fingerprint)
-            )
-        except Exception:  # it is the seller's code
-            log.exception("The reconciler failed; the request is refused.")
+            # At least a lease, for those who have waited for it to lapse.
+            async with asyncio.timeout(max(patience, self.claim.lease)):
+                return self._checked(await reconciler(abandoned))
+        except Exception:  # it is the seller's code; TimeoutError is one of them
+            _log.exception("The reconciler did not rule; the request is refused.")
             return "refuse"
+
+    def _checked(self, ruling: object) -> _Respond | Literal["execute", "refuse"]:
         if ruling == "execute" or ruling == "refuse":
             return ruling
-        if isinstance(ruling, StoredResponse):
-            if self.policy.delivered(self.method, ruling.status):
-                return ruling
-            log.error(
-                "The reconciler answered a %d, which the gate would not settle; "
-                "the request is refused.",
-                ruling.status,
-            )
-            return "refuse"
-        log.error("The reconciler answered %r; the request is refused.", ruling)
-        return "refuse"
+        if not isinstance(ruling, StoredResponse):
+            raise TypeError(f"{ruling!r} is no ruling")
+        if not self.policy.delivered(self.method, ruling.status):
+            raise ValueError(f"{ruling.status} is not delivered, so it cannot be kept")
+        return _Respond(ruling.without(self.policy.unrecorded).to_bytes())
 
-    async def _record(self, response: bytes) -> Replay | Refuse:
+    async def _record(self, response: bytes) -> Verdict:
         """Unless the attempt ended after all while the reconciler was asked."""
         outcome = Completed(response)
         try:
@@ -80,7 +93,7 @@ class Reconciliation:
             return Replay(told.by.outcome.response)
         return Refuse(Refusal.NOT_REPLAYABLE)
 
-    async def _leave_abandoned(self) -> Refuse:
+    async def _leave_abandoned(self) -> Verdict:
         with suppress(StoreError):  # or else the lease lapses by itself
             await self.guard.store.abandon(self.key, self.claim)
         return Refuse(Refusal.OUTCOME_UNKNOWN)

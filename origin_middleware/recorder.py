@@ -14,6 +14,12 @@ from typing import IO
 from .asgi import Headers, Message
 from .client import Client, ClientGone
 from .response import StoredResponse
+from .response_checks import (
+    checked_headers,
+    checked_status,
+    declared_length,
+    is_event_stream,
+)
 
 Conclude = Callable[[int, StoredResponse | None], Awaitable[StoredResponse | None]]
 """Told of status and response (None: not kept) before the last byte leaves.
@@ -63,24 +69,29 @@ class Recorder:
             await self._deliver(message)
 
     async def _begin(self, message: Message) -> None:
-        self._status = message["status"]
-        self._headers = list(message.get("headers", ()))
-        self._declared = _declared_length(self._headers)
+        if self._status:
+            raise RuntimeError("The response was started a second time.")
+        self._headers = checked_headers(message.get("headers", ()))
+        self._status = checked_status(message["status"])
+        self._declared = declared_length(self._headers)
         self._held.append(message)
-        if _is_event_stream(self._headers):
+        if is_event_stream(self._headers):
             await self._end(None)
         elif self._declared is None and not self._looks_complete():
             # A stream: its headers must not wait for its first chunk.
             await self._flush()
 
     async def _body(self, message: Message) -> None:
-        chunk = message.get("body", b"")
+        chunk = bytes(message.get("body", b""))
+        last = not message.get("more_body", False)
+        if self._method != "HEAD":
+            self._chunks.append(chunk)
+            self._size += len(chunk)
+            self._check_length(last)
         self._held.append(message)
-        self._chunks.append(chunk)
-        self._size += len(chunk)
         if self._size > self._limit:
             await self._end(None)
-        elif not message.get("more_body", False):
+        elif last:
             body = b"".join(self._chunks)
             await self._end(StoredResponse(self._status, self._headers, body))
         elif not self._looks_complete():
@@ -129,6 +140,17 @@ class Recorder:
             raise ClientGone
         await self._client.send(message)
 
+    def _check_length(self, last: bool) -> None:
+        """A response of another length than it declares would be broken at every
+        replay; here it is a failure of the handler, as it is for its server."""
+        if self._declared is None or self._status == 304:
+            return
+        if self._size > self._declared or (last and self._size < self._declared):
+            raise RuntimeError(
+                f"The response declares {self._declared} bytes and has "
+                f"{self._size}{'' if last else ' or more'}."
+            )
+
     def _looks_complete(self) -> bool:
         """Would the client take what was produced so far for the whole response?"""
         if self._method == "HEAD" or self._status in (204, 304):
@@ -138,18 +160,3 @@ class Recorder:
 
 async def _read(file: IO[bytes]) -> bytes:
     return await asyncio.to_thread(file.read, _PIECE)
-
-
-def _declared_length(headers: Headers) -> int | None:
-    for name, value in headers:
-        if name.lower() == b"content-length" and value.isdigit():
-            return int(value)
-    return None
-
-
-def _is_event_stream(headers: Headers) -> bool:
-    return any(
-        name.lower() == b"content-type"
-        and value.lower().startswith(b"text/event-stream")
-        for name, value in headers
-    )

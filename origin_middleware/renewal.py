@@ -6,7 +6,6 @@ Off the request's path: a timer, and a task only when it fires.
 import asyncio
 
 from . import observer as seen
-from .errors import StoreError
 from .guard import Guard
 from .key import Key
 from .record import Claim
@@ -38,8 +37,8 @@ class Renewal:
     async def _renew(self) -> None:
         try:
             ours = await self._guard.store.renew(self._key, self._claim)
-        except StoreError:
-            ours = True  # unknown; the next renewal will tell
+        except Exception:  # whatever the store raises: unknown, the next one will tell
+            ours = True
         if self._stopped:
             return
         if ours:

@@ -49,13 +49,16 @@ class Running:
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            client.gone = True
+            client.leave()
             task.add_done_callback(_report)
             raise
 
     async def drain(self) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_DRAIN)
+        """Also for what is begun meanwhile, such as a write that is tried again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _DRAIN
+        while self._tasks and loop.time() < until:
+            await asyncio.wait(set(self._tasks), timeout=until - loop.time())
 
     def lifespan(
         self, receive: Receive, send: Send, store: Store

@@ -25,7 +25,9 @@ _HEADERS = (
 )
 _COVERED = " ".join(f'"{name}"' for name in ("@method", "@path", "@query", *_HEADERS))
 _INPUT = re.compile(rf"settlement=(\({re.escape(_COVERED)}\)((?:;[a-z]+=[^;,]+)+))")
-_PARAMETER = re.compile(r';([a-z]+)=(?:(\d{1,15})|"([!#-\[\]-~]{1,255})")')
+_PARAMETER = re.compile(
+    r';(?:(created|expires)=(\d{1,15})|(keyid|alg)="([!#-\[\]-~]{1,255})")'
+)
 _SIGNATURE = re.compile(r"settlement=:([A-Za-z0-9+/=]{1,128}):")
 
 
@@ -76,7 +78,7 @@ def distrust(
 def _untimely(stated: _Stated, now: float, tolerance: float) -> Distrust | None:
     if stated.created > now + tolerance:
         return Distrust.NOT_YET_VALID
-    if stated.expires < now - tolerance:
+    if stated.expires < max(now - tolerance, stated.created):
         return Distrust.EXPIRED
     return None
 
@@ -98,7 +100,7 @@ def _base(scope: Scope, values: list[str | None], params: str) -> bytes:
 def _only(scope: Scope, name: bytes) -> str | None:
     """A header's value, None where there is no line or more than one."""
     values = [value for header, value in scope["headers"] if header == name]
-    return values[0].decode("latin-1").strip() if len(values) == 1 else None
+    return values[0].decode("latin-1").strip(" \t") if len(values) == 1 else None
 
 
 def _stated(line: str) -> _Stated | None:
@@ -107,7 +109,7 @@ def _stated(line: str) -> _Stated | None:
         return None
     params, rest = match.groups()
     found = _PARAMETER.findall(rest)
-    named = {name: number or text for name, number, text in found}
+    named = {time or name: number or text for time, number, name, text in found}
     if "".join(part.group() for part in _PARAMETER.finditer(rest)) != rest:
         return None
     if len(named) != len(found) or named.pop("alg", "hmac-sha256") != "hmac-sha256":

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -16,7 +16,7 @@ from origin_middleware import observer as seen
 from origin_middleware.key import Key
 from origin_middleware.observer import Event
 from origin_middleware.reconciler import Ruling
-from origin_middleware.record import NotReplayable
+from origin_middleware.record import Claim, NotReplayable
 from tests.support.asgi import GatedApp, request
 from tests.support.faulty import FaultyStore
 from tests.support.stores import Clock, a_claim
@@ -49,6 +49,8 @@ class Stalled:
         books: Books,
         on_store_unavailable: Literal["refuse", "execute"] = "refuse",
         unrecorded: Collection[str] = (),
+        patience: float = 25.0,
+        lease: float = 10.0,
     ) -> None:
         self.clock = Clock()
         self.store = FaultyStore(self.clock)
@@ -61,6 +63,8 @@ class Stalled:
                 on_abandoned=books,
                 on_store_unavailable=on_store_unavailable,
                 unrecorded_headers=unrecorded,
+                patience=patience,
+                lease=lease,
             ),
             observer=self.events.append,
         )
@@ -115,6 +119,58 @@ async def test_without_a_ruling_the_key_stays_abandoned(ruling: object) -> None:
     await case.end()
     assert case.handler.executions == 1
     assert (await request(case.app)).body == b"done"
+
+
+async def test_execute_does_not_run_what_has_ended_after_all() -> None:
+    books = Books("execute")
+    books.gate.clear()
+    case = Stalled(books)
+    await case.begin()
+    duplicate = asyncio.create_task(request(case.app))
+    await case.store.asked("take_over", 1)
+    await case.end()
+    books.gate.set()
+    assert (await duplicate).body == b"done"
+    assert case.handler.executions == 1
+
+
+async def test_execute_does_not_run_what_somebody_else_has_taken() -> None:
+    """This process was stalled in its reconciler for longer than the lease."""
+    books = Books("execute")
+    books.gate.clear()
+    case = Stalled(books, patience=0.05)
+    await case.begin()
+    duplicate = asyncio.create_task(request(case.app))
+    await case.store.asked("take_over", 1)
+    case.clock.now += 11
+    (record,) = case.store.behind._records.values()
+    other = Claim(a_claim("other").owner, record.fingerprint, 10, 1000)
+    await case.store.behind.take_over(Key("intent-1"), other)
+    books.gate.set()
+    assert (await duplicate).code == "in-progress"
+    await case.end()
+    assert case.handler.executions == 1
+
+
+async def test_a_reconciler_that_hangs_is_not_waited_for() -> None:
+    books = Books(FOUND)
+    books.gate.clear()
+    case = Stalled(books, patience=0.05, lease=0.05)
+    await case.begin()
+    assert (await request(case.app)).code == "outcome-unknown"
+    await case.end()
+
+
+async def test_a_response_that_cannot_be_kept_is_no_ruling() -> None:
+    text: Any = "text"
+    for wrong in (
+        StoredResponse(200, [(text, b"")], b""),
+        StoredResponse(200, [], text),
+    ):
+        case = Stalled(Books(wrong))
+        await case.begin()
+        assert (await request(case.app)).code == "outcome-unknown"
+        await case.end()
 
 
 async def test_one_request_asks_and_the_others_wait_for_the_ruling() -> None:

@@ -83,7 +83,8 @@ class MemoryStore:
             self._records.pop(key, None)
         elif after is not before:
             self._records[key] = after
-            heapq.heappush(self._expiries, (after.expires, key))
+            if before is None:
+                heapq.heappush(self._expiries, (after.expires, key))
         if after is not before:
             self._waiting.wake(key)
         return answer
@@ -92,5 +93,8 @@ class MemoryStore:
         now = self._clock()
         while self._expiries and self._expiries[0][0] <= now:
             _, key = heapq.heappop(self._expiries)
-            if not lifecycle.retained(self._records.get(key), now):
+            record = self._records.get(key)
+            if lifecycle.retained(record, now) is None:
                 self._records.pop(key, None)
+            elif record is not None:  # it was renewed or completed meanwhile
+                heapq.heappush(self._expiries, (record.expires, key))

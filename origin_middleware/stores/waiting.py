@@ -14,6 +14,9 @@ Look = Callable[[], Awaitable[View]]
 # A wake-up can be lost with its connection; this is how long that may go unnoticed.
 _FLOOR = 1.0
 
+# For one of many to claim a key that was given back, before the next one may try.
+_HEAD_START = 0.01
+
 
 class Waiting:
     """The waiters of one process, by whatever names a record in the store."""
@@ -69,6 +72,12 @@ class _Waiter:
     async def _follow(self) -> None:
         try:
             seen = await self._look_until_free()
+            while isinstance(seen, Absent) and len(self._joined) > 1:
+                # The key was given back. If all claimed it at once, all but one would
+                # be back here in a moment.
+                _resolve(self._joined.pop(), seen)
+                await asyncio.sleep(_HEAD_START)
+                seen = await self._look_until_free()
         except Exception as exc:  # whatever it is, those who wait have to hear of it
             for future in self._joined:
                 if not future.done():

@@ -12,6 +12,8 @@ from origin_middleware import ConfigurationError, RecordDamaged, StoreUnavailabl
 from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores.redis import RedisStore, scripts
+from origin_middleware.stores.redis.claims import CLAIM
+from origin_middleware.stores.redis.ghosts import Ghost
 from origin_middleware.stores.redis.server import LateClaim
 from sample_origin.redis_server import free_port
 from tests.support.servers import RedisServer, running, valkey
@@ -130,8 +132,8 @@ async def test_a_claim_that_arrives_too_late_is_not_applied(
 ) -> None:
     long_ago = await store._server.read_clock()
     with pytest.raises(LateClaim):
-        await store._run_claim(
-            scripts.CLAIM, key, a_claim(), long_ago - 1, store._server.deadline()
+        await store._claims.attempt(
+            CLAIM, store._name(key), a_claim(), long_ago - 1, store._server.deadline()
         )
     assert not await client.exists(store._name(key))
 
@@ -224,8 +226,9 @@ async def test_a_ghost_that_was_applied_is_withdrawn(
         store = RedisStore.from_url(own_server.url, budget=0.3)
         assert await store.claim(key, a_claim("ghost")) == Claimed()
         not_after = await store._server.not_after(store._server.deadline())
-        store._ghosts.add(
-            store._name(key), b"\x01P" + a_claim("ghost").owner, not_after
+        header = b"\x01P" + a_claim("ghost").owner
+        store._claims._ghosts.add(
+            Ghost(scripts.RELEASE, store._name(key), header, not_after)
         )
         assert await client.exists(store._name(key))
         await withdrawn(store)
@@ -265,8 +268,8 @@ async def test_a_wait_survives_a_store_that_is_away(
 
 async def withdrawn(store: RedisStore) -> None:
     """Nobody has to ask for it."""
-    assert store._ghosts._task is not None
-    await store._ghosts._task
+    assert store._claims._ghosts._task is not None
+    await store._claims._ghosts._task
 
 
 def test_a_synchronous_client_is_refused() -> None:
@@ -280,7 +283,17 @@ async def test_a_client_that_decodes_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"namespace": ""}, {"namespace": "a{b}"}, {"budget": 0.0}]
+    "options",
+    [
+        {"namespace": ""},
+        {"namespace": "a{b}"},
+        {"namespace": "a,b"},
+        {"namespace": b"a"},
+        {"budget": 0.0},
+        {"budget": float("nan")},
+        {"budget": "1"},
+        {"budget": True},
+    ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(options))):

@@ -27,10 +27,11 @@ from ...errors import RecordDamaged, StoreUnavailable
 from .scripts import Script
 
 T = TypeVar("T")
+
+MAX_CONNECTIONS = 64
 Argument = bytes | str | int
 
-# A reply that takes longer is more often lost than late, and sending again is safe.
-_ATTEMPT = 0.25
+_SHORTEST_ATTEMPT = 0.25
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 
 # Answers of a server that is failing over or moving a slot: the next attempt may find
@@ -48,6 +49,9 @@ class Server:
         self._client = client
         self._command: Callable[..., Awaitable[Any]] = client.execute_command
         self._budget = budget
+        # A reply that takes longer is more often lost than late; sending again is safe.
+        self._attempt = max(_SHORTEST_ATTEMPT, budget / 4)
+        self._places = asyncio.Semaphore(_places(client))
         self._offset: int | None = None
 
     def deadline(self) -> float:
@@ -60,12 +64,15 @@ class Server:
         name: bytes,
         *arguments: Argument,
         until: float | None = None,
+        doubt: Callable[[], None] = lambda: None,
     ) -> Any:
-        """The script's reply. Raises StoreUnavailable, and then the script may have run
-        all the same.
+        """The script's reply. Raises StoreUnavailable.
+
+        `doubt` is called for every attempt without a reply: it may be applied yet.
         """
         evaluate = partial(self._evaluate, script, name, *arguments)
-        return await self._insist(evaluate, self.deadline() if until is None else until)
+        deadline = self.deadline() if until is None else until
+        return await self._insist(evaluate, deadline, doubt)
 
     async def read_clock(self, until: float | None = None) -> int:
         """The server's clock, in ms."""
@@ -92,19 +99,46 @@ class Server:
             # back into the cache.
             return await self._command("EVAL", script.source, 1, name, *arguments)
 
-    async def _insist(self, attempt: Callable[[], Awaitable[T]], until: float) -> T:
+    async def _insist(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        until: float,
+        doubt: Callable[[], None] = lambda: None,
+    ) -> T:
         pause = _FIRST_PAUSE
         while True:
+            await self._take_place(until)
             try:
-                async with asyncio.timeout_at(min(_now() + _ATTEMPT, until)):
+                async with asyncio.timeout_at(min(_now() + self._attempt, until)):
                     return await attempt()
             except (RedisError, OSError) as exc:  # TimeoutError is an OSError
                 _raise_if_final(exc)
+                doubt()
                 if _now() + pause >= until:
                     reason = f"{type(exc).__name__} {exc}".strip()
                     raise StoreUnavailable(f"Redis did not answer: {reason}") from exc
+            finally:
+                self._places.release()
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _take_place(self, until: float) -> None:
+        """A burst waits here, and not in the pool, where waiting would look like a
+        server that does not answer."""
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout_at(until):
+                await self._places.acquire()
+        except TimeoutError as exc:
+            raise StoreUnavailable("Every connection to Redis was busy.") from exc
+
+
+def _places(client: Redis) -> int:
+    """As many as the client has connections, less two for the subscription."""
+    most = getattr(client.connection_pool, "max_connections", MAX_CONNECTIONS)
+    return max(1, min(most, MAX_CONNECTIONS) - 2)
 
 
 def _raise_if_final(exc: Exception) -> None:

@@ -7,13 +7,12 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from ...errors import ConfigurationError, StoreUnavailable
+from ...errors import ConfigurationError
 from ...key import Key
 from ...record import (
     Absent,
     Answer,
     Claim,
-    Claimed,
     Evidence,
     Finished,
     Held,
@@ -26,19 +25,18 @@ from ..codec import milliseconds
 from ..waiting import Waiting
 from . import scripts
 from .checks import check
-from .ghosts import Ghosts
+from .claims import CLAIM, TAKE_OVER, Claims
 from .replies import finished, stored
 from .scripts import Script
-from .server import Argument, LateClaim, Server
+from .server import MAX_CONNECTIONS, Argument, Server
 from .wakeups import WakeUps
-
-_MAX_CONNECTIONS = 64
 
 
 class RedisStore:
     """Keeps records in Redis 6.2 or newer, or Valkey.
 
-    Every call is over after `budget` seconds, with the client's own retries inside it.
+    Every call is over after `budget` seconds, with the client's own retries inside it:
+    give more where large responses cross a slow network. For one event loop.
     `namespace` begins the name of every key; services that share a server but not their
     records need different ones.
     The client stays the caller's: `aclose` does not close it, except after `from_url`.
@@ -54,7 +52,7 @@ class RedisStore:
         self._owns_client = False
         self._namespace = namespace
         self._server = Server(client, budget)
-        self._ghosts = Ghosts(self._server)
+        self._claims = Claims(self._server)
         self._waiting = Waiting()
         self._wakeups = WakeUps(client, self._waiting, namespace)
 
@@ -71,7 +69,7 @@ class RedisStore:
         try:
             pool = BlockingConnectionPool.from_url(
                 url,
-                max_connections=_MAX_CONNECTIONS,
+                max_connections=MAX_CONNECTIONS,
                 timeout=budget,
                 retry=Retry(
                     NoBackoff(), 0
@@ -94,10 +92,10 @@ class RedisStore:
         await self._server.read_clock()
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
-        return await self._claim(scripts.CLAIM, key, claim)
+        return await self._claims.make(CLAIM, self._name(key), claim)
 
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
-        return await self._claim(scripts.TAKE_OVER, key, claim)
+        return await self._claims.make(TAKE_OVER, self._name(key), claim)
 
     async def wait(
         self, key: Key, held: Held, timeout: float, /
@@ -127,14 +125,18 @@ class RedisStore:
         reply = await self._server.run(
             scripts.COMPLETE, self._name(key), record, retention
         )
+        self._claims.finished(claim)
         if isinstance(reply, list):
             return Preceded(finished(reply[0]))
         return Recorded(Evidence(reply.decode()))
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
-        return bool(await self._run_owned(scripts.RELEASE, key, claim))
+        released = bool(await self._run_owned(scripts.RELEASE, key, claim))
+        self._claims.released(claim)
+        return released
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
+        self._claims.finished(claim)
         return bool(await self._run_owned(scripts.ABANDON, key, claim))
 
     async def aclose(self) -> None:
@@ -142,39 +144,9 @@ class RedisStore:
         used again afterwards.
         """
         await self._wakeups.aclose()
-        await self._ghosts.aclose()
+        await self._claims.aclose()
         if self._owns_client:
             await self._client.aclose()
-
-    async def _claim(self, script: Script, key: Key, claim: Claim) -> Answer:
-        until = self._server.deadline()
-        while True:
-            not_after = await self._server.not_after(until)
-            try:
-                reply = await self._run_claim(script, key, claim, not_after, until)
-            except LateClaim:
-                # Our idea of the server's clock was wrong: it has been set, or is
-                # another server's.
-                self._server.forget_clock()
-                continue
-            if reply is None:
-                return Claimed()
-            found = stored(reply)
-            own = found.owner == claim.owner and isinstance(found.seen, Held)
-            return Claimed() if own else found.seen
-
-    async def _run_claim(
-        self, script: Script, key: Key, claim: Claim, not_after: int, until: float
-    ) -> Any:
-        name, record = self._name(key), codec.in_progress(claim)
-        retention = milliseconds(claim.retention)
-        try:
-            return await self._server.run(
-                script, name, record, retention, not_after, until=until
-            )
-        except StoreUnavailable:
-            self._ghosts.add(name, codec.header(b"P", claim.owner), not_after)
-            raise
 
     async def _run_owned(
         self, script: Script, key: Key, claim: Claim, *more: Argument

@@ -28,7 +28,8 @@ class WakeUps:
 
     async def channel(self) -> str:
         """The channel that wakes this process; '' while there is no subscription."""
-        if self._task is None:
+        if self._task is None or self._task.done():
+            self._subscribed = asyncio.Event()
             self._task = asyncio.get_running_loop().create_task(self._listen())
         with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_SUBSCRIPTION):
