@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from origin_middleware import RecordDamaged, StoreUnavailable
-from origin_middleware.record import Absent, Held
+from origin_middleware.record import Absent, Completed, Finished, Held
 from origin_middleware.stores import waiting
 from origin_middleware.stores.waiting import View, Waiting
 from tests.support.stores import a_claim
@@ -36,10 +36,22 @@ def left_behind(room: Waiting) -> list[object]:
 
 
 async def test_many_wait_with_one_look() -> None:
-    room, looks = Waiting(), Looks(Absent())
+    done = Finished(HELD.fingerprint, Completed(b"done"))
+    room, looks = Waiting(), Looks(done)
     seen = await asyncio.gather(*(room.wait("k", HELD, 5, looks) for _ in range(100)))
-    assert seen == [Absent()] * 100
+    assert seen == [done] * 100
     assert looks.count == 1
+    assert left_behind(room) == []
+
+
+async def test_of_many_who_wait_for_a_key_that_was_given_back_one_may_claim_it() -> (
+    None
+):
+    room, looks = Waiting(), Looks(Absent(), HELD)
+    waits = [asyncio.create_task(room.wait("k", HELD, 0.2, looks)) for _ in range(10)]
+    seen = await asyncio.gather(*waits)
+    assert seen.count(Absent()) == 1
+    assert seen.count(HELD) == 9
     assert left_behind(room) == []
 
 
