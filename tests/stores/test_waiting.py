@@ -44,9 +44,7 @@ async def test_many_wait_with_one_look() -> None:
     assert left_behind(room) == []
 
 
-async def test_of_many_who_wait_for_a_key_that_was_given_back_one_may_claim_it() -> (
-    None
-):
+async def test_of_many_who_wait_one_may_claim_a_key_that_was_given_back() -> None:
     room, looks = Waiting(), Looks(Absent(), HELD)
     waits = [asyncio.create_task(room.wait("k", HELD, 0.2, looks)) for _ in range(10)]
     seen = await asyncio.gather(*waits)
