@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NewType
 
 from .asgi import Scope
@@ -21,7 +22,21 @@ class MalformedKey:
     reason: str
 
 
-def header_key(scope: Scope, name: bytes) -> Key | MalformedKey | None:
+ReadKey = Callable[[Scope], Key | MalformedKey | None]
+
+
+def key_reader(
+    header: bytes, key_of: KeyOf | None, tenant_of: TenantOf | None
+) -> ReadKey:
+    """Decided once: every request pays for what is left to decide then."""
+    if key_of is None:
+        read: ReadKey = partial(header_key, header)
+    else:
+        read = partial(function_key, key_of)
+    return read if tenant_of is None else partial(tenants_key, read, tenant_of)
+
+
+def header_key(name: bytes, scope: Scope) -> Key | MalformedKey | None:
     """The key in a header (lower case, as ASGI delivers names); None without a line."""
     found: bytes | None = None
     for header, value in scope["headers"]:  # every request pays for this loop
@@ -39,6 +54,11 @@ def _unquoted(value: str, name: bytes) -> Key | MalformedKey:
     return checked_key(value)
 
 
+def function_key(key_of: KeyOf, scope: Scope) -> Key | MalformedKey | None:
+    value = key_of(scope)
+    return None if value is None else checked_key(value)
+
+
 def checked_key(value: str) -> Key | MalformedKey:
     if not value:
         return MalformedKey("the key is empty")
@@ -49,7 +69,13 @@ def checked_key(value: str) -> Key | MalformedKey:
     return Key(value)
 
 
-def tenants_key(key: Key, tenant: str) -> Key:
+def tenants_key(
+    read: ReadKey, tenant_of: TenantOf, scope: Scope
+) -> Key | MalformedKey | None:
     """The length in front, so that no tenant can end where another's key begins, and
     a character that no key has, so that none looks like this one."""
+    key = read(scope)
+    if key is None or isinstance(key, MalformedKey):
+        return key
+    tenant = tenant_of(scope)
     return Key(f"{len(tenant)}\0{tenant}\0{key}")

@@ -68,14 +68,17 @@ class IdempotencyMiddleware:
         check(store, observer, clock)
         observe = contained(observer or LoggingObserver())
         self._guard = Guard(app, store, observe, Running())
+        self._policy = policy if isinstance(policy, Policy) else None
         self._policy_of = policy_of(policy)
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         guard = self._guard
-        if scope["type"] == "lifespan":
+        policy = None
+        if scope["type"] == "http":
+            policy = self._policy or self._policy_of(scope)
+        elif scope["type"] == "lifespan":
             receive, send = guard.running.lifespan(receive, send, guard.store)
-        policy = self._policy_of(scope) if scope["type"] == "http" else None
         if policy is None or (admission := admit(scope, policy, self._clock)) is None:
             await guard.app(scope, receive, send)
             return
@@ -131,15 +134,14 @@ class Exchange:
                 assert_never(unreachable)
 
     async def _verdict(self, claim: Claim) -> Verdict | RunUnprotected:
+        answer: Answer | None = None
         try:
             answer = await self._guard.store.claim(self._key, claim)
-        except StoreUnavailable:
-            return decide_without_store(self._policy.on_store_unavailable)
-        except RecordDamaged:
-            return Refuse(Refusal.RECORD_DAMAGED)
-        try:
             return await self._follow(answer, claim)
-        except StoreUnavailable:  # somebody else executes, or may have: no policy helps
+        except StoreUnavailable:
+            if answer is None:
+                return decide_without_store(self._policy.on_store_unavailable)
+            # Somebody else executes, or may have: then the policy does not apply.
             return Refuse(Refusal.STORE_UNAVAILABLE)
         except RecordDamaged:
             return Refuse(Refusal.RECORD_DAMAGED)

@@ -9,15 +9,7 @@ from .asgi import Scope
 from .decision import OnStoreUnavailable
 from .delivered import delivered as settled_by_the_gate
 from .errors import ConfigurationError
-from .key import (
-    Key,
-    KeyOf,
-    MalformedKey,
-    TenantOf,
-    checked_key,
-    header_key,
-    tenants_key,
-)
+from .key import KeyOf, ReadKey, TenantOf, key_reader
 from .reconciler import Reconciler
 from .response import HOP_BY_HOP
 
@@ -90,26 +82,21 @@ class Policy:
     unrecorded: frozenset[bytes] = field(init=False, repr=False, compare=False)
     """`unrecorded_headers` and those that belong to one connection."""
 
+    key: ReadKey = field(init=False, repr=False, compare=False)
+    """Finds the key of a request, or why there is none."""
+
     def __post_init__(self) -> None:
         policy_checks.check(self)
         left_out = {name.lower().encode("ascii") for name in self.unrecorded_headers}
         object.__setattr__(self, "header_name", self.header.lower().encode("ascii"))
         object.__setattr__(self, "unrecorded", HOP_BY_HOP | left_out)
         object.__setattr__(self, "secrets", dict(self.secrets))
+        read = key_reader(self.header_name, self.key_of, self.tenant_of)
+        object.__setattr__(self, "key", read)
 
     @property
     def takes_over(self) -> bool:
         return self.on_abandoned != "refuse"
-
-    def key(self, scope: Scope) -> Key | MalformedKey | None:
-        if self.key_of is None:
-            found = header_key(scope, self.header_name)
-        else:
-            value = self.key_of(scope)
-            found = None if value is None else checked_key(value)
-        if self.tenant_of is None or found is None or isinstance(found, MalformedKey):
-            return found
-        return tenants_key(found, self.tenant_of(scope))
 
 
 PolicyOf = Callable[[Scope], Policy | None]
