@@ -3,46 +3,23 @@
 For each idempotency key the handler's side effects happen once, and every retry gets
 the recorded response.
 
-The flow of a request with a key is `Exchange`, read from the top.
+The flow of a request with a key is in `exchange.py`.
 """
 
-import asyncio
-import secrets
 import time
-from contextlib import suppress
 from typing import assert_never
 
 from . import observer as seen
 from .admission import Admitted, Clock, Denied, admit
 from .asgi import ASGIApp, Receive, Scope, Send
-from .attempt import Attempt, attempt_of
-from .body import RequestBody
+from .attempt import attempt_of
 from .client import Client
-from .decision import (
-    ClaimAgain,
-    Execute,
-    Refusal,
-    Refuse,
-    Replay,
-    RunUnprotected,
-    TakeOver,
-    Verdict,
-    Wait,
-    decide,
-    decide_without_store,
-)
-from .errors import RecordDamaged, StoreUnavailable
-from .execution import Execution
-from .fingerprint import fingerprint
+from .exchange import Exchange
 from .guard import Guard
-from .key import Key
 from .middleware_checks import check
 from .observer import LoggingObserver, Observer, contained
 from .policy import Policy, PolicyOf, policy_of
 from .problem import refuse
-from .reconciliation import Reconciliation
-from .record import Answer, Claim, Claimed, OwnerToken
-from .response import StoredResponse
 from .running import Running
 from .stores import Store
 
@@ -94,120 +71,3 @@ class IdempotencyMiddleware:
                 await guard.running.outlive(client, exchange.run())
             case _:
                 assert_never(admission)
-
-
-class Exchange:
-    """One request with a key. Lives in a task that the request cannot cancel."""
-
-    def __init__(
-        self, guard: Guard, policy: Policy, key: Key, scope: Scope, client: Client
-    ) -> None:
-        self._guard = guard
-        self._policy = policy
-        self._key = key
-        self._scope = scope
-        self._client = client
-        self._body = RequestBody()
-        self._first = True
-        self._begun = asyncio.get_running_loop().time()
-
-    async def run(self) -> None:
-        try:
-            if await self._body.read(self._client.receive):
-                await self._answer(self._claim())
-        finally:
-            self._body.close()
-
-    async def _answer(self, claim: Claim) -> None:
-        match await self._verdict(claim):
-            case Execute():
-                attempt = Attempt(self._key, first=self._first)
-                execution = Execution(self._guard, self._policy, attempt, claim)
-                await execution.run(self._scope, self._body, self._client)
-            case Replay(response):
-                await self._replay(response)
-            case Refuse(refusal):
-                await self._refuse(refusal)
-            case RunUnprotected():
-                await self._run_unprotected()
-            case unreachable:
-                assert_never(unreachable)
-
-    async def _verdict(self, claim: Claim) -> Verdict | RunUnprotected:
-        answer: Answer | None = None
-        try:
-            answer = await self._guard.store.claim(self._key, claim)
-            return await self._follow(answer, claim)
-        except StoreUnavailable:
-            if answer is None:
-                return decide_without_store(self._policy.on_store_unavailable)
-            # Somebody else executes, or may have: then the policy does not apply.
-            return Refuse(Refusal.STORE_UNAVAILABLE)
-        except RecordDamaged:
-            return Refuse(Refusal.RECORD_DAMAGED)
-
-    async def _follow(self, answer: Answer, claim: Claim) -> Verdict:
-        """What the answer leads to, after waiting while somebody else executes."""
-        store, key, takes_over = self._guard.store, self._key, self._policy.takes_over
-        while True:
-            patience = self._patience_left()
-            match decide(answer, claim.fingerprint, takes_over, patience):
-                case Wait(held, timeout):
-                    answer = await store.wait(key, held, timeout)
-                case ClaimAgain():
-                    answer = await store.claim(key, claim)
-                case TakeOver():
-                    answer = await store.take_over(key, claim)
-                    if isinstance(answer, Claimed):
-                        verdict = await self._taken_over(claim)
-                        if verdict is not None:
-                            return verdict
-                        answer = await store.claim(key, claim)
-                case verdict:
-                    return verdict
-
-    async def _taken_over(self, claim: Claim) -> Verdict | None:
-        """None where the key was taken from us while the reconciler was thinking."""
-        self._first = False
-        reconciler = self._policy.on_abandoned
-        if callable(reconciler):
-            method = self._scope["method"]
-            case = Reconciliation(self._guard, self._policy, method, self._key, claim)
-            return await case.ask(reconciler, self._patience_left())
-        self._guard.observe(seen.TakenOver(self._key))
-        return Execute()
-
-    def _claim(self) -> Claim:
-        policy = self._policy
-        return Claim(
-            owner=OwnerToken(secrets.token_bytes(16)),
-            fingerprint=fingerprint(self._scope, self._body.digest),
-            lease=policy.lease,
-            retention=policy.retention,
-        )
-
-    async def _replay(self, recorded: bytes) -> None:
-        try:
-            response = StoredResponse.from_bytes(recorded)
-        except RecordDamaged:
-            await self._refuse(Refusal.RECORD_DAMAGED)
-            return
-        self._guard.observe(seen.Replayed(self._key, self._elapsed()))
-        with suppress(OSError):
-            await response.replay(self._client.send)
-
-    async def _refuse(self, refusal: Refusal) -> None:
-        self._guard.observe(seen.Refused(self._key, refusal, self._elapsed()))
-        with suppress(OSError):
-            await refuse(self._client.send, refusal)
-
-    async def _run_unprotected(self) -> None:
-        self._guard.observe(seen.RanUnprotected(self._key))
-        receive = self._body.given_then(self._client.receive)
-        await self._guard.app(self._scope, receive, self._client.send)
-
-    def _patience_left(self) -> float:
-        return self._policy.patience - self._elapsed()
-
-    def _elapsed(self) -> float:
-        return asyncio.get_running_loop().time() - self._begun
