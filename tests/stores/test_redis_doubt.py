@@ -122,3 +122,16 @@ async def test_a_burst_waits_for_a_connection_and_not_in_vain(
     assert await asyncio.gather(*claims) == [Claimed()] * 2_000
     assert not store._claims._ghosts._ghosts
     await store.aclose()
+
+
+async def test_who_finds_no_connection_has_sent_nothing(
+    valkey_server: RedisServer,
+) -> None:
+    store = RedisStore.from_url(valkey_server.url, budget=0.2)
+    await store.check()
+    while not store._server._places.locked():
+        await store._server._places.acquire()
+    with pytest.raises(StoreUnavailable, match="busy"):
+        await store.claim(a_key(), a_claim())
+    assert store._claims._ghosts._task is None
+    await store.aclose()
