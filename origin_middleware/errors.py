@@ -27,8 +27,7 @@ class StoreError(OriginMiddlewareError):
 class StoreUnavailable(StoreError):
     """The store did not answer in time, or answered that it cannot write now.
 
-    Raised by a claim, it promises that the claim will not be left behind: the store
-    withdraws it.
+    Where a claim raises it, the store withdraws what may have been claimed.
     """
 
 

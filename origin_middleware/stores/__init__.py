@@ -17,9 +17,9 @@ class Store(Protocol):
     - A call may be repeated with the same claim, and then answers the same.
     - A write that does not own the record changes nothing and is told so.
     - Every method raises StoreUnavailable where the store does not answer within a
-      bounded time, and
-      RecordDamaged where it holds something unreadable. A claim that raises will not be
-      left behind.
+      bounded time, and RecordDamaged where it holds something unreadable.
+    - A claim that raises is withdrawn, as long as the process and the store are there
+      to do it: a key that was absent is so again, one that was abandoned stays so.
     """
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
