@@ -85,7 +85,6 @@ class Execution:
     async def _conclude(
         self, method: str, status: int, response: StoredResponse | None
     ) -> StoredResponse | None:
-        self._renewal.stop()
         try:
             if not self._policy.delivered(method, status):
                 await self._fail(status)
@@ -119,7 +118,6 @@ class Execution:
         return _canonical(answer.by.outcome) if isinstance(answer, Preceded) else None
 
     async def _fail(self, status: int | None) -> None:
-        self._renewal.stop()
         store, key, seconds = self._guard.store, self._attempt.key, self._elapsed()
         again = self._may_run_again()
         give_up = store.release if again else store.abandon
@@ -147,6 +145,7 @@ class Execution:
 
         Every write can be sent twice: it carries the owner token.
         """
+        self._renewal.stop()  # one that crossed this write would report a lost lease
         try:
             answer = await write()
         except asyncio.CancelledError:
@@ -163,18 +162,22 @@ class Execution:
     async def _persist_later(
         self, write: Callable[[], Awaitable[T]], tell: Callable[[T], None]
     ) -> None:
+        """With a renewal of its own: the handler's ends with the handler."""
         until = _now() + _PERSIST_FOR
-        self._renewal.start()
+        renewal = Renewal(self._guard, self._attempt.key, self._claim)
+        renewal.start()
         try:
             while _now() < until:
-                with suppress(Exception):  # as above
+                try:
                     answer = await write()
+                except Exception:  # as above
+                    await asyncio.sleep(_PERSIST_EVERY)
+                else:
                     self._guard.observe(seen.RecordedLate(self._attempt.key))
                     tell(answer)
                     return
-                await asyncio.sleep(_PERSIST_EVERY)
         finally:
-            self._renewal.stop()
+            renewal.stop()
 
     def _elapsed(self) -> float:
         return _now() - self._started

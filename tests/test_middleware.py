@@ -16,6 +16,7 @@ from origin_middleware import (
     Store,
 )
 from origin_middleware import observer as seen
+from origin_middleware.asgi import Message
 from origin_middleware.decision import Refusal
 from origin_middleware.key import Key
 from origin_middleware.observer import Event
@@ -523,6 +524,26 @@ async def test_while_a_record_cannot_be_written_its_claim_is_renewed() -> None:
     app = IdempotencyMiddleware(inner, store=store, policy=policy)
     assert (await request(app)).body == b"done"
     await store.asked("renew", 4)
+    store.away()
+    await app._guard.running.drain()
+    assert (await request(app)).body == b"done"
+
+
+async def test_a_handler_that_ends_leaves_a_pending_write_its_lease() -> None:
+    """A real server yields while it sends, so the write is tried again by then."""
+    inner, store = App(), FaultyStore()
+    store.away("complete")
+    policy = Policy(lease=0.06, retention=60)
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    connection = Connection()
+
+    async def send(message: Message) -> None:
+        await asyncio.sleep(0)
+        await connection.send(message)
+
+    await app(http_scope(), connection.receive, send)
+    async with asyncio.timeout(5):
+        await store.asked("renew", 4)
     store.away()
     await app._guard.running.drain()
     assert (await request(app)).body == b"done"
