@@ -9,15 +9,20 @@ from origin_middleware import observer as seen
 from origin_middleware.observer import Event
 from tests.support.asgi import App, GatedApp, request
 from tests.support.faulty import FaultyStore
+from tests.support.stores import Clock
 
 SHORT = Policy(lease=0.06, retention=60)
 
 
 async def test_a_handler_that_takes_longer_than_its_lease_keeps_its_claim() -> None:
-    inner, store = GatedApp(), FaultyStore()
+    """The store's clock is in our hand: a slow machine must not let the lease lapse."""
+    clock = Clock()
+    inner, store = GatedApp(), FaultyStore(clock)
     app = IdempotencyMiddleware(inner, store=store, policy=SHORT)
     first = asyncio.create_task(request(app))
-    await store.asked("renew", 6)
+    for renewals in range(1, 7):
+        await store.asked("renew", renewals)
+        clock.now += SHORT.lease - 0.01
     duplicate = asyncio.create_task(request(app))
     await store.asked("wait", 1)
     inner.gate.set()
