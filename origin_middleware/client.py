@@ -54,14 +54,12 @@ class Client:
             await self._unless_left(self._send(message))
         except ClientGone:
             raise
-        except OSError as exc:
-            self.gone = True
-            raise ClientGone from exc
         except Exception as exc:  # servers and other middleware raise what they like
             self.gone = True
-            logging.getLogger("origin_middleware").warning(
-                "The server did not take a message: %r", exc
-            )
+            if not isinstance(exc, OSError):
+                logging.getLogger("origin_middleware").warning(
+                    "The server did not take a message: %r", exc
+                )
             raise ClientGone from exc
 
     async def _unless_left(self, work: Awaitable[T]) -> T:

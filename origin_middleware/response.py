@@ -56,10 +56,7 @@ class StoredResponse:
             raise RecordDamaged("The recorded response is cut off.") from exc
 
     async def replay(self, send: Send) -> None:
-        await self.send(send, REPLAYED)
-
-    async def send(self, send: Send, *more: tuple[bytes, bytes]) -> None:
-        headers = [*self.headers, *more]
+        headers = [*self.headers, REPLAYED]
         await send(
             {"type": "http.response.start", "status": self.status, "headers": headers}
         )

@@ -37,7 +37,9 @@ class Machine:
         self._stack.callback(guardian.dismiss)
         self._stack.callback(shutil.rmtree, self.directory)
         self._bundle = self.directory / "lambda-edge.zip"
-        self.ledger = Ledger(self.directory / "ledger.jsonl")
+        self._edge_log = self.directory / "edge.log"
+        ledger = self.directory / "ledger.jsonl"
+        self.ledger = Ledger(ledger)
         self.redis = RedisServer(embedded(), self.directory, started)
         self.facilitator = Service(
             "facilitator",
@@ -52,7 +54,7 @@ class Machine:
             started,
             {
                 "REDIS_URL": self.redis.url,
-                "LEDGER": str(self.directory / "ledger.jsonl"),
+                "LEDGER": str(ledger),
                 "LEASE": str(LEASE),
             },
         )
@@ -93,8 +95,7 @@ class Machine:
             self.ledger.outage.unlink()
 
     def edge_log(self) -> str:
-        path = self.directory / "edge.log"
-        return path.read_text() if path.exists() else ""
+        return self._edge_log.read_text() if self._edge_log.exists() else ""
 
     def _start(self) -> None:
         self._build_bundle()
@@ -130,7 +131,7 @@ class Machine:
             *("--bundle", str(self._bundle)),
             *("--origin", self.origin.url),
             *("--origin-response-timeout", str(RESPONSE_TIMEOUT)),
-            *("--log-file", str(self.directory / "edge.log")),
+            *("--log-file", str(self._edge_log)),
         ]
 
 

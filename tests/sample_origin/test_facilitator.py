@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -12,23 +11,11 @@ from tests.sample_origin.asking import (
     LIVE_KEY,
     NETWORK,
     Clock,
-    asking,
     ledger,
     settle_call,
     verified,
     verify_call,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client(clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(clock) as client:
-        yield client
 
 
 async def test_a_valid_proof_has_an_intent(client: httpx.AsyncClient) -> None:

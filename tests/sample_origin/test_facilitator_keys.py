@@ -1,7 +1,5 @@
 """Whom the simulated facilitator serves, and how often."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
@@ -12,17 +10,6 @@ from tests.sample_origin.asking import (
     asking,
     verify_call,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client(clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(clock) as client:
-        yield client
 
 
 @pytest.mark.parametrize("endpoint", ["/verify", "/settle"])

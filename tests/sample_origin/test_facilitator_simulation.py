@@ -11,7 +11,6 @@ from sample_origin.facilitator import BASE_PATH, Settings, create_app
 from tests.sample_origin.asking import (
     TEST_KEY,
     Clock,
-    asking,
     ledger,
     settle_call,
     simulate,
@@ -19,17 +18,6 @@ from tests.sample_origin.asking import (
     verify_call,
 )
 from tests.support.running import command, serving
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client(clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(clock) as client:
-        yield client
 
 
 @pytest.mark.parametrize("endpoint", ["verify", "settle"])

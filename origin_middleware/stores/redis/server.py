@@ -2,8 +2,7 @@
 settings are.
 
 redis-py 8 tries a command ten times with five seconds each unless told otherwise: a
-paused server would hold
-a request for a minute, twice as long as CloudFront waits for it.
+paused server would hold a request for a minute, twice as long as CloudFront waits.
 """
 
 import asyncio

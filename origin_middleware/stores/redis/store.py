@@ -71,10 +71,9 @@ class RedisStore:
                 url,
                 max_connections=MAX_CONNECTIONS,
                 timeout=budget,
-                retry=Retry(
-                    NoBackoff(), 0
-                ),  # retries are ours: they carry the owner token
-                socket_timeout=None,  # and so are time limits
+                # Retries are ours: they carry the owner token. So are time limits.
+                retry=Retry(NoBackoff(), 0),
+                socket_timeout=None,
                 socket_connect_timeout=None,
                 health_check_interval=15,
             )

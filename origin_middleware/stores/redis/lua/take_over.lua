@@ -2,10 +2,10 @@
 local held = redis.call('GET', KEYS[1])
 if held then
   if string.sub(held, 2, 2) ~= 'P' then return held end
-  local ttl = redis.call('PTTL', KEYS[1])
+  local left = redis.call('PTTL', KEYS[1])
   local lease, retention = tonumber(string.sub(held, 51, 60)), tonumber(string.sub(held, 61, 73))
   local own = string.sub(held, 1, 18) == string.sub(ARGV[1], 1, 18)
-  if own or lease > retention - ttl then return {held, ttl} end
+  if own or lease > retention - left then return {held, left} end
 end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
