@@ -5,6 +5,7 @@ OriginMiddlewareError
 (also a ValueError)
 └── StoreError            the store
     ├── StoreUnavailable  it did not answer, or refused to write, within the budget
+    │   └── StoreUnsafe   it may lose what it acknowledges; the operator has to act
     └── RecordDamaged     it answered with a record that cannot be read; the record is
     never re-run
 
@@ -28,6 +29,12 @@ class StoreUnavailable(StoreError):
     """The store did not answer in time, or answered that it cannot write now.
 
     Where a claim raises it, the store withdraws what may have been claimed.
+    """
+
+
+class StoreUnsafe(StoreUnavailable):
+    """The store is set up so that it may lose what it acknowledges; the message says
+    what to change.
     """
 
 

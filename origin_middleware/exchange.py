@@ -2,11 +2,12 @@
 
 import asyncio
 import secrets
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import assert_never
+from typing import Any, assert_never
 
 from . import observer as seen
-from .asgi import Scope
+from .asgi import Receive, Scope, Send
 from .attempt import Attempt
 from .body import RequestBody
 from .client import Client
@@ -36,43 +37,40 @@ from .response import StoredResponse
 
 
 class Exchange:
-    """One request with a key. Lives in a task that the request cannot cancel."""
+    """One request with a key.
 
-    def __init__(
-        self, guard: Guard, policy: Policy, key: Key, scope: Scope, client: Client
-    ) -> None:
+    Until it holds a claim, it is part of its request, which a server may cancel. What
+    is done under a claim is not.
+    """
+
+    def __init__(self, guard: Guard, policy: Policy, key: Key, scope: Scope) -> None:
         self._guard = guard
         self._policy = policy
         self._key = key
         self._scope = scope
-        self._client = client
         self._body = RequestBody()
         self._first = True
         self._begun = asyncio.get_running_loop().time()
 
-    async def run(self) -> None:
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Raises what the handler raises."""
+        work: Coroutine[Any, Any, None] | None = None
+        client = Client(receive, send)
         try:
-            if await self._body.read(self._client.receive):
-                await self._answer(self._claim())
+            if await self._body.read(receive):
+                claim = self._claim()
+                decision = await self._asked(claim)
+                if isinstance(decision, (Replay, Refuse)):
+                    await self._answer(decision, send)
+                else:
+                    work = self._carried_out(decision, claim, client)
         finally:
-            self._body.close()
+            if work is None:
+                self._body.close()
+        if work is not None:
+            await self._guard.running.outlive(client, work)
 
-    async def _answer(self, claim: Claim) -> None:
-        match await self._verdict(claim):
-            case Execute():
-                attempt = Attempt(self._key, first=self._first)
-                execution = Execution(self._guard, self._policy, attempt, claim)
-                await execution.run(self._scope, self._body, self._client)
-            case Replay(response):
-                await self._replay(response)
-            case Refuse(refusal):
-                await self._refuse(refusal)
-            case RunUnprotected():
-                await self._run_unprotected()
-            case unreachable:
-                assert_never(unreachable)
-
-    async def _verdict(self, claim: Claim) -> Verdict | RunUnprotected:
+    async def _asked(self, claim: Claim) -> Verdict | TakeOver | RunUnprotected:
         answer: Answer | None = None
         try:
             answer = await self._guard.store.claim(self._key, claim)
@@ -85,7 +83,7 @@ class Exchange:
         except RecordDamaged:
             return Refuse(Refusal.RECORD_DAMAGED)
 
-    async def _follow(self, answer: Answer, claim: Claim) -> Verdict:
+    async def _follow(self, answer: Answer, claim: Claim) -> Verdict | TakeOver:
         """What the answer leads to, after waiting while somebody else executes."""
         store, key, takes_over = self._guard.store, self._key, self._policy.takes_over
         while True:
@@ -95,17 +93,54 @@ class Exchange:
                     answer = await store.wait(key, held, timeout)
                 case ClaimAgain():
                     answer = await store.claim(key, claim)
-                case TakeOver():
-                    answer = await store.take_over(key, claim)
-                    if isinstance(answer, Claimed):
-                        verdict = await self._taken_over(claim)
-                        if verdict is not None:
-                            return verdict
-                        answer = await store.claim(key, claim)
-                case verdict:
-                    return verdict
+                case decision:
+                    return decision
 
-    async def _taken_over(self, claim: Claim) -> Verdict | None:
+    async def _carried_out(
+        self,
+        decision: Execute | TakeOver | RunUnprotected,
+        claim: Claim,
+        client: Client,
+    ) -> None:
+        try:
+            verdict = (
+                await self._taken_over(claim)
+                if isinstance(decision, TakeOver)
+                else decision
+            )
+            match verdict:
+                case Execute():
+                    attempt = Attempt(self._key, first=self._first)
+                    execution = Execution(self._guard, self._policy, attempt, claim)
+                    await execution.run(self._scope, self._body, client)
+                case RunUnprotected():
+                    await self._run_unprotected(client)
+                case Replay() | Refuse():
+                    await self._answer(verdict, client.send)
+                case _:
+                    assert_never(verdict)
+        finally:
+            self._body.close()
+
+    async def _taken_over(self, claim: Claim) -> Verdict:
+        store, key = self._guard.store, self._key
+        try:
+            while True:
+                answer = await store.take_over(key, claim)
+                if isinstance(answer, Claimed):
+                    verdict = await self._ruling(claim)
+                    if verdict is not None:
+                        return verdict
+                    answer = await store.claim(key, claim)
+                decision = await self._follow(answer, claim)
+                if not isinstance(decision, TakeOver):
+                    return decision
+        except StoreUnavailable:
+            return Refuse(Refusal.STORE_UNAVAILABLE)
+        except RecordDamaged:
+            return Refuse(Refusal.RECORD_DAMAGED)
+
+    async def _ruling(self, claim: Claim) -> Verdict | None:
         """None where the key was taken from us while the reconciler was thinking."""
         self._first = False
         reconciler = self._policy.on_abandoned
@@ -116,6 +151,35 @@ class Exchange:
         self._guard.observe(seen.TakenOver(self._key))
         return Execute()
 
+    async def _answer(self, verdict: Replay | Refuse, send: Send) -> None:
+        match verdict:
+            case Replay(response):
+                await self._replay(response, send)
+            case Refuse(refusal):
+                await self._refuse(refusal, send)
+            case _:
+                assert_never(verdict)
+
+    async def _replay(self, recorded: bytes, send: Send) -> None:
+        try:
+            response = StoredResponse.from_bytes(recorded)
+        except RecordDamaged:
+            await self._refuse(Refusal.RECORD_DAMAGED, send)
+            return
+        self._guard.observe(seen.Replayed(self._key, self._elapsed()))
+        with suppress(OSError):
+            await response.replay(send)
+
+    async def _refuse(self, refusal: Refusal, send: Send) -> None:
+        self._guard.observe(seen.Refused(self._key, refusal, self._elapsed()))
+        with suppress(OSError):
+            await refuse(send, refusal)
+
+    async def _run_unprotected(self, client: Client) -> None:
+        self._guard.observe(seen.RanUnprotected(self._key))
+        receive = self._body.given_then(client.receive)
+        await self._guard.app(self._scope, receive, client.send)
+
     def _claim(self) -> Claim:
         policy = self._policy
         return Claim(
@@ -124,26 +188,6 @@ class Exchange:
             lease=policy.lease,
             retention=policy.retention,
         )
-
-    async def _replay(self, recorded: bytes) -> None:
-        try:
-            response = StoredResponse.from_bytes(recorded)
-        except RecordDamaged:
-            await self._refuse(Refusal.RECORD_DAMAGED)
-            return
-        self._guard.observe(seen.Replayed(self._key, self._elapsed()))
-        with suppress(OSError):
-            await response.replay(self._client.send)
-
-    async def _refuse(self, refusal: Refusal) -> None:
-        self._guard.observe(seen.Refused(self._key, refusal, self._elapsed()))
-        with suppress(OSError):
-            await refuse(self._client.send, refusal)
-
-    async def _run_unprotected(self) -> None:
-        self._guard.observe(seen.RanUnprotected(self._key))
-        receive = self._body.given_then(self._client.receive)
-        await self._guard.app(self._scope, receive, self._client.send)
 
     def _patience_left(self) -> float:
         return self._policy.patience - self._elapsed()

@@ -13,7 +13,6 @@ from . import observer as seen
 from .admission import Admitted, Clock, Denied, admit
 from .asgi import ASGIApp, Receive, Scope, Send
 from .attempt import attempt_of
-from .client import Client
 from .exchange import Exchange
 from .guard import Guard
 from .middleware_checks import check
@@ -66,8 +65,6 @@ class IdempotencyMiddleware:
             case Admitted() if attempt_of(scope):  # another one of us is outside
                 await guard.app(scope, receive, send)
             case Admitted(key):
-                client = Client(receive, send)
-                exchange = Exchange(guard, policy, key, scope, client)
-                await guard.running.outlive(client, exchange.run())
+                await Exchange(guard, policy, key, scope).run(receive, send)
             case _:
                 assert_never(admission)

@@ -4,6 +4,7 @@
     P  in progress     … lease in ms (10 digits) retention in ms (13 digits) wake-up
     channels, each "name,"
     C  completed       … the response
+    B  completed       the response is large, and under a key of its own
     N  not replayable
 
 The scripts in lua/ read the fixed part by position.
@@ -35,6 +36,7 @@ class Stored(NamedTuple):
 
     owner: OwnerToken
     seen: Held | Finished
+    body_elsewhere: bool = False
 
 
 def header(state: bytes, owner: OwnerToken) -> bytes:
@@ -57,6 +59,10 @@ def finished(claim: Claim, outcome: Outcome) -> bytes:
     return header(b"N", claim.owner) + claim.fingerprint
 
 
+def finished_elsewhere(claim: Claim) -> bytes:
+    return header(b"B", claim.owner) + claim.fingerprint
+
+
 def decode(record: bytes, time_to_live: int = 0) -> Stored:
     """`time_to_live` in ms, for a record in progress: its age is what of the retention
     has passed.
@@ -76,6 +82,8 @@ def decode(record: bytes, time_to_live: int = 0) -> Stored:
             return Stored(
                 owner, Finished(fingerprint, Completed(record[_FINGERPRINT.stop :]))
             )
+        case b"B":
+            return Stored(owner, Finished(fingerprint, Completed(b"")), True)
         case b"N":
             return Stored(owner, Finished(fingerprint, NotReplayable()))
         case state:

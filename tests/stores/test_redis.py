@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import redis as sync_redis
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from origin_middleware import ConfigurationError, RecordDamaged, StoreUnavailable
 from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
+from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
-from origin_middleware.stores.redis.claims import CLAIM
 from origin_middleware.stores.redis.ghosts import Ghost
-from origin_middleware.stores.redis.server import LateClaim
+from origin_middleware.stores.redis.endpoint import Purpose
+from origin_middleware.stores.redis.line import Line
 from sample_origin.redis_server import free_port
 from tests.support.servers import RedisServer, running, valkey
 from tests.support.stores import a_claim, a_key
@@ -130,11 +132,9 @@ async def test_a_lost_subscription_is_opened_again(
 async def test_a_claim_that_arrives_too_late_is_not_applied(
     store: RedisStore, client: Redis, key: Key
 ) -> None:
-    long_ago = await store._server.read_clock()
-    with pytest.raises(LateClaim):
-        await store._claims.attempt(
-            CLAIM, store._name(key), a_claim(), long_ago - 1, store._server.deadline()
-        )
+    arguments = [codec.in_progress(a_claim()), 1000, await clock(client) - 1]
+    with pytest.raises(ResponseError, match="LATE"):
+        await client.eval(scripts.CLAIM.source, 1, store._name(key), *arguments)
     assert not await client.exists(store._name(key))
 
 
@@ -142,8 +142,7 @@ async def test_a_wrong_idea_of_the_servers_clock_is_corrected(
     store: RedisStore, key: Key
 ) -> None:
     await store.check()
-    assert store._server._offset is not None
-    store._server._offset -= 3_600_000
+    main_line(store).offset -= 3_600_000
     assert await store.claim(key, a_claim()) == Claimed()
 
 
@@ -225,14 +224,14 @@ async def test_a_ghost_that_was_applied_is_withdrawn(
     async with Redis.from_url(own_server.url) as client:
         store = RedisStore.from_url(own_server.url, budget=0.3)
         assert await store.claim(key, a_claim("ghost")) == Claimed()
-        not_after = await store._server.not_after(store._server.deadline())
+        not_after = await clock(client) + 300
         header = b"\x01P" + a_claim("ghost").owner
         store._claims._ghosts.add(
             Ghost(scripts.RELEASE, store._name(key), header, not_after)
         )
         assert await client.exists(store._name(key))
         await withdrawn(store)
-        assert await store._server.read_clock() > not_after
+        assert await clock(client) > not_after
         assert not await client.exists(store._name(key))
         await store.aclose()
 
@@ -264,6 +263,19 @@ async def test_a_wait_survives_a_store_that_is_away(
     await store.complete(key, a_claim(), Completed(b"done"))
     assert isinstance(await wait, Finished)
     await store.aclose()
+
+
+async def clock(client: Redis) -> int:
+    """The server's, in ms."""
+    seconds, microseconds = await client.time()
+    return int(seconds * 1000 + microseconds // 1000)
+
+
+def main_line(store: RedisStore) -> Line:
+    endpoint = store._server._topology.endpoint(b"")
+    line = endpoint and endpoint.line(Purpose.MAIN)
+    assert line
+    return line
 
 
 async def withdrawn(store: RedisStore) -> None:

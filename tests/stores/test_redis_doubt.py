@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 from origin_middleware import StoreUnavailable
 from origin_middleware.key import Key
 from origin_middleware.record import Claimed, Held
+from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
-from origin_middleware.stores.redis.claims import CLAIM
-from tests.support.proxy import Proxy
+from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
 from tests.support.stores import a_claim, a_key
 
@@ -24,7 +24,7 @@ async def proxy(valkey_server: RedisServer) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def store(proxy: Proxy) -> AsyncIterator[RedisStore]:
-    store = RedisStore.from_url(f"redis://127.0.0.1:{proxy.port}", budget=0.6)
+    store = RedisStore.from_url(proxy.url, budget=0.6)
     await store.check()
     yield store
     await store.aclose()
@@ -51,21 +51,21 @@ async def withdrawn(store: RedisStore) -> None:
 async def test_a_lost_reply_costs_an_attempt_and_not_the_claim(
     store: RedisStore, proxy: Proxy, key: Key
 ) -> None:
-    proxy.lose_replies_of(scripts.CLAIM.sha, times=1)
+    spoiled = proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY, times=1)
     assert await store.claim(key, a_claim()) == Claimed()
-    assert proxy.lost == 1
+    assert spoiled.fired == 1
     assert isinstance(await store.claim(key, a_claim("b")), Held)
 
 
 async def test_a_claim_of_which_no_reply_comes_is_released(
     store: RedisStore, proxy: Proxy, key: Key
 ) -> None:
-    proxy.lose_replies_of(scripts.CLAIM.sha)
+    spoiled = proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY)
     with pytest.raises(StoreUnavailable):
         await store.claim(key, a_claim("ghost"))
-    proxy.lose_nothing()
+    proxy.spoil_nothing()
     await withdrawn(store)
-    assert proxy.lost > 0
+    assert spoiled.fired > 0
     assert await store.claim(key, a_claim("b")) == Claimed()
 
 
@@ -75,10 +75,10 @@ async def test_a_take_over_of_which_no_reply_comes_leaves_the_key_abandoned(
     """Released, it would be run again without anybody being asked."""
     await store.claim(key, a_claim("dead"))
     await store.abandon(key, a_claim("dead"))
-    proxy.lose_replies_of(scripts.TAKE_OVER.sha)
+    proxy.spoil(scripts.TAKE_OVER.sha, Fault.LOSE_REPLY)
     with pytest.raises(StoreUnavailable):
         await store.take_over(key, a_claim("ghost"))
-    proxy.lose_nothing()
+    proxy.spoil_nothing()
     await withdrawn(store)
     seen = await store.claim(key, a_claim("b"))
     assert isinstance(seen, Held)
@@ -89,27 +89,25 @@ async def test_an_attempt_that_comes_after_the_release_is_withdrawn(
     store: RedisStore, proxy: Proxy, client: Redis, key: Key
 ) -> None:
     """The first attempt is under way while the second one wins and is released."""
-    proxy.lose_replies_of(scripts.CLAIM.sha, times=1)
+    spoiled = proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY, times=1)
     claim = a_claim("owner")
     assert await store.claim(key, claim) == Claimed()
     ghost = store._claims._in_doubt[claim.owner]
     assert await store.release(key, claim)
-    late = RedisStore(client)
-    until = late._server.deadline()
-    await late._claims.attempt(CLAIM, store._name(key), claim, ghost.not_after, until)
+    late = [codec.in_progress(claim), 1000_000, ghost.not_after]
+    await client.eval(scripts.CLAIM.source, 1, store._name(key), *late)
     assert await client.exists(store._name(key))
     await withdrawn(store)
     assert not await client.exists(store._name(key))
-    await late.aclose()
 
 
 async def test_closing_the_store_withdraws_what_is_in_doubt(
     store: RedisStore, proxy: Proxy, client: Redis, key: Key
 ) -> None:
-    proxy.lose_replies_of(scripts.CLAIM.sha)
+    spoiled = proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY)
     with pytest.raises(StoreUnavailable):
         await store.claim(key, a_claim("ghost"))
-    proxy.lose_nothing()
+    proxy.spoil_nothing()
     await store.aclose()
     assert not await client.exists(store._name(key))
 
@@ -121,17 +119,4 @@ async def test_a_burst_waits_for_a_connection_and_not_in_vain(
     claims = [store.claim(a_key(), a_claim(f"owner-{n}")) for n in range(2_000)]
     assert await asyncio.gather(*claims) == [Claimed()] * 2_000
     assert not store._claims._ghosts._ghosts
-    await store.aclose()
-
-
-async def test_who_finds_no_connection_has_sent_nothing(
-    valkey_server: RedisServer,
-) -> None:
-    store = RedisStore.from_url(valkey_server.url, budget=0.2)
-    await store.check()
-    while not store._server._places.locked():
-        await store._server._places.acquire()
-    with pytest.raises(StoreUnavailable, match="busy"):
-        await store.claim(a_key(), a_claim())
-    assert store._claims._ghosts._task is None
     await store.aclose()

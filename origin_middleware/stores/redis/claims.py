@@ -5,16 +5,22 @@ not answered is in doubt: it may have been applied, or may yet be, until that in
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from ...errors import StoreUnavailable
-from ...record import Answer, Claim, Claimed, Held, OwnerToken
+from ...record import Claim, Finished, OwnerToken
 from .. import codec
 from ..codec import milliseconds
 from . import scripts
+from .endpoint import Purpose
 from .ghosts import Ghost, Ghosts
+from .line import Line
+from .refused import Refused
+from .replicas import Replicas
 from .replies import stored
+from .safety import clock_offset
 from .scripts import Script
-from .server import LateClaim, Server
+from .server import Server, evaluated, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,46 +37,57 @@ TAKE_OVER = Kind(scripts.TAKE_OVER, undo=scripts.ABANDON)
 
 
 class Claims:
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, replicas: Replicas) -> None:
         self._server = server
+        self._replicas = replicas
         self._ghosts = Ghosts(server)
         self._in_doubt: dict[OwnerToken, Ghost] = {}
 
-    async def make(self, kind: Kind, name: bytes, claim: Claim) -> Answer:
+    async def make(self, kind: Kind, name: bytes, claim: Claim) -> codec.Stored | None:
+        """None where the key is the claim's, else what it holds. Raises
+        StoreUnavailable, and whatever else ends it: then it is withdrawn."""
         until = self._server.deadline()
-        while True:
-            not_after = await self._server.not_after(until)
-            try:
-                return await self.attempt(kind, name, claim, not_after, until)
-            except LateClaim:
-                # Our idea of the server's clock was wrong: it has been set, or is
-                # another server's.
-                self._server.forget_clock()
-
-    async def attempt(
-        self, kind: Kind, name: bytes, claim: Claim, not_after: int, until: float
-    ) -> Answer:
-        """Raises LateClaim, and StoreUnavailable with a ghost where one may be left."""
-        ghost = Ghost(kind.undo, name, codec.header(b"P", claim.owner), not_after)
-        arguments = (codec.in_progress(claim), milliseconds(claim.retention), not_after)
-
-        def doubt() -> None:
-            self._in_doubt[claim.owner] = ghost
-
         try:
             reply = await self._server.run(
-                kind.script, name, *arguments, until=until, doubt=doubt
+                name, lambda line: self.attempt(line, kind, name, claim, until), until
             )
-        except StoreUnavailable:
+            if reply is not None:
+                found = stored(reply)
+                if found.owner != claim.owner or isinstance(found.seen, Finished):
+                    self.finished(claim)  # whatever still comes finds the same
+                    return found
+            if self._replicas.wanted:
+                await self._confirm(kind, name, claim, until)
+        except BaseException:
             self.released(claim)
             raise
-        if reply is None:
-            return Claimed()
-        found = stored(reply)
-        if found.owner == claim.owner and isinstance(found.seen, Held):
-            return Claimed()
-        self.finished(claim)  # whatever still comes finds the same
-        return found.seen
+        return None
+
+    async def attempt(
+        self, line: Line, kind: Kind, name: bytes, claim: Claim, until: float
+    ) -> Any:
+        """The script's reply."""
+        trusted = now() >= line.quarantine
+        not_after = line.offset + round(until * 1000) if trusted else 0
+        record, retention = codec.in_progress(claim), milliseconds(claim.retention)
+        try:
+            return await evaluated(
+                line, kind.script, name, (record, retention, not_after), until
+            )
+        except Refused as refused:
+            if refused.code != "LATE":
+                raise
+            if not trusted:
+                raise StoreUnavailable(
+                    "Redis may have lost records: new claims wait until retries of "
+                    "older ones are over."
+                ) from refused
+            # Our idea of the server's clock was wrong: somebody has set it.
+            line.offset = await clock_offset(line, until)
+            raise
+        except BaseException:
+            self._doubt(kind, name, claim, not_after)
+            raise
 
     def released(self, claim: Claim) -> None:
         """An attempt in doubt would find the key absent now, and take it."""
@@ -82,3 +99,29 @@ class Claims:
 
     async def aclose(self) -> None:
         await self._ghosts.aclose()
+
+    async def _confirm(
+        self, kind: Kind, name: bytes, claim: Claim, until: float
+    ) -> None:
+        retention = milliseconds(claim.retention)
+        before = self._in_doubt.get(claim.owner)
+        self._doubt(kind, name, claim, 0)
+        reached = await self._server.run(
+            name,
+            lambda line: self._replicas.have(line, name, retention, until),
+            until,
+            Purpose.REPLICAS,
+        )
+        if not reached:
+            raise StoreUnavailable(
+                f"The claim did not reach {self._replicas.wanted} replicas in time."
+            )
+        if before is None:
+            self.finished(claim)
+
+    def _doubt(self, kind: Kind, name: bytes, claim: Claim, not_after: int) -> None:
+        """Clocks of servers differ, so the latest instant of all attempts counts."""
+        known = self._in_doubt.get(claim.owner)
+        latest = max(not_after, known.not_after if known else 0)
+        header = codec.header(b"P", claim.owner)
+        self._in_doubt[claim.owner] = Ghost(kind.undo, name, header, latest)

@@ -10,8 +10,10 @@ from collections import deque
 from typing import NamedTuple
 
 from ...errors import StoreError
+from .line import Line
+from .safety import clock_offset
 from .scripts import Script
-from .server import Server
+from .server import Server, evaluated, now
 
 # A store that is away for longer keeps its ghosts: their leases lapse, and the records
 # say "outcome unknown".
@@ -61,8 +63,17 @@ class Ghosts:
                 await asyncio.sleep(_PAUSE)
 
     async def _undone(self, ghost: Ghost) -> bool:
-        # An estimate would not be proof that the instant has passed.
-        if await self._server.read_clock() <= ghost.not_after:
-            return False
-        await self._server.run(ghost.undo, ghost.name, ghost.header)
-        return True
+        until = self._server.deadline()
+        return await self._server.run(
+            ghost.name, lambda line: _undo(line, ghost, until), until
+        )
+
+
+async def _undo(line: Line, ghost: Ghost, until: float) -> bool:
+    # Read anew: an estimate would not be proof that the instant has passed.
+    line.offset = await clock_offset(line, until)
+    clock = line.offset + int(now() * 1000)
+    if clock <= ghost.not_after:
+        return False
+    await evaluated(line, ghost.undo, ghost.name, (ghost.header,), until)
+    return True

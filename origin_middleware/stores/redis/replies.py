@@ -3,7 +3,7 @@
 from typing import Any
 
 from ...errors import RecordDamaged
-from ...record import Finished
+from ...record import Finished, Held
 from .. import codec
 
 
@@ -12,8 +12,7 @@ def stored(reply: bytes | list[Any]) -> codec.Stored:
     return codec.decode(*reply) if isinstance(reply, list) else codec.decode(reply)
 
 
-def finished(record: bytes) -> Finished:
-    seen = codec.decode(record).seen
+def finished(seen: Held | Finished) -> Finished:
     if isinstance(seen, Finished):
         return seen
     raise RecordDamaged("A completion was answered with a record in progress.")

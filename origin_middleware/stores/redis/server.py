@@ -1,5 +1,4 @@
-"""One script, one round trip, within a budget of time, whatever the client's own
-settings are.
+"""One step of the protocol, tried again until it is answered or its budget is spent.
 
 redis-py 8 tries a command ten times with five seconds each unless told otherwise: a
 paused server would hold a request for a minute, twice as long as CloudFront waits.
@@ -7,151 +6,183 @@ paused server would hold a request for a minute, twice as long as CloudFront wai
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    ClusterDownError,
-    NoScriptError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
+from redis.asyncio.cluster import RedisCluster
 
 from ...errors import RecordDamaged, StoreUnavailable
+from .endpoint import Purpose
+from .line import Argument, Command, Line
+from .refused import Refused
+from .safety import Safety
 from .scripts import Script
+from .topology import topology
 
 T = TypeVar("T")
+Step = Callable[[Line], Awaitable[T]]
 
-MAX_CONNECTIONS = 64
-Argument = bytes | str | int
-
-_SHORTEST_ATTEMPT = 0.25
+_SHORTEST_SILENCE = 0.25
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
-
-# Answers of a server that is failing over or moving a slot: the next attempt may find
-# it well.
-_PASSING = (ReadOnlyError, TryAgainError, ClusterDownError)
-_FINAL = (AuthenticationError, AuthorizationError, ResponseError)
-
-
-class LateClaim(Exception):
-    """The claim came after its not-after instant and was not applied."""
 
 
 class Server:
-    def __init__(self, client: Redis, budget: float) -> None:
-        self._client = client
-        self._command: Callable[..., Awaitable[Any]] = client.execute_command
+    """What holds the records: one server, or a cluster of them."""
+
+    def __init__(
+        self, client: Redis | RedisCluster, budget: float, safety: Safety
+    ) -> None:
         self._budget = budget
-        # A reply that takes longer is more often lost than late; sending again is safe.
-        self._attempt = max(_SHORTEST_ATTEMPT, budget / 4)
-        self._places = asyncio.Semaphore(_places(client))
-        self._offset: int | None = None
+        self._topology = topology(client, safety.greet, silence(budget))
 
     def deadline(self) -> float:
         """When a call that begins now has to be over, on the event loop's clock."""
-        return _now() + self._budget
+        return now() + self._budget
 
     async def run(
         self,
-        script: Script,
         name: bytes,
-        *arguments: Argument,
-        until: float | None = None,
-        doubt: Callable[[], None] = lambda: None,
-    ) -> Any:
-        """The script's reply. Raises StoreUnavailable.
-
-        `doubt` is called for every attempt without a reply: it may be applied yet.
-        """
-        evaluate = partial(self._evaluate, script, name, *arguments)
-        deadline = self.deadline() if until is None else until
-        return await self._insist(evaluate, deadline, doubt)
-
-    async def read_clock(self, until: float | None = None) -> int:
-        """The server's clock, in ms."""
-        deadline = self.deadline() if until is None else until
-        seconds, microseconds = await self._insist(self._client.time, deadline)
-        clock: int = seconds * 1000 + microseconds // 1000
-        self._offset = clock - round(_now() * 1000)
-        return clock
-
-    async def not_after(self, until: float) -> int:
-        """`until`, on the server's clock in ms; an estimate, from one reading."""
-        if self._offset is None:
-            await self.read_clock(until)
-        return (self._offset or 0) + round(until * 1000)
-
-    def forget_clock(self) -> None:
-        self._offset = None
-
-    async def _evaluate(self, script: Script, name: bytes, *arguments: Argument) -> Any:
-        try:
-            return await self._command("EVALSHA", script.sha, 1, name, *arguments)
-        except NoScriptError:
-            # After a restart or a failover. Nothing has run, and EVAL puts the script
-            # back into the cache.
-            return await self._command("EVAL", script.source, 1, name, *arguments)
-
-    async def _insist(
-        self,
-        attempt: Callable[[], Awaitable[T]],
+        step: Step[T],
         until: float,
-        doubt: Callable[[], None] = lambda: None,
+        purpose: Purpose = Purpose.MAIN,
     ) -> T:
-        pause = _FIRST_PAUSE
+        """Take the step on a line to whoever holds the name. Raises StoreUnavailable
+        and RecordDamaged.
+
+        The step may be taken several times, and a line may be lost in the middle of it.
+        """
+        pause, asking = _FIRST_PAUSE, ""
         while True:
-            await self._take_place(until)
             try:
-                async with asyncio.timeout_at(min(_now() + self._attempt, until)):
-                    return await attempt()
-            except (RedisError, OSError) as exc:  # TimeoutError is an OSError
-                _raise_if_final(exc)
-                doubt()
-                if _now() + pause >= until:
-                    reason = f"{type(exc).__name__} {exc}".strip()
-                    raise StoreUnavailable(f"Redis did not answer: {reason}") from exc
-            finally:
-                self._places.release()
+                line = self._line(name, purpose)
+                if line is None or asking:
+                    line = await self._open(name, purpose, until, asking)
+                return await step(line)
+            except Refused as refused:
+                raise_if_final(refused)
+                failure: Exception = refused
+            except OSError as lost:
+                failure = lost
+            if now() + pause >= until:
+                raise StoreUnavailable(f"Redis did not answer: {failure}") from failure
+            asking = await self._adapt(name, purpose, failure)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _take_place(self, until: float) -> None:
-        """A burst waits here, and not in the pool, where waiting would look like a
-        server that does not answer."""
-        if not self._places.locked():
-            await self._places.acquire()
-            return
-        try:
-            async with asyncio.timeout_at(until):
-                await self._places.acquire()
-        except TimeoutError as exc:
-            raise StoreUnavailable("Every connection to Redis was busy.") from exc
+    async def evaluate(
+        self, script: Script, name: bytes, *arguments: Argument, until: float = 0.0
+    ) -> Any:
+        """A script's reply."""
+        until = until or self.deadline()
+        return await self.run(
+            name, lambda line: evaluated(line, script, name, arguments, until), until
+        )
+
+    async def reach(self) -> None:
+        """Raises StoreUnavailable where no server can be reached."""
+        until = self.deadline()
+        await self.run(b"", lambda line: line.send(("PING",), until), until)
+
+    async def aclose(self) -> None:
+        await self._topology.aclose()
+
+    def _line(self, name: bytes, purpose: Purpose) -> Line | None:
+        endpoint = self._topology.endpoint(name)
+        return None if endpoint is None else endpoint.line(purpose)
+
+    async def _open(
+        self, name: bytes, purpose: Purpose, until: float, asking: str
+    ) -> Line:
+        endpoint = self._topology.at(asking) if asking else None
+        if endpoint is not None:
+            return _Asking(await endpoint.open(purpose, until))
+        endpoint = self._topology.endpoint(name)
+        if endpoint is None:
+            await self._topology.learn()
+            endpoint = self._topology.endpoint(name)
+        if endpoint is None:
+            raise ConnectionError("no node of the cluster holds the slot")
+        if purpose is not Purpose.MAIN and endpoint.line(Purpose.MAIN) is None:
+            await endpoint.open(Purpose.MAIN, until)
+        return await endpoint.open(purpose, until)
+
+    async def _adapt(self, name: bytes, purpose: Purpose, failure: Exception) -> str:
+        """Whom to ask instead, for once; the ordinary one next time where it is ''."""
+        code = failure.code if isinstance(failure, Refused) else ""
+        if code == "ASK":
+            return str(failure).split(" ")[-1]
+        if code in ("READONLY", "MASTERDOWN"):
+            # A primary that is none any more: who is, the next connection will find.
+            line = self._line(name, purpose)
+            if line is not None:
+                line.close(f"the server answered {code}")
+        if not isinstance(failure, Refused) or code in ("MOVED", "READONLY"):
+            with suppress(OSError):  # the next attempt may find more
+                await self._topology.learn()
+        return ""
 
 
-def _places(client: Redis) -> int:
-    """As many as the client has connections, less two for the subscription."""
-    most = getattr(client.connection_pool, "max_connections", MAX_CONNECTIONS)
-    return max(1, min(most, MAX_CONNECTIONS) - 2)
+class _Asking:
+    """A line to the node that is taking a slot over, for names that it has already."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.closed = line.closed
+        self.offset = line.offset
+        self.quarantine = line.quarantine
+        self.in_order = line.in_order
+
+    def send(self, command: Command, until: float) -> Awaitable[Any]:
+        # The node counts it for the very next command, which no other can precede: both
+        # are sent in the same turn.
+        asking = asyncio.ensure_future(self._line.send(("ASKING",), until))
+        asking.add_done_callback(_ignore)
+        return self._line.send(command, until)
+
+    def close(self, reason: str) -> None:
+        self._line.close(reason)
 
 
-def _raise_if_final(exc: Exception) -> None:
+def silence(budget: float) -> float:
+    """A reply that takes longer is more often lost than late; asking again is safe."""
+    return max(_SHORTEST_SILENCE, budget / 4)
+
+
+async def evaluated(
+    line: Line,
+    script: Script,
+    name: bytes,
+    arguments: tuple[Argument, ...],
+    until: float,
+) -> Any:
+    try:
+        return await line.send(("EVALSHA", script.sha, 1, name, *arguments), until)
+    except Refused as refused:
+        if refused.code != "NOSCRIPT":
+            raise
+    # After a restart or a failover. Nothing has run, and EVAL puts the script back into
+    # the cache.
+    return await line.send(("EVAL", script.source, 1, name, *arguments), until)
+
+
+def raise_if_final(refused: Refused) -> None:
     """Some answers would be the same a moment later: no permission, out of memory, not
-    our record, too late.
+    a record of ours.
     """
-    if not isinstance(exc, _FINAL) or isinstance(exc, _PASSING):
+    if refused.passing:
         return
-    if str(exc).startswith("LATE"):
-        raise LateClaim from exc
-    if str(exc).startswith("WRONGTYPE"):
-        raise RecordDamaged("The key holds something that is not a record.") from exc
-    raise StoreUnavailable(f"Redis refused: {exc}") from exc
+    if refused.code == "WRONGTYPE":
+        raise RecordDamaged(
+            "The key holds something that is not a record."
+        ) from refused
+    raise StoreUnavailable(f"Redis refused: {refused}") from refused
 
 
-def _now() -> float:
+def now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _ignore(reply: "asyncio.Future[Any]") -> None:
+    if not reply.cancelled():
+        reply.exception()

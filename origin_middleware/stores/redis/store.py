@@ -3,7 +3,8 @@
 import hashlib
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -13,6 +14,8 @@ from ...record import (
     Absent,
     Answer,
     Claim,
+    Claimed,
+    Completed,
     Evidence,
     Finished,
     Held,
@@ -24,77 +27,96 @@ from .. import codec
 from ..codec import milliseconds
 from ..waiting import Waiting
 from . import scripts
-from .checks import check
-from .claims import CLAIM, TAKE_OVER, Claims
+from .bodies import LARGE, Bodies
+from .checks import check, check_replicas
+from .claims import CLAIM, TAKE_OVER, Claims, Kind
+from .line import Argument
+from .replicas import Replicas
 from .replies import finished, stored
+from .safety import OnEviction, Safety
 from .scripts import Script
-from .server import MAX_CONNECTIONS, Argument, Server
+from .server import Server, silence
 from .wakeups import WakeUps
 
 
 class RedisStore:
-    """Keeps records in Redis 6.2 or newer, or Valkey.
+    """Keeps records in Redis 6.2 or newer, or Valkey: a server, Sentinel, a cluster.
 
-    Every call is over after `budget` seconds, with the client's own retries inside it:
-    give more where large responses cross a slow network. For one event loop.
-    `namespace` begins the name of every key; services that share a server but not their
-    records need different ones.
-    The client stays the caller's: `aclose` does not close it, except after `from_url`.
+    `client` comes from redis.asyncio: Redis, Sentinel(...).master_for(...) or
+    RedisCluster. Its settings say how to connect; from then on all requests of the
+    process share a connection. It stays the caller's: `aclose` does not close it,
+    except after `from_url`. For one event loop.
 
-    Raises ConfigurationError for a client that cannot work.
+    - `namespace` begins the name of every key. Services that share a server but not
+      their records need different ones.
+    - `budget`: every call is over after so many seconds. Give more where large
+      responses cross a slow network.
+    - `on_eviction`: a server that may evict records is refused, or warned about.
+    - `quarantine`: for how many seconds new claims are refused after the server came
+      back and may have lost records; 0 for never. Longer than retries go on.
+    - `replicas`: how many have to have a claim before it counts (WAIT), within
+      `replicas_timeout` seconds.
+
+    Raises ConfigurationError for a client or an option that cannot work.
     """
 
     def __init__(
-        self, client: Redis, *, namespace: str = "idem", budget: float = 1.0
+        self,
+        client: Redis | RedisCluster,
+        *,
+        namespace: str = "idem",
+        budget: float = 1.0,
+        on_eviction: OnEviction = "refuse",
+        quarantine: float = 120.0,
+        replicas: int = 0,
+        replicas_timeout: float = 0.1,
     ) -> None:
-        check(client, namespace, budget)
+        check(client, namespace, budget, on_eviction, quarantine)
+        check_replicas(replicas, replicas_timeout, silence(budget))
         self._client = client
         self._owns_client = False
-        self._namespace = namespace
-        self._server = Server(client, budget)
-        self._claims = Claims(self._server)
+        self._prefix = f"{namespace}:{{"
+        safety = Safety(on_eviction, quarantine, replicated=replicas > 0)
+        self._server = Server(client, budget, safety)
+        self._claims = Claims(self._server, Replicas(replicas, replicas_timeout))
+        self._bodies = Bodies(self._server)
         self._waiting = Waiting()
         self._wakeups = WakeUps(client, self._waiting, namespace)
 
     @classmethod
-    def from_url(
-        cls, url: str, *, namespace: str = "idem", budget: float = 1.0
-    ) -> "RedisStore":
-        """With a client of its own, configured so that a request never waits for Redis
-        longer than `budget`.
+    def from_url(cls, url: str, **options: Any) -> "RedisStore":
+        """With a client of its own, and the options of `RedisStore`.
 
         `url` is what redis-py takes: redis://, rediss://, unix://. Raises
         ConfigurationError for another one.
         """
         try:
-            pool = BlockingConnectionPool.from_url(
+            pool = ConnectionPool.from_url(
                 url,
-                max_connections=MAX_CONNECTIONS,
-                timeout=budget,
                 # Retries are ours: they carry the owner token. So are time limits.
                 retry=Retry(NoBackoff(), 0),
                 socket_timeout=None,
                 socket_connect_timeout=None,
-                health_check_interval=15,
+                socket_keepalive=True,
             )
         except ValueError as exc:
             # Without the URL, which may carry a password.
             raise ConfigurationError(f"RedisStore.from_url(...): {exc}") from exc
-        store = cls(Redis.from_pool(pool), namespace=namespace, budget=budget)
+        store = cls(Redis.from_pool(pool), **options)
         store._owns_client = True
         return store
 
     async def check(self) -> None:
-        """Raises StoreUnavailable where the server cannot be reached; for a start-up
-        that wants to know.
+        """Raises StoreUnavailable where the server cannot be reached, and StoreUnsafe
+        where it may evict; for a start-up that wants to know.
         """
-        await self._server.read_clock()
+        await self._server.reach()
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
-        return await self._claims.make(CLAIM, self._name(key), claim)
+        return await self._claimed(CLAIM, key, claim)
 
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
-        return await self._claims.make(TAKE_OVER, self._name(key), claim)
+        return await self._claimed(TAKE_OVER, key, claim)
 
     async def wait(
         self, key: Key, held: Held, timeout: float, /
@@ -103,8 +125,10 @@ class RedisStore:
 
         async def look() -> Absent | Held | Finished:
             channel = await self._wakeups.channel()
-            reply = await self._server.run(scripts.WATCH, name, channel)
-            return Absent() if reply is None else stored(reply).seen
+            reply = await self._server.evaluate(scripts.WATCH, name, channel)
+            if reply is None:
+                return Absent()
+            return await self._bodies.seen(name, stored(reply))
 
         return await self._waiting.wait(name, held, timeout, look)
 
@@ -119,14 +143,20 @@ class RedisStore:
     async def complete(
         self, key: Key, claim: Claim, outcome: Outcome, /
     ) -> Recorded | Preceded:
-        record = codec.finished(claim, outcome)
-        retention = milliseconds(claim.retention)
-        reply = await self._server.run(
-            scripts.COMPLETE, self._name(key), record, retention
-        )
+        name = self._name(key)
+        match outcome:
+            case Completed(response) if len(response) > LARGE:
+                reply = await self._bodies.complete(name, claim, response)
+            case _:
+                record = codec.finished(claim, outcome)
+                retention = milliseconds(claim.retention)
+                reply = await self._server.evaluate(
+                    scripts.COMPLETE, name, record, retention
+                )
         self._claims.finished(claim)
         if isinstance(reply, list):
-            return Preceded(finished(reply[0]))
+            seen = await self._bodies.seen(name, codec.decode(reply[0]))
+            return Preceded(finished(seen))
         return Recorded(Evidence(reply.decode()))
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
@@ -139,18 +169,22 @@ class RedisStore:
         return bool(await self._run_owned(scripts.ABANDON, key, claim))
 
     async def aclose(self) -> None:
-        """End the subscription and, after `from_url`, the connections. The store may be
-        used again afterwards.
-        """
+        """End what the store opened. It may be used again afterwards."""
         await self._wakeups.aclose()
         await self._claims.aclose()
+        await self._server.aclose()
         if self._owns_client:
             await self._client.aclose()
+
+    async def _claimed(self, kind: Kind, key: Key, claim: Claim) -> Answer:
+        name = self._name(key)
+        found = await self._claims.make(kind, name, claim)
+        return Claimed() if found is None else await self._bodies.seen(name, found)
 
     async def _run_owned(
         self, script: Script, key: Key, claim: Claim, *more: Argument
     ) -> Any:
-        return await self._server.run(
+        return await self._server.evaluate(
             script, self._name(key), codec.header(b"P", claim.owner), *more
         )
 
@@ -158,6 +192,4 @@ class RedisStore:
         """A digest: of fixed length and alphabet, not to be guessed from a list of
         keys. Braces fix the cluster slot.
         """
-        return (
-            f"{self._namespace}:{{{hashlib.sha256(key.encode()).hexdigest()}}}".encode()
-        )
+        return f"{self._prefix}{hashlib.sha256(key.encode()).hexdigest()}}}".encode()

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from ..waiting import Waiting
@@ -19,7 +20,9 @@ _IDLE = 15.0
 
 
 class WakeUps:
-    def __init__(self, client: Redis, waiting: Waiting, namespace: str) -> None:
+    def __init__(
+        self, client: Redis | RedisCluster, waiting: Waiting, namespace: str
+    ) -> None:
         self._client = client
         self._waiting = waiting
         self._channel = f"{namespace}:wake:{secrets.token_hex(8)}"

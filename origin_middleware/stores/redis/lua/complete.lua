@@ -2,7 +2,7 @@
 -- 'owned' │ 'claim_lost' │ 'claim_taken': written (or written before) │ {record}: another completion was first
 local header = redis.call('GETRANGE', KEYS[1], 0, 17)
 local state, own = string.sub(header, 2, 2), string.sub(header, 3) == string.sub(ARGV[1], 3, 18)
-if state == 'C' or state == 'N' then
+if state ~= '' and state ~= 'P' then
   if own then return 'owned' end
   return {redis.call('GET', KEYS[1])}
 end

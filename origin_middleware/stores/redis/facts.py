@@ -1,0 +1,40 @@
+"""What a server says of itself (INFO), as far as promises depend on it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Facts(NamedTuple):
+    run: str
+    """New at every start of the server."""
+    history: str
+    """Of the data: a replica that is promoted continues the one of its primary."""
+    continued: str
+    """The history that this one continues."""
+    maxmemory_policy: str
+    append_only: bool
+    empty: bool
+
+    @property
+    def evicts(self) -> bool:
+        return self.maxmemory_policy not in ("noeviction", "")
+
+
+def facts(reply: bytes | str | Mapping[str, Any]) -> Facts:
+    """Whatever a server leaves out, or a simulated one does not know, counts as good:
+    there is nothing to be refused."""
+    said = reply if isinstance(reply, Mapping) else _lines(reply)
+    return Facts(
+        run=str(said.get("run_id", "")),
+        history=str(said.get("master_replid", "")),
+        continued=str(said.get("master_replid2", "")),
+        maxmemory_policy=str(said.get("maxmemory_policy", "")),
+        append_only=str(said.get("aof_enabled", "1")) != "0",
+        empty=not any(name[:2] == "db" and name[2:].isdigit() for name in said),
+    )
+
+
+def _lines(reply: bytes | str) -> dict[str, str]:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return dict(pairs)

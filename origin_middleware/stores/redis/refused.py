@@ -1,0 +1,56 @@
+"""An error reply: the server is there, and has not done what was asked."""
+
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
+
+# redis-py takes the code off the messages of these.
+_CODES: dict[type[RedisError], str] = {
+    AskError: "ASK",
+    AuthenticationError: "WRONGPASS",
+    BusyLoadingError: "LOADING",
+    ClusterDownError: "CLUSTERDOWN",
+    MasterDownError: "MASTERDOWN",
+    MovedError: "MOVED",
+    NoPermissionError: "NOPERM",
+    NoScriptError: "NOSCRIPT",
+    OutOfMemoryError: "OOM",
+    ReadOnlyError: "READONLY",
+    TryAgainError: "TRYAGAIN",
+}
+
+# The server starts, fails over, moves a slot, lacks a replica, runs somebody's long
+# script, or its clock is not what we thought: the next attempt may find it well.
+PASSING = frozenset(
+    {"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "NOREPLICAS"}
+    | {"BUSY", "MOVED", "ASK", "LATE"}
+)
+
+
+class Refused(Exception):
+    """`code` is the first word of the reply, such as NOSCRIPT."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = message.partition(" ")[0]
+
+    @property
+    def passing(self) -> bool:
+        return self.code in PASSING
+
+
+def refused(error: RedisError) -> Refused:
+    """From what redis-py raises."""
+    code = _CODES.get(type(error))
+    return Refused(f"{code} {error}" if code else str(error))

@@ -1,0 +1,71 @@
+"""Claims that count only once replicas have them (WAIT).
+
+WAIT speaks for the writes of its own connection, and stops it meanwhile. So a claim is
+made on the main line like any other, and confirmed on a line of its own: by one more
+write, which reaches replicas after the claim, and one WAIT for all that came together.
+"""
+
+import asyncio
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from .line import Command, Line
+
+
+class Replicas:
+    """`timeout` is in seconds."""
+
+    def __init__(self, wanted: int, timeout: float) -> None:
+        self._wait: Command = ("WAIT", wanted, round(timeout * 1000))
+        self.wanted = wanted
+        self._groups: WeakKeyDictionary[Line, _Group] = WeakKeyDictionary()
+
+    async def have(self, line: Line, name: bytes, retention: int, until: float) -> bool:
+        """Whether as many as wanted have what stands under the name. Raises as
+        `Line.send`."""
+        group = self._groups.get(line)
+        if group is None:
+            group = self._groups[line] = _Group(line, self.wanted, self._wait)
+        return await group.add(("PEXPIRE", name, retention), until)
+
+
+class _Group:
+    """Those who come while others wait for replicas wait for the next turn."""
+
+    def __init__(self, line: Line, wanted: int, wait: Command) -> None:
+        self._line = line
+        self._wanted = wanted
+        self._wait = wait
+        self._coming: list[tuple[Command, asyncio.Future[bool]]] = []
+        self._until = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def add(self, write: Command, until: float) -> bool:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        self._coming.append((write, future))
+        self._until = max(self._until, until)
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._confirm())
+        return await future
+
+    async def _confirm(self) -> None:
+        while self._coming:
+            together, self._coming = self._coming, []
+            replies: list[Any] = await asyncio.gather(
+                *(self._line.send(write, self._until) for write, _ in together),
+                self._line.send(self._wait, self._until),
+                return_exceptions=True,
+            )
+            reached = replies.pop()
+            for (_, future), written in zip(together, replies, strict=True):
+                self._tell(future, written, reached)
+
+    def _tell(self, future: "asyncio.Future[bool]", written: Any, reached: Any) -> None:
+        if future.done():
+            return
+        for reply in (written, reached):
+            if isinstance(reply, BaseException):
+                future.set_exception(reply)
+                return
+        future.set_result(written == 1 and reached >= self._wanted)

@@ -1,0 +1,117 @@
+"""May this server be trusted with a claim? Asked of each server when it is reached.
+
+It must not evict, and it must still have what it acknowledged. One that comes back as
+another process, or from another copy of the data, may have lost the latest of it: then
+a retry looks new. So new claims are refused for as long as retries may come.
+
+    same process                                        trusted
+    restarted with its append-only file, not empty      trusted
+    restarted without one, or empty                     quarantine
+    a promoted replica                                  quarantine, unless claims wait
+                                                        for replicas
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal, assert_never
+
+from ...errors import StoreUnsafe
+from .endpoint import Endpoint
+from .facts import Facts, facts
+from .line import Line
+from .refused import Refused
+
+OnEviction = Literal["refuse", "warn"]
+
+_log = logging.getLogger("origin_middleware")
+
+# To learn of a server when it is reached; the budgets of requests do not apply.
+_WITHIN = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A server as it was when it was last reached."""
+
+    run: str
+    history: str
+
+
+class Safety:
+    def __init__(
+        self, on_eviction: OnEviction, quarantine: float, *, replicated: bool
+    ) -> None:
+        self._on_eviction = on_eviction
+        self._quarantine = quarantine
+        self._replicated = replicated
+        self._known: dict[Endpoint, Known] = {}
+        self._until: dict[Endpoint, float] = {}
+        self._said: set[str] = set()
+
+    async def greet(self, endpoint: Endpoint, line: Line) -> None:
+        """Raises StoreUnsafe for a server that evicts."""
+        until = asyncio.get_running_loop().time() + _WITHIN
+        line.offset = await clock_offset(line, until)
+        try:
+            seen = facts(await line.send(("INFO",), until))
+        except Refused as refused:
+            self._say(
+                f"RedisStore cannot tell whether records are safe: INFO: {refused}. "
+                "Allow the command, or see to it that maxmemory-policy is noeviction."
+            )
+            return
+        self._check(seen)
+        if self._may_have_lost(endpoint, seen):
+            self._until[endpoint] = until - _WITHIN + self._quarantine
+            _log.warning(
+                "Redis came back as another server, and may have lost what it "
+                "acknowledged: new claims are refused for %g s.",
+                self._quarantine,
+            )
+        line.quarantine = self._until.get(endpoint, 0.0)
+        self._known[endpoint] = Known(seen.run, seen.history)
+
+    def _check(self, seen: Facts) -> None:
+        if not seen.append_only:
+            self._say(
+                "Redis keeps records in memory only (appendonly no): when it stops, "
+                "they are lost, and a retry runs the handler again."
+            )
+        if not seen.evicts:
+            return
+        problem = (
+            f"Redis may evict records (maxmemory-policy {seen.maxmemory_policy}): a "
+            "retry would run the handler again. Set it to noeviction"
+        )
+        match self._on_eviction:
+            case "refuse":
+                raise StoreUnsafe(f'{problem}, or take RedisStore(on_eviction="warn").')
+            case "warn":
+                self._say(f"{problem}.")
+            case _:
+                assert_never(self._on_eviction)
+
+    def _may_have_lost(self, endpoint: Endpoint, seen: Facts) -> bool:
+        if not self._quarantine or not seen.run:
+            return False
+        before = self._known.get(endpoint)
+        if before is not None and before.run == seen.run:
+            return False
+        if seen.continued in {known.history for known in self._known.values()}:
+            return not self._replicated
+        return before is not None and (seen.empty or not seen.append_only)
+
+    def _say(self, text: str) -> None:
+        """Once for each store, not at every connection."""
+        if text not in self._said:
+            self._said.add(text)
+            _log.warning(text)
+
+
+async def clock_offset(line: Line, until: float) -> int:
+    """From our event loop's clock to the server's, in ms."""
+    seconds, microseconds = await line.send(("TIME",), until)
+    clock = int(seconds) * 1000 + int(microseconds) // 1000
+    return clock - ceil(asyncio.get_running_loop().time() * 1000)

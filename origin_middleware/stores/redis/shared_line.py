@@ -1,0 +1,151 @@
+"""One connection, on which the commands of many requests travel together.
+
+redis-py opens it, so it goes wherever redis-py can: TCP, TLS, a unix socket, a primary
+that Sentinel names. From then on it is a pipeline: commands of the same turn of the
+event loop leave in one write, and replies come in the order of the commands.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+
+from .line import Command
+from .refused import Refused, refused
+
+_pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment] # its stub knows tuples of one
+
+# How often a line that waits for replies looks whether they still come.
+_LOOKS = 5
+
+
+async def reach(connection: AbstractConnection, silence: float) -> "SharedLine":
+    """Raises OSError where there is no connection, and Refused."""
+    try:
+        async with asyncio.timeout(silence):
+            await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
+    except (ResponseError, AuthenticationError) as error:
+        raise refused(error) from error
+    except RedisError as lost:
+        raise ConnectionError(f"no connection: {lost}") from lost
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    return SharedLine(connection, silence)
+
+
+class SharedLine(asyncio.Protocol):
+    """A `Line` for many requests at once."""
+
+    in_order = True
+
+    def __init__(self, connection: AbstractConnection, silence: float) -> None:
+        """Takes a connected connection over. It is given up after `silence` seconds in
+        which replies were due, and nothing moved."""
+        self._loop = asyncio.get_running_loop()
+        self._silence = silence
+        self._reader = hiredis.Reader(replyError=Refused)
+        self._pending: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._unsent: list[bytes] = []
+        self._moved = self._loop.time()
+        self._unwritten = 0
+        self._watch: asyncio.TimerHandle | None = None
+        self.closed = False
+        self.offset = 0
+        self.quarantine = 0.0
+        self._stream = _taken_from(connection)
+        self._transport = self._stream.transport
+        self._transport.set_protocol(self)
+
+    def send(self, command: Command, until: float) -> asyncio.Future[Any]:
+        """The reply to a caller that has given up is thrown away when it comes."""
+        reply = self._loop.create_future()
+        if self.closed:
+            reply.set_exception(ConnectionError("the connection is closed"))
+            return reply
+        packed = _pack(command)
+        if not self._pending:
+            self._expect()
+            self._transport.write(packed)
+        else:
+            if not self._unsent:
+                self._loop.call_soon(self._flush)
+            self._unsent.append(packed)
+        self._pending.append((reply, until))
+        return reply
+
+    def close(self, reason: str) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        self._transport.abort()
+        pending, self._pending = self._pending, deque()
+        for reply, _ in pending:
+            if not reply.done():
+                reply.set_exception(ConnectionError(reason))
+
+    def data_received(self, data: bytes) -> None:
+        self._moved = self._loop.time()
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not False:
+                if type(reply) is not hiredis.PushNotification:
+                    self._deliver(reply)  # the rest is the server talking of itself
+        except (hiredis.HiredisError, IndexError):
+            # Replies are told apart by their order alone: none can be trusted now.
+            self.close("the server sent what was not asked for")
+
+    def _deliver(self, reply: Any) -> None:
+        waiting, _ = self._pending.popleft()
+        if waiting.done():
+            return
+        if isinstance(reply, Refused):
+            waiting.set_exception(reply)
+        else:
+            waiting.set_result(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close(f"the connection was lost: {exc or 'closed by the server'}")
+
+    def _flush(self) -> None:
+        if not self.closed:
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+    def _expect(self) -> None:
+        """From silence to waiting."""
+        self._moved = self._loop.time()
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._silence / _LOOKS, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if not self._pending:
+            return
+        now, pause = self._loop.time(), self._silence / _LOOKS
+        for reply, until in self._pending:
+            if until <= now + pause and not reply.done():
+                reply.set_exception(TimeoutError("no reply within the budget"))
+        unwritten = self._transport.get_write_buffer_size()
+        if unwritten != self._unwritten:
+            self._unwritten, self._moved = unwritten, now
+        if now - self._moved >= self._silence:
+            self.close(f"no reply for {self._silence:g} s")
+        else:
+            self._watch = self._loop.call_later(pause, self._look)
+
+
+def _taken_from(connection: AbstractConnection) -> asyncio.StreamWriter:
+    """There are no public names for it. The writer is kept, because it closes its
+    transport when it is collected."""
+    writer = connection._writer  # noqa: SLF001
+    connection._writer = connection._reader = None  # noqa: SLF001
+    if writer is None:
+        raise ConnectionError("the connection was closed as it was opened")
+    return writer

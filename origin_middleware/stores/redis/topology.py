@@ -1,0 +1,122 @@
+"""Which server holds a key: the only one there is, or the cluster node of its slot."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from typing import Protocol
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import AbstractConnection, Connection
+from redis.asyncio.connection import UnixDomainSocketConnection as UnixConnection
+from redis.exceptions import RedisClusterException, RedisError
+
+from .endpoint import Endpoint, Greet, Reach
+from .line import Line
+from .pooled_line import PooledLine
+
+
+_OPEN_SOCKETS = (Connection._connect, UnixConnection._connect)  # noqa: SLF001 - as below
+
+
+class Topology(Protocol):
+    def endpoint(self, name: bytes) -> Endpoint | None:
+        """None where it has to be learned first."""
+
+    def at(self, address: str) -> Endpoint | None:
+        """A server that another one named, as host:port."""
+
+    async def learn(self) -> None:
+        """Find out anew who holds what. Raises OSError."""
+
+    async def aclose(self) -> None: ...
+
+
+def topology(client: Redis | RedisCluster, greet: Greet, silence: float) -> Topology:
+    if isinstance(client, RedisCluster):
+        return Cluster(client, greet, silence)
+    pool = client.connection_pool
+    if _can_be_shared(pool.connection_class):
+        reach = reaching(pool.make_connection, silence)
+    else:
+        reach = partial(_pooled, PooledLine(client, silence))
+    return Single(Endpoint(reach, greet))
+
+
+class Single:
+    """One server; with Sentinel, whichever is the primary when a line is opened."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def endpoint(self, _: bytes) -> Endpoint:
+        return self._endpoint
+
+    def at(self, _: str) -> None:
+        return None
+
+    async def learn(self) -> None:
+        """There is nothing to learn."""
+
+    async def aclose(self) -> None:
+        await self._endpoint.aclose()
+
+
+class Cluster:
+    """redis-py learns the slots; the lines to the nodes are ours."""
+
+    def __init__(self, client: RedisCluster, greet: Greet, silence: float) -> None:
+        self._client = client
+        self._greet = greet
+        self._silence = silence
+        self._endpoints: dict[str, Endpoint] = {}
+
+    def endpoint(self, name: bytes) -> Endpoint | None:
+        nodes = self._client.nodes_manager
+        try:
+            return self._of(nodes.get_node_from_slot(self._client.keyslot(name)))
+        except (KeyError, RedisClusterException):
+            return None
+
+    def at(self, address: str) -> Endpoint | None:
+        node = self._client.get_node(node_name=address)
+        return None if node is None else self._of(node)
+
+    async def learn(self) -> None:
+        try:
+            async with asyncio.timeout(self._silence):
+                await self._client.initialize()
+                await self._client.nodes_manager.initialize()
+        except RedisError as lost:
+            raise ConnectionError(f"no node of the cluster answered: {lost}") from lost
+
+    async def aclose(self) -> None:
+        for endpoint in self._endpoints.values():
+            await endpoint.aclose()
+
+    def _of(self, node: ClusterNode) -> Endpoint:
+        if node.name not in self._endpoints:
+            connect = partial(node.connection_class, **node.connection_kwargs)
+            reach = reaching(connect, self._silence)
+            self._endpoints[node.name] = Endpoint(reach, self._greet)
+        return self._endpoints[node.name]
+
+
+def reaching(connect: Callable[[], AbstractConnection], silence: float) -> Reach:
+    from .shared_line import reach  # noqa: PLC0415 - works without hiredis until here
+
+    async def open_() -> Line:
+        return await reach(connect(), silence)
+
+    return open_
+
+
+async def _pooled(line: Line) -> Line:
+    return line
+
+
+def _can_be_shared(connection_class: type[AbstractConnection]) -> bool:
+    """Not where there is no socket: fakeredis connects in its own way."""
+    own_way = connection_class._connect not in _OPEN_SOCKETS  # noqa: SLF001 - that is the question
+    return not own_way and find_spec("hiredis") is not None
