@@ -4,18 +4,16 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from .environment import Secrets
+from .refused import BuildRefused
 from .routes_file import RoutesFile
-from .settings import SettingsError, endpoint, parse
-
-URL_VARIABLE = "NEXFLOW_FACILITATOR_URL"
-KEY_VARIABLE = "NEXFLOW_API_KEY"
-PUBLIC_URL = "https://api.nexflowapp.app/api/v1/facilitator/x402"
+from .settings import parse
 
 # What runs at the edge. The tools stay out: a bundle that is smaller starts sooner.
 RUNTIME = (
@@ -29,9 +27,13 @@ RUNTIME = (
     "instant.py",
     "intent.py",
     "log.py",
+    "mishap.py",
     "refusal.py",
     "routes.py",
     "settings.py",
+    "settlement.py",
+    "signature.py",
+    "typed.py",
 )
 
 # AWS loads `handler.handler` from the root, where relative imports have no package
@@ -50,20 +52,6 @@ _THE_EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 _READABLE_BY_LAMBDA = 0o100644 << 16
 
 
-class BuildRefused(Exception):
-    """The message says what to set or to change."""
-
-
-class Secrets(NamedTuple):
-    """What the environment gives to a build."""
-
-    url: str
-    key: str
-
-    def __repr__(self) -> str:
-        return f"Secrets({self.url})"
-
-
 class Bundle(NamedTuple):
     content: bytes
     files: tuple[tuple[str, int], ...]
@@ -71,27 +59,6 @@ class Bundle(NamedTuple):
     @property
     def digest(self) -> str:
         return sha256(self.content).hexdigest()
-
-
-def read_environment(environment: Mapping[str, str]) -> Secrets:
-    url, key = environment.get(URL_VARIABLE, ""), environment.get(KEY_VARIABLE, "")
-    if not url:
-        raise BuildRefused(f"{URL_VARIABLE} is not set. Set it, e.g. to {PUBLIC_URL}.")
-    if not key:
-        raise BuildRefused(f"{KEY_VARIABLE} is not set. Set it to your API key.")
-    _check_url(url)
-    _check_key(key)
-    return Secrets(url, key)
-
-
-def warnings(secrets: Secrets) -> Iterator[str]:
-    if secrets.key.startswith("nf_test_"):
-        yield (
-            f"{KEY_VARIABLE} is a test key: stub proofs will be accepted as payment."
-            " Build with an nf_live_ key before you deploy."
-        )
-    if _is_loopback(endpoint(secrets.url).host):
-        yield f"{URL_VARIABLE} is this machine: nobody can reach it from the edge."
 
 
 def build(secrets: Secrets, file: RoutesFile) -> Bundle:
@@ -138,6 +105,10 @@ def _settings(secrets: Secrets, file: RoutesFile) -> bytes:
             }
             for route in file.routes
         ],
+        "signing": [
+            {"keyId": key.id, "secret": key.secret.decode("ascii")}
+            for key in secrets.signing
+        ],
     }
     parse(document)  # what the bundle could not read must not be built
     return json.dumps(document, indent=1, sort_keys=True).encode()
@@ -152,40 +123,3 @@ def _zipped(files: Mapping[str, bytes]) -> bytes:
             info.external_attr = _READABLE_BY_LAMBDA
             archive.writestr(info, files[name], zipfile.ZIP_DEFLATED, 9)
     return stream.getvalue()
-
-
-def _check_url(url: str) -> None:
-    if not all("!" <= character <= "~" for character in url):
-        raise BuildRefused(f"{URL_VARIABLE} has a space or a control in it. Remove it.")
-    try:
-        parts = endpoint(url)
-    except SettingsError as wrong:
-        raise BuildRefused(
-            f"{URL_VARIABLE}: {wrong}. An example: {PUBLIC_URL}"
-        ) from wrong
-    try:
-        parts.host.encode("idna")
-    except UnicodeError as wrong:
-        raise BuildRefused(f"{URL_VARIABLE}: no host has such a name.") from wrong
-    if not parts.secure and not _is_loopback(parts.host):
-        raise BuildRefused(
-            f"{URL_VARIABLE} is http://, which shows your API key to everybody on the"
-            " way. Use https://; only a facilitator on this machine may do without."
-        )
-
-
-def _check_key(key: str) -> None:
-    prefix, rest = key[:8], key[8:]
-    if prefix not in ("nf_live_", "nf_test_") or not rest:
-        raise BuildRefused(
-            f"{KEY_VARIABLE} is no NexFlow key: one starts with nf_live_ or nf_test_."
-        )
-    if not all(c.isascii() and (c.isalnum() or c in "_-") for c in rest):
-        raise BuildRefused(
-            f"{KEY_VARIABLE} may only have letters, digits, _ and - after its prefix."
-            " Is it whole, and not an example?"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("127.0.0.1", "::1", "localhost")

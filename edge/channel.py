@@ -12,9 +12,9 @@ import ssl
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
 from .settings import Endpoint
+from .typed import Any
 
 Clock = Callable[[], float]
 # As socket.getaddrinfo: (family, type, protocol, canonical name, address) of each.

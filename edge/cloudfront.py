@@ -3,9 +3,9 @@
 Nothing else knows the shape of an event."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
-from .intent import INTENT_HEADER, is_intent, without_contract_headers
+from .intent import without_contract_headers
+from .typed import Any, NamedTuple
 
 # Whatever the event holds that we do not know is carried along untouched,
 # read-only headers and later additions of AWS included.
@@ -17,6 +17,7 @@ PAYMENT_HEADER = "x402-payment"
 class ViewerRequest(NamedTuple):
     method: str
     path: str
+    query: str
     headers: dict[str, str]
     forwarded: Event
     """What the origin may see: without contract headers that a client made up."""
@@ -30,7 +31,9 @@ class ViewerRequest(NamedTuple):
 class OriginResponse(NamedTuple):
     method: str
     path: str
-    intent: str | None
+    query: str
+    headers: dict[str, str]
+    """Those of the request, as the origin saw it."""
     status: int | None
     request_id: str | None
 
@@ -66,21 +69,21 @@ def viewer_request(event: Event) -> ViewerRequest:
     return ViewerRequest(
         method=_required(request["method"]),
         path=_required(request["uri"]),
-        headers=_plain(kept),
+        query=_query(request),
+        headers=_first_lines(kept),
         forwarded={**request, "headers": kept},
         request_id=request_id(event),
     )
 
 
 def origin_response(event: Event) -> OriginResponse:
-    """Its request is the one the origin saw, with the intent that verify returned."""
     cf = event["Records"][0]["cf"]
     request = cf["request"]
-    intent = _plain(request["headers"]).get(INTENT_HEADER)
     return OriginResponse(
         method=_required(request["method"]),
         path=_required(request["uri"]),
-        intent=intent if is_intent(intent) else None,
+        query=_query(request),
+        headers=_joined_lines(request["headers"]),
         status=_status(cf["response"]["status"]),
         request_id=request_id(event),
     )
@@ -121,7 +124,16 @@ def _required(value: object) -> str:
     return value
 
 
-def _plain(headers: Mapping[str, Any]) -> dict[str, str]:
+def _query(request: Event) -> str:
+    return _text(request.get("querystring")) or ""
+
+
+def _first_lines(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Of a repeated line the first: two proofs joined would be none."""
+    return {name.lower(): lines[0]["value"] for name, lines in headers.items() if lines}
+
+
+def _joined_lines(headers: Mapping[str, Any]) -> dict[str, str]:
     """Repeated lines are joined by comma and space.
     No intent has a space in it, so a repeated intent is none."""
     lines: dict[str, list[str]] = {}
@@ -131,7 +143,9 @@ def _plain(headers: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _listed(headers: Mapping[str, str]) -> Event:
-    return {name: [{"key": name, "value": value}] for name, value in headers.items()}
+    return {
+        name.lower(): [{"key": name, "value": value}] for name, value in headers.items()
+    }
 
 
 def _status(value: object) -> int | None:

@@ -4,7 +4,7 @@ The origin records a response exactly when the edge settles it,
 so this table and the origin's must agree.
 """
 
-from typing import Literal, assert_never
+from .typed import Literal, assert_never
 
 # "below-400" is what the published adapter does; ours can be told to.
 SettleRule = Literal["delivered", "below-400"]

@@ -6,12 +6,12 @@ import ssl
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, IncompleteRead
 from time import monotonic
-from typing import cast
 
 from .channel import Channel, Clock, Deadline, Resolve, open_channel
-from .gate import Answer, NoAnswer, Settle
+from .gate import Answer, NoAnswer
 from .routes import Route
 from .settings import Settings
+from .settlement import Settle
 
 # What the facilitator is shown of a request. Not cookie, not authorization:
 # they are secrets between the client and the origin.
@@ -61,9 +61,9 @@ class Facilitator:
         The first attempt gets half of the time, or a hang would leave none."""
         whole, half = Deadline(seconds, self._clock), Deadline(seconds / 2, self._clock)
         question = {
-            "network": due.route.network,
+            "network": due.network,
             "settlementIntentId": due.intent,
-            "resourceId": due.route.resource_id,
+            "resourceId": due.resource_id,
             "originStatus": due.status,
         }
         answer = self._ask("/settle", question, half)
@@ -136,7 +136,7 @@ class Facilitator:
         self, channel: Channel, path: str, body: bytes
     ) -> tuple[int, bytes, bool]:
         connection = HTTPConnection(self._endpoint.host)
-        connection.sock = cast("socket.socket", channel)
+        connection.sock = channel  # as much of a socket as it uses
         connection.request("POST", self._endpoint.path + path, body, self._headers)
         with connection.getresponse() as response:
             content = response.read(LARGEST_ANSWER + 1)

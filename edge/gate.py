@@ -1,6 +1,4 @@
-"""Every decision of the edge: plain values in, one of a closed set of outcomes out.
-
-viewer-request:
+"""What viewer-request decides: plain values in, one of a closed set of outcomes out.
 
     admit ─┬─▶ Free         forwarded, without the client's contract headers
            ├─▶ Ambiguous    400
@@ -8,24 +6,16 @@ viewer-request:
                                              ├─▶ PaymentRequired    402
                                              └─▶ Unavailable        500
 
-origin-response:
-
-    conclude ─┬─▶ NotOurs
-              ├─▶ Skip
-              └─▶ Settle ──▶ (settle) ──▶ outcome ──▶ Settled | Unsettled
-
 Verify fails closed: only a payment that is known to be valid is forwarded.
-Settle fails open: the payer has paid and the origin has delivered,
-so none of the outcomes below `conclude` can replace the response.
+What origin-response decides is in `settlement.py`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, assert_never
 
-from .delivered import SettleRule, settles
 from .instant import seconds_of
 from .intent import is_intent
 from .routes import Route, reached, reached_by_any_reading
+from .typed import NamedTuple, assert_never
 
 
 class Free:
@@ -42,6 +32,9 @@ class Ambiguous:
 
 class Gated(NamedTuple):
     route: Route
+
+
+Admission = Free | Ambiguous | Gated
 
 
 class Answer(NamedTuple):
@@ -70,33 +63,7 @@ class Unavailable(NamedTuple):
     error: str
 
 
-class NotOurs:
-    """Not a gated request: nothing to settle and nothing to say."""
-
-    __slots__ = ()
-
-
-class Skip(NamedTuple):
-    intent: str | None
-    status: int | None
-    reason: str
-
-
-class Settle(NamedTuple):
-    route: Route
-    intent: str
-    status: int
-
-
-class Settled(NamedTuple):
-    at: str | None
-
-
-class Unsettled(NamedTuple):
-    error: str
-
-
-def admit(method: str, path: str, routes: Sequence[Route]) -> Free | Ambiguous | Gated:
+def admit(method: str, path: str, routes: Sequence[Route]) -> Admission:
     if method == "OPTIONS":  # browsers send a preflight unasked and without a payment
         return Free()
     if not path.startswith("/"):
@@ -146,50 +113,3 @@ def _require(reason: object, requirement: object) -> PaymentRequired:
         reason if isinstance(reason, str) else None,
         requirement if isinstance(requirement, dict) else None,
     )
-
-
-def conclude(
-    admission: Free | Ambiguous | Gated,
-    method: str,
-    intent: str | None,
-    status: int | None,
-    rule: SettleRule,
-) -> NotOurs | Skip | Settle:
-    """What the origin's response is worth.
-
-    A missing intent is said, not passed over: without an origin request policy
-    that forwards the headers, nothing would ever be settled."""
-    if not isinstance(admission, Gated):
-        return NotOurs()
-    if intent is None:
-        return Skip(None, status, "no settlement intent in the forwarded request")
-    if status is None:
-        return Skip(intent, None, "origin returned an unreadable status")
-    if not settles(rule, method, status):
-        return Skip(intent, status, f"origin returned {status}")
-    return Settle(admission.route, intent, status)
-
-
-def outcome(answer: Answer | NoAnswer) -> Settled | Unsettled:
-    match answer:
-        case NoAnswer(error):
-            return Unsettled(error)
-        case Answer(200, {"ok": True, **rest}):
-            return Settled(_instant(rest.get("settledAt")))
-        case Answer(_, {"error": str(code)}) if _is_code(code):
-            return Unsettled(code)
-        case Answer(200):
-            return Unsettled("the answer to settle is malformed")
-        case Answer(status):
-            return Unsettled(f"settle answered {status}")
-        case _:
-            assert_never(answer)
-
-
-def _instant(value: object) -> str | None:
-    return value if isinstance(value, str) and seconds_of(value) is not None else None
-
-
-def _is_code(text: str) -> bool:
-    """A word like intent_not_found: fit for an alarm filter, whoever sent it."""
-    return len(text) <= 64 and text.isascii() and text.isidentifier()

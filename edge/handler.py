@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, assert_never
 
-from . import cloudfront, gate, log, refusal
+from . import cloudfront, gate, log, mishap, refusal, settlement, signature
 from .facilitator import Facilitator
-from .intent import contract_headers
+from .intent import carried, contract_headers
 from .settings import Settings, SettingsError, read
+from .typed import Any, Protocol, assert_never
 
 # The trigger's own timeout is 5 s and CloudFront answers it with a 503: be first.
 LONGEST_CALL = 2.5
@@ -49,7 +49,7 @@ class Edge:
                 case "origin-response":
                     self._origin_response(event, context)
         except Exception as bug:  # whatever it is, see above
-            return _after_bug(event, _described(bug), self._now())
+            return mishap.answered(event, mishap.described(bug), self._now())
         return cloudfront.untouched(event)
 
     def _viewer_request(self, event: Any, context: Context | None) -> Any:
@@ -86,8 +86,8 @@ class Edge:
         )
         match verdict:
             case gate.Forward(intent):
-                added = contract_headers(intent, route.resource_id, route.network)
-                return cloudfront.with_headers(request.forwarded, added)
+                told = contract_headers(intent, route.resource_id, route.network)
+                return self._forwarded(request, told)
             case gate.PaymentRequired(reason, requirement):
                 return refusal.payment_required(reason, requirement)
             case gate.Unavailable():
@@ -95,38 +95,60 @@ class Edge:
             case _:
                 assert_never(verdict)
 
+    def _forwarded(
+        self, request: cloudfront.ViewerRequest, told: dict[str, str]
+    ) -> cloudfront.Event:
+        """With what the origin is told, signed where there is a key."""
+        if self._settings.signing:
+            message = signature.Message(
+                request.method, request.path, request.query, told
+            )
+            key = self._settings.signing[0]
+            told = told | signature.signed(message, key, self._now())
+        return cloudfront.with_headers(request.forwarded, told)
+
     def _origin_response(self, event: Any, context: Context | None) -> None:
         """Returns nothing, because nothing it does can change the response."""
         response = cloudfront.origin_response(event)
         admission = gate.admit(response.method, response.path, self._settings.routes)
-        conclusion = gate.conclude(
-            admission,
-            response.method,
-            response.intent,
-            response.status,
-            self._settings.settle,
+        conclusion = settlement.conclude(
+            admission, self._delivery(response), self._settings.settle
         )
         match conclusion:
-            case gate.NotOurs():
+            case settlement.NotOurs():
                 pass
-            case gate.Skip():
+            case settlement.Skip():
                 log.settle_skipped(
                     log.Occasion(self._now(), response.path, response.request_id),
                     conclusion,
                 )
-            case gate.Settle():
+            case settlement.Settle():
                 self._settle(conclusion, response, context)
             case _:
                 assert_never(conclusion)
 
+    def _delivery(self, response: cloudfront.OriginResponse) -> settlement.Delivery:
+        intent, resource_id, network = carried(response.headers)
+        message = signature.Message(
+            response.method, response.path, response.query, response.headers
+        )
+        return settlement.Delivery(
+            method=response.method,
+            status=response.status,
+            intent=intent,
+            resource_id=resource_id,
+            network=network,
+            distrust=signature.distrust(message, self._settings.signing),
+        )
+
     def _settle(
         self,
-        due: gate.Settle,
+        due: settlement.Settle,
         response: cloudfront.OriginResponse,
         context: Context | None,
     ) -> None:
         started = self._clock()
-        outcome = gate.outcome(
+        outcome = settlement.outcome(
             self._facilitator.settle(due, _seconds_for_a_call(context))
         )
         occasion = log.Occasion(self._now(), response.path, response.request_id)
@@ -146,8 +168,8 @@ def bundled() -> Handler:
     except SettingsError as wrong:
         error = str(wrong)
     except Exception as bug:  # the same reason
-        error = _described(bug)
-    return lambda event, _context: _after_bug(event, error, time.time())
+        error = mishap.described(bug)
+    return lambda event, _context: mishap.answered(event, error, time.time())
 
 
 def _seconds_for_a_call(context: Context | None) -> float:
@@ -155,32 +177,3 @@ def _seconds_for_a_call(context: Context | None) -> float:
     if context is None:
         return LONGEST_CALL
     return min(LONGEST_CALL, context.get_remaining_time_in_millis() / 1000 - RESERVE)
-
-
-def _after_bug(event: Any, error: str, now: float) -> Any:
-    """A bug of ours is not "payment required", and takes no response away."""
-    occasion = log.Occasion(now, cloudfront.path(event), cloudfront.request_id(event))
-    match cloudfront.trigger(event):
-        case "viewer-request":
-            log.verified(
-                occasion,
-                None,
-                gate.Unavailable(error),
-                0,
-                cloudfront.has_payment(event),
-            )
-            return refusal.unavailable()
-        case "origin-response":
-            log.settled(occasion, None, gate.Unsettled(error), 0)
-    return cloudfront.untouched(event)
-
-
-def _described(bug: Exception) -> str:
-    """Where and what kind. Not the message: it may quote the event."""
-    trace = bug.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    place = (
-        f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else ""
-    )
-    return f"{type(bug).__name__}{place}"

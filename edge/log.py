@@ -7,19 +7,11 @@ so no payment proof and no API key can get into a line.
 """
 
 import json
-from contextlib import suppress
-from typing import NamedTuple
 
-from .gate import (
-    Forward,
-    PaymentRequired,
-    Settle,
-    Settled,
-    Skip,
-    Unavailable,
-    Unsettled,
-)
+from .gate import Forward, PaymentRequired, Unavailable
 from .instant import stamp
+from .settlement import Settle, Settled, Skip, Unsettled
+from .typed import NamedTuple
 
 
 class Occasion(NamedTuple):
@@ -65,7 +57,7 @@ def settled(
         "ts": stamp(occasion.now),
         "eventType": "settle",
         "path": occasion.path,
-        "resourceId": due.route.resource_id if due else None,
+        "resourceId": due.resource_id if due else None,
         "settlementIntentId": due.intent if due else None,
         "originStatus": due.status if due else None,
         "settled": isinstance(outcome, Settled),
@@ -95,5 +87,7 @@ def settle_skipped(occasion: Occasion, skip: Skip) -> None:
 def _write(line: dict[str, object]) -> None:
     """Flushed, because the process is frozen as soon as the trigger returns.
     A pipe that is closed must not cost anybody the response they paid for."""
-    with suppress(OSError, ValueError):
+    try:  # noqa: SIM105 - contextlib is cold start
         print(json.dumps(line, separators=(",", ":")), flush=True)
+    except (OSError, ValueError):
+        pass

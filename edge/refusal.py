@@ -9,7 +9,7 @@ from .cloudfront import Event, generated_response
 # It is measured as it is returned, quotes escaped: the largest way to count it.
 LARGEST_RESPONSE = 40_000
 
-HEADERS = {"content-type": "application/json", "cache-control": "no-store"}
+HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
 def ambiguous_path() -> Event:
@@ -17,12 +17,12 @@ def ambiguous_path() -> Event:
         "error": "ambiguous_path",
         "message": "The path must be written in its plain form.",
     }
-    return generated_response(400, "Bad Request", HEADERS, json.dumps(body))
+    return generated_response(400, "Bad Request", HEADERS, _json(body))
 
 
 def unavailable() -> Event:
     body = {"error": "internal_error", "message": "Payment verification unavailable."}
-    return generated_response(500, "Internal Server Error", HEADERS, json.dumps(body))
+    return generated_response(500, "Internal Server Error", HEADERS, _json(body))
 
 
 def payment_required(
@@ -47,9 +47,11 @@ def _payment_required(
         "reason": reason,
     }
     try:
-        response = generated_response(
-            402, "Payment Required", HEADERS, json.dumps(body, allow_nan=False)
-        )
+        response = generated_response(402, "Payment Required", HEADERS, _json(body))
     except ValueError:
         return None
     return response if len(json.dumps(response)) <= LARGEST_RESPONSE else None
+
+
+def _json(body: Mapping[str, object]) -> str:
+    return json.dumps(body, separators=(",", ":"), allow_nan=False)

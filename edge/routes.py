@@ -6,8 +6,9 @@ So a path is looked at in every reading that an origin might give it.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 from urllib.parse import unquote
+
+from .typed import NamedTuple
 
 
 class Route(NamedTuple):
@@ -21,7 +22,7 @@ class Route(NamedTuple):
 def reached(path: str, routes: Sequence[Route]) -> Route | None:
     """The route this path reaches as written; of several, the most specific."""
     return max(
-        (route for route in routes if _covers(route.path, path)),
+        (route for route in routes if covers(route.path, path)),
         key=_specificity,
         default=None,
     )
@@ -31,8 +32,18 @@ def reached_by_any_reading(path: str, routes: Sequence[Route]) -> set[Route]:
     """Case-folded on both sides, because some origins ignore case."""
     folded = [route._replace(path=route.path.casefold()) for route in routes]
     original = dict(zip(folded, routes, strict=True))
-    found = {reached(reading.casefold(), folded) for reading in readings(path)}
+    read = {reading.casefold() for reading in readings(path)}
+    found = {reached(reading, folded) for reading in read}
+    for reading in filter(_climbs, read):
+        found |= {route for route in folded if _names(route.path, reading)}
     return {original[route] for route in found if route is not None}
+
+
+def covers(pattern: str, path: str) -> bool:
+    if not pattern.endswith("/*"):
+        return path == pattern
+    prefix = pattern.removesuffix("/*")
+    return path == prefix or path.startswith(prefix + "/")
 
 
 def readings(path: str) -> set[str]:
@@ -48,15 +59,22 @@ def readings(path: str) -> set[str]:
     return found
 
 
-def _covers(pattern: str, path: str) -> bool:
-    if not pattern.endswith("/*"):
-        return path == pattern
-    prefix = pattern.removesuffix("/*")
-    return path == prefix or path.startswith(prefix + "/")
-
-
 def _specificity(route: Route) -> tuple[bool, int]:
     return (not route.path.endswith("/*"), len(route.path))
+
+
+def _climbs(path: str) -> bool:
+    return ".." in path.split("/")
+
+
+def _names(pattern: str, path: str) -> bool:
+    """Whether the path has the names of the pattern, in their order.
+
+    Who climbs out of a directory that files are served from enters it again under its
+    own name, which only the origin knows: /../static/paid/a.pdf is /paid/a.pdf.
+    """
+    segments = iter(path.split("/"))
+    return all(name in segments for name in pattern.removesuffix("/*").split("/"))
 
 
 def _visible(path: str) -> str:
@@ -101,8 +119,10 @@ def _rejoined(segments: Iterable[str]) -> str:
 
 
 # Decoded once: that is what servers do, and a second time is somebody else's path.
+# A server cuts off what it sees before it decodes, or what it sees afterwards.
 _STEPS = (
     _visible,
+    _cut,
     unquote,
     _cut,
     _visible,

@@ -2,12 +2,13 @@
 
 import tomllib
 from difflib import get_close_matches
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .delivered import SettleRule
 from .intent import is_intent
-from .routes import Route
+from .routes import Route, covers
 
 # CAIP-2: a namespace, a colon, a reference; "eip155:8453" is Base.
 _NAMESPACE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
@@ -31,7 +32,8 @@ class RoutesFile(NamedTuple):
 
 def read_routes(file: Path) -> RoutesFile:
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        # -sig: an editor that marks its UTF-8 with a BOM has not done anything wrong.
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as missing:
         raise RoutesRefused(
             f"{file} does not exist. Write one, or name another with --routes."
@@ -69,6 +71,11 @@ def _route(number: int, table: Any) -> Route:
     where = f"route {number}"
     if not isinstance(table, dict):
         raise RoutesRefused(f"{where} is not a table. Write [[route]] above its keys.")
+    if "settle" in table:
+        raise RoutesRefused(
+            f'{where} has the key "settle", because that stands below its [[route]].'
+            " It is for all routes: move it above the first [[route]]."
+        )
     _know(table, ("path", "network", "resource_id"), where)
     return Route(
         path=_path(_text(table, "path", where), where),
@@ -149,18 +156,28 @@ def _resource(resource_id: str, where: str) -> str:
 
 
 def _tell_apart(routes: tuple[Route, ...]) -> None:
-    seen: dict[str, tuple[int, Route]] = {}
-    for number, route in enumerate(routes, 1):
-        first, other = seen.setdefault(route.path.casefold(), (number, route))
-        if first == number:
-            continue
-        difference = (
-            "are the same" if other.path == route.path else "differ in case only"
-        )
-        raise RoutesRefused(
-            f'routes {first} and {number}: "{other.path}" and "{route.path}"'
-            f" {difference}. Remove one of them."
-        )
+    """Of two routes that cover a path the more specific counts, for every server.
+    Where they meet only if case is ignored, servers differ: such paths get a 400."""
+    for (first, one), (second, other) in combinations(enumerate(routes, 1), 2):
+        both = f'routes {first} and {second}: "{one.path}" and "{other.path}"'
+        if one.path == other.path:
+            raise RoutesRefused(f"{both} are the same. Remove one of them.")
+        if _meet(_folded(one), _folded(other)) and not _meet(one, other):
+            raise RoutesRefused(
+                f"{both} overlap if case is ignored, as some servers do."
+                " Write both in the same case, or remove one of them."
+            )
+
+
+def _meet(one: Route, other: Route) -> bool:
+    """Is there a path that both cover?"""
+    return any(
+        covers(a.path, b.path.removesuffix("/*")) for a, b in permutations((one, other))
+    )
+
+
+def _folded(route: Route) -> Route:
+    return route._replace(path=route.path.casefold())
 
 
 def _settle(rule: object) -> SettleRule:

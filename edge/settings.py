@@ -6,11 +6,12 @@ What is left to find is a file that was damaged or written by another version.
 
 import json
 import os.path
-from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .delivered import SettleRule
 from .routes import Route
+from .signature import SigningKey
+from .typed import Any, NamedTuple
 
 FILE = os.path.join(os.path.dirname(__file__), "settings.json")  # noqa: PTH118, PTH120 - pathlib is cold start
 
@@ -34,9 +35,11 @@ class Settings(NamedTuple):
     api_key: str
     routes: tuple[Route, ...]
     settle: SettleRule
+    signing: tuple[SigningKey, ...]
+    """The first one signs, all are recognised. None: nothing is signed or checked."""
 
     def __repr__(self) -> str:
-        """Without the key, wherever it may be printed."""
+        """Without a secret, wherever it may be printed."""
         return f"Settings({self.facilitator.authority}, {len(self.routes)} routes)"
 
 
@@ -62,14 +65,21 @@ def parse(document: Any) -> Settings:
             "apiKey": str(key),
             "settle": rule,
             "routes": [*routes],
+            "signing": [*keys],
             **rest,
         }:
             if rest:
                 raise SettingsError("settings.json was written for another version")
-            return Settings(endpoint(url), key, tuple(map(_route, routes)), _rule(rule))
+            return Settings(
+                facilitator=endpoint(url),
+                api_key=key,
+                routes=tuple(map(_route, routes)),
+                settle=_rule(rule),
+                signing=tuple(map(_signing_key, keys)),
+            )
         case _:
             raise SettingsError(
-                "settings.json lacks facilitatorUrl, apiKey, settle or routes"
+                "settings.json lacks facilitatorUrl, apiKey, settle, routes or signing"
             )
 
 
@@ -84,6 +94,11 @@ def endpoint(url: str) -> Endpoint:
     if parts.username is not None or parts.query or parts.fragment:
         raise SettingsError(
             "facilitatorUrl has credentials, a query or a fragment: remove them"
+        )
+    if port == 0:
+        raise SettingsError(
+            "facilitatorUrl has port 0, on which nobody listens:"
+            " name another, or leave it out"
         )
     secure = parts.scheme == "https"
     return Endpoint(
@@ -107,6 +122,14 @@ def _route(route: Any) -> Route:
             raise SettingsError(
                 "a route in settings.json lacks path, network or resourceId"
             )
+
+
+def _signing_key(key: Any) -> SigningKey:
+    match key:
+        case {"keyId": str(key_id), "secret": str(secret)}:
+            return SigningKey(key_id, secret.encode())
+        case _:
+            raise SettingsError("a signing key in settings.json lacks keyId or secret")
 
 
 def _rule(rule: object) -> SettleRule:

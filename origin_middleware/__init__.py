@@ -7,6 +7,7 @@ from .errors import (
     RecordDamaged,
     StoreError,
     StoreUnavailable,
+    StoreUnsafe,
 )
 from .middleware import IdempotencyMiddleware
 from .observer import LoggingObserver, Observer
@@ -31,6 +32,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "StoreUnsafe",
     "StoredResponse",
     "attempt_of",
     "drain",

@@ -13,7 +13,10 @@ from typing import Any
 
 from .asgi import Message, Receive, Send
 from .client import Client
-from .stores import Store
+from .errors import StoreUnavailable, StoreUnsafe
+from .stores import Checks, Store
+
+_log = logging.getLogger("origin_middleware")
 
 # As long as CloudFront waits for an origin: nobody listens to what takes longer.
 _DRAIN = 30.0
@@ -63,10 +66,13 @@ class Running:
     def lifespan(
         self, receive: Receive, send: Send, store: Store
     ) -> tuple[Receive, Send]:
-        """The lifespan channel, which stops for what still runs, and for the store."""
+        """The lifespan channel, which asks the store first, and stops for what still
+        runs."""
 
         async def drained_receive() -> Message:
             message = await receive()
+            if message["type"] == "lifespan.startup":
+                await _check(store, send)
             if message["type"] == "lifespan.shutdown":
                 await self.drain()
             return message
@@ -77,6 +83,22 @@ class Running:
             await send(message)
 
         return drained_receive, closing_send
+
+
+async def _check(store: Store, send: Send) -> None:
+    """A store that may lose records fails the start-up. One that is away does not: it
+    may come while requests are refused."""
+    if not isinstance(store, Checks):
+        return
+    try:
+        await store.check()
+    except StoreUnsafe as unsafe:
+        await send({"type": "lifespan.startup.failed", "message": str(unsafe)})
+        raise
+    except StoreUnavailable as away:
+        _log.warning(
+            "Requests with a key are refused until the store is back: %s", away
+        )
 
 
 async def _telling(
@@ -92,9 +114,7 @@ async def _telling(
         if not ended.done():
             ended.set_exception(exc)
             return
-        logging.getLogger("origin_middleware").error(
-            "A handler failed after its request was cancelled.", exc_info=exc
-        )
+        _log.error("A handler failed after its request was cancelled.", exc_info=exc)
     else:
         if not ended.done():
             ended.set_result(None)

@@ -26,6 +26,9 @@ The chain is running. Try, in another terminal:
   # a forged intent: null arrives
   curl -s {url}/health -H 'x-settlement-intent-id: forged'
 
+  # past the gate: 401, because the gate has not signed it
+  curl -s {origin}/api/joke -H 'x-settlement-intent-id: forged'
+
   # the side effects, the settlements, and what the gate logs
   cat {directory}/ledger.jsonl
   curl -s {facilitator}/_ledger
@@ -55,6 +58,7 @@ def _serve(machine: Machine) -> int:
     print(
         CURL.format(
             url=machine.cloudfront.url,
+            origin=machine.origin.url,
             facilitator=machine.facilitator.url,
             directory=machine.directory,
         ),

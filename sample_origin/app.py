@@ -10,6 +10,8 @@ Environment:
     REDIS_URL   where the records are kept; without it, in this process
     LEDGER      the file of the side effects (default: ledger.jsonl)
     LEASE       seconds for which a dead worker's claim holds up a retry (default: 10)
+    EDGE_SIGNING_SECRET, EDGE_SIGNING_KEY_ID
+                as the gate was built with: what it has not signed is refused (401)
 
 To see failures: `?seconds=2` makes a paid handler take that long after its side effect.
 While a file exists that is named as the ledger with `.outage` at its end, paid handlers

@@ -12,14 +12,34 @@ from origin_middleware.stores.redis import RedisStore
 
 from .ledger import Ledger
 
+# The gate is built with the same variables: what signs there is verified here.
+SIGNING = "EDGE_SIGNING_SECRET", "EDGE_SIGNING_KEY_ID"
+ACCEPTED = "EDGE_SIGNING_ACCEPTED_SECRET", "EDGE_SIGNING_ACCEPTED_KEY_ID"
+
 
 def paid_policy() -> Policy:
-    """LEASE, in seconds."""
+    """LEASE, in seconds, and the secrets by which the gate signs."""
+    secrets = _secrets()
     text = os.environ.get("LEASE", "10")
     try:
-        return Policy(require_key=True, lease=float(text))
+        return Policy(require_key=True, lease=float(text), secrets=secrets)
     except ValueError as exc:  # of float, and ConfigurationError
         sys.exit(f"LEASE={text}: give a number of seconds, such as 10 ({exc})")
+
+
+def _secrets() -> dict[str, bytes]:
+    """By key id. As many as are set, so that they can be rotated."""
+    found = {}
+    for names in (SIGNING, ACCEPTED):
+        secret, key_id = (os.environ.get(name, "") for name in names)
+        if bool(secret) != bool(key_id):
+            sys.exit(f"{names[0]} and {names[1]}: set both, or neither")
+        if key_id:
+            found[key_id] = secret.encode()
+    try:
+        return dict(Policy(secrets=found).secrets)
+    except ConfigurationError as exc:  # which does not show a secret
+        sys.exit(f"{SIGNING[0]}: make one with `openssl rand -hex 32` ({exc})")
 
 
 def store() -> RedisStore | MemoryStore:

@@ -1,6 +1,7 @@
 """The whole chain on one machine: Valkey, facilitator, origin, gate and CloudFront."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -38,6 +39,11 @@ class Machine:
         self._stack.callback(shutil.rmtree, self.directory)
         self._bundle = self.directory / "lambda-edge.zip"
         self._edge_log = self.directory / "edge.log"
+        # The gate signs with it what it tells the origin, and the origin verifies.
+        self._signing = {
+            "EDGE_SIGNING_SECRET": secrets.token_hex(32),
+            "EDGE_SIGNING_KEY_ID": "demo",
+        }
         ledger = self.directory / "ledger.jsonl"
         self.ledger = Ledger(ledger)
         self.redis = RedisServer(embedded(), self.directory, started)
@@ -56,6 +62,7 @@ class Machine:
                 "REDIS_URL": self.redis.url,
                 "LEDGER": str(ledger),
                 "LEASE": str(LEASE),
+                **self._signing,
             },
         )
         self.cloudfront = Service(
@@ -117,7 +124,8 @@ class Machine:
             | {
                 "NEXFLOW_FACILITATOR_URL": self.facilitator.url + BASE_PATH,
                 "NEXFLOW_API_KEY": "nf_test_demo",
-            },
+            }
+            | self._signing,
             capture_output=True,
             text=True,
             check=False,

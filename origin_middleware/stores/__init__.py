@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from ..key import Key
 from ..record import Absent, Answer, Claim, Finished, Held, Outcome, Preceded, Recorded
 
-__all__ = ["Store"]
+__all__ = ["Checks", "Store"]
 
 
 @runtime_checkable
@@ -18,8 +18,9 @@ class Store(Protocol):
     - A write that does not own the record changes nothing and is told so.
     - Every method raises StoreUnavailable where the store does not answer within a
       bounded time, and RecordDamaged where it holds something unreadable.
-    - A claim that raises is withdrawn, as long as the process and the store are there
-      to do it: a key that was absent is so again, one that was abandoned stays so.
+    - A claim that raises or is cancelled is withdrawn, as long as the process and the
+      store are there to do it: a key that was absent is so again, one that was
+      abandoned stays so.
     """
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
@@ -58,3 +59,13 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """End connections and tasks that the store opened itself."""
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """A store that can be asked before the first request."""
+
+    async def check(self) -> None:
+        """Raises StoreUnavailable where nobody answers, and StoreUnsafe where what is
+        acknowledged may be lost.
+        """

@@ -11,21 +11,30 @@ from pathlib import Path
 
 import uvicorn
 
-from .distribution import (
+from .distribution import Behaviour, Distribution, Function
+from .emulator import CloudFront
+from .origins import Origin
+from .policies import (
+    ALL_VIEWER,
+    ALL_VIEWER_EXCEPT_HOST_HEADER,
     CACHING_DISABLED,
     CACHING_OPTIMIZED,
-    Behaviour,
-    Distribution,
-    Function,
-    Origin,
-    OriginRequestPolicy,
+    CORS_CUSTOM_ORIGIN,
+    NO_ORIGIN_REQUEST_POLICY,
+    USER_AGENT_REFERER_HEADERS,
 )
-from .emulator import CloudFront
 from .server import server_config
 
 CACHE_POLICIES = {
     "CachingDisabled": CACHING_DISABLED,
     "CachingOptimized": CACHING_OPTIMIZED,
+}
+ORIGIN_REQUEST_POLICIES = {
+    "none": NO_ORIGIN_REQUEST_POLICY,
+    "AllViewer": ALL_VIEWER,
+    "AllViewerExceptHostHeader": ALL_VIEWER_EXCEPT_HOST_HEADER,
+    "CORS-CustomOrigin": CORS_CUSTOM_ORIGIN,
+    "UserAgentRefererHeaders": USER_AGENT_REFERER_HEADERS,
 }
 
 
@@ -96,8 +105,11 @@ def _parser() -> argparse.ArgumentParser:
         help="1 to 3; also for GET timeouts",
     )
     add("--cache-policy", choices=CACHE_POLICIES, default="CachingDisabled")
-    policies = [str(policy) for policy in OriginRequestPolicy]
-    add("--origin-request-policy", choices=policies, default="AllViewer")
+    add(
+        "--origin-request-policy",
+        choices=ORIGIN_REQUEST_POLICIES,
+        default="AllViewer",
+    )
     return parser
 
 
@@ -118,9 +130,9 @@ def _distribution(options: argparse.Namespace) -> Distribution:
         behaviours=(
             Behaviour(
                 cache_policy=CACHE_POLICIES[options.cache_policy],
-                origin_request_policy=OriginRequestPolicy(
+                origin_request_policy=ORIGIN_REQUEST_POLICIES[
                     options.origin_request_policy
-                ),
+                ],
             ),
         ),
     )

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
-from .distribution import CachePolicy
 from .messages import Headers, Request, Response, values, without
+from .policies import CachePolicy
 
 Clock: TypeAlias = Callable[[], float]
 CacheKey: TypeAlias = tuple[str, bytes]

@@ -1,44 +1,24 @@
 """What a distribution is made of. An invalid one cannot be constructed."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
+from .origins import Origin, Target, origins_of
 from .path_pattern import is_pattern, matches, normalise
+from .policies import ALL_VIEWER, CACHING_DISABLED, CachePolicy, OriginRequestPolicy
 
+# The three sets there are to choose from (AWS "Allowed HTTP methods"). The first is
+# what CloudFront sets unasked: under it, nobody can pay for a POST.
+GET_AND_HEAD = frozenset({"GET", "HEAD"})
+GET_HEAD_AND_OPTIONS = GET_AND_HEAD | {"OPTIONS"}
+ALL_METHODS = GET_HEAD_AND_OPTIONS | {"DELETE", "PATCH", "POST", "PUT"}
 
-class OriginRequestPolicy(StrEnum):
-    """Which headers, the viewer's and the function's, go to the origin."""
+# AWS "Creating a custom error page for specific HTTP status codes".
+CUSTOMISED = frozenset({400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504})
 
-    NONE = "none"
-    ALL_VIEWER = "AllViewer"
-    ALL_VIEWER_EXCEPT_HOST_HEADER = "AllViewerExceptHostHeader"
-
-
-@dataclass(frozen=True, slots=True)
-class CachePolicy:
-    """How long responses may be reused, in seconds; all zero means never."""
-
-    minimum_ttl: float
-    default_ttl: float
-    maximum_ttl: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.minimum_ttl <= self.default_ttl <= self.maximum_ttl:
-            raise ValueError(
-                f"a cache policy needs 0 <= minimum <= default <= maximum, not {self}"
-            )
-
-    @property
-    def caches(self) -> bool:
-        """Whether anything is ever reused under this policy."""
-        return self.maximum_ttl > 0
-
-
-# The numbers of the managed policies (AWS "Using the managed cache policies").
-CACHING_DISABLED = CachePolicy(0, 0, 0)
-CACHING_OPTIMIZED = CachePolicy(1, 86_400, 31_536_000)
+# Seconds, of every status that has no error response of its own.
+ERROR_CACHING_MINIMUM_TTL = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +29,47 @@ class Behaviour:
     viewer_request: bool = True
     origin_response: bool = True
     cache_policy: CachePolicy = CACHING_DISABLED
-    origin_request_policy: OriginRequestPolicy = OriginRequestPolicy.ALL_VIEWER
+    origin_request_policy: OriginRequestPolicy = ALL_VIEWER
+    allowed_methods: frozenset[str] = ALL_METHODS
+    target: Target | None = None  # None: the distribution's origin
 
     def __post_init__(self) -> None:
         if not is_pattern(self.path_pattern):
             raise ValueError(
                 f"CloudFront does not accept the path pattern {self.path_pattern!r}"
             )
+        if self.allowed_methods not in (
+            GET_AND_HEAD,
+            GET_HEAD_AND_OPTIONS,
+            ALL_METHODS,
+        ):
+            raise ValueError(
+                "CloudFront allows GET and HEAD, or OPTIONS as well, or all methods,"
+                f" not {sorted(self.allowed_methods)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where requests go, and how patiently; defaults of AWS "Origin settings"."""
+class ErrorResponse:
+    """What the viewer gets in place of an error of the origin, and how long that is
+    kept. Without a page the error itself is delivered, and only the time changes."""
 
-    url: str
-    response_timeout: float = 30.0
-    connection_timeout: float = 10.0
-    attempts: int = 3
+    status: int
+    page: str | None = None
+    response_status: int | None = None
+    minimum_ttl: float = ERROR_CACHING_MINIMUM_TTL
 
     def __post_init__(self) -> None:
-        if not _is_base_url(self.url):
-            raise ValueError(
-                f"the origin must look like http://127.0.0.1:8000, not {self.url!r}"
-            )
-        _positive("origin response timeout", self.response_timeout)
-        _positive("origin connection timeout", self.connection_timeout)
-        if self.attempts not in {1, 2, 3}:
-            raise ValueError(
-                f"CloudFront makes 1, 2 or 3 connection attempts, not {self.attempts}"
-            )
-
-    @property
-    def split(self) -> SplitResult:
-        """The URL in its parts."""
-        return urlsplit(self.url)
+        if self.status not in CUSTOMISED:
+            raise ValueError(f"CloudFront has no error response for {self.status}")
+        if (self.page is None) != (self.response_status is None):
+            raise ValueError("an error response has a page and a status, or neither")
+        if self.page is not None and not self.page.startswith("/"):
+            raise ValueError(f"the path of an error page starts with /: {self.page!r}")
+        if self.response_status not in CUSTOMISED | {200, None}:
+            raise ValueError(f"CloudFront does not answer {self.response_status} here")
+        if self.minimum_ttl < 0:
+            raise ValueError("the error caching minimum TTL cannot be negative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +92,31 @@ class Function:
             raise ValueError(
                 f"the Lambda timeout is 30 seconds or less, not {self.timeout}"
             )
-        _positive("function concurrency", self.concurrency)
+        if self.concurrency < 1:
+            raise ValueError(
+                f"the function concurrency must be positive, not {self.concurrency}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """An origin, a function, and behaviours by precedence, the default one last."""
 
-    origin: Origin
+    origin: Target
     function: Function
     behaviours: tuple[Behaviour, ...] = field(default=(Behaviour(),))
+    error_responses: tuple[ErrorResponse, ...] = ()
     domain_name: str = "d111111abcdef8.cloudfront.net"
     distribution_id: str = "EDFDVBD6EXAMPLE"
-    error_caching_minimum_ttl: float = 10.0
 
     def __post_init__(self) -> None:
         if not self.behaviours or self.behaviours[-1].path_pattern != "*":
             raise ValueError(
                 "the last behaviour is the default: its pattern must be '*'"
             )
-        if self.error_caching_minimum_ttl < 0:
-            raise ValueError("the error caching minimum TTL cannot be negative")
+        statuses = [each.status for each in self.error_responses]
+        if len(set(statuses)) < len(statuses):
+            raise ValueError("there is one error response for a status at most")
 
     def behaviour_for(self, raw_path: bytes) -> Behaviour:
         """The first behaviour whose pattern matches the normalised path."""
@@ -136,19 +127,23 @@ class Distribution:
             if matches(behaviour.path_pattern, path)
         )
 
+    def target_of(self, behaviour: Behaviour) -> Target:
+        """Where the requests of a behaviour go."""
+        return behaviour.target or self.origin
 
-def _positive(what: str, number: float) -> None:
-    if number <= 0:
-        raise ValueError(f"the {what} must be positive, not {number}")
+    def origins(self) -> Iterator[Origin]:
+        """Every origin that some request may reach."""
+        for target in (self.origin, *(each.target for each in self.behaviours)):
+            if target is not None:
+                yield from origins_of(target)
 
+    def error_minimum_ttl(self, status: int) -> float:
+        """For how many seconds an error with this status is kept, at least."""
+        customised = self.error_response(status)
+        return customised.minimum_ttl if customised else ERROR_CACHING_MINIMUM_TTL
 
-def _is_base_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it is what checks the number
-    except ValueError:
-        return False
-    extras = (parts.path.removeprefix("/"), parts.query, parts.fragment, parts.username)
-    return (
-        parts.scheme in {"http", "https"} and bool(parts.hostname) and not any(extras)
-    )
+    def error_response(self, status: int) -> ErrorResponse | None:
+        """How an origin's answer with this status is customised, if it is."""
+        return next(
+            (each for each in self.error_responses if each.status == status), None
+        )

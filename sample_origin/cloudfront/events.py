@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from .distribution import Distribution
 from .messages import Headers, Request, Response
+from .origins import Origin
 from .restrictions import as_text, exposed
 
 Json: TypeAlias = dict[str, Any]
@@ -19,11 +20,15 @@ def viewer_request_event(
 
 
 def origin_response_event(
-    distribution: Distribution, request_id: str, request: Request, response: Response
+    distribution: Distribution,
+    origin: Origin,
+    request_id: str,
+    request: Request,
+    response: Response,
 ) -> Json:
     """What the function gets before caching: the *origin's* request, and no body."""
     config = _config(distribution, "origin-response", request_id)
-    sent = _request(request) | {"origin": {"custom": _custom_origin(distribution)}}
+    sent = _request(request) | {"origin": {"custom": _custom_origin(origin)}}
     return _event({"config": config, "request": sent, "response": _response(response)})
 
 
@@ -65,15 +70,15 @@ def _headers(headers: Headers) -> Json:
     }
 
 
-def _custom_origin(distribution: Distribution) -> Json:
-    parts = distribution.origin.split
+def _custom_origin(origin: Origin) -> Json:
+    parts = origin.split
     return {
         "customHeaders": {},
         "domainName": parts.hostname,
         "keepaliveTimeout": 5,
-        "path": "",
+        "path": origin.path,
         "port": parts.port or (443 if parts.scheme == "https" else 80),
         "protocol": parts.scheme,
-        "readTimeout": distribution.origin.response_timeout,
+        "readTimeout": origin.response_timeout,
         "sslProtocols": ["TLSv1.2"],
     }

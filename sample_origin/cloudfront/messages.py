@@ -1,6 +1,6 @@
 """The two HTTP messages that travel through a distribution, in their own bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -20,6 +20,10 @@ class Request:
     def target(self) -> bytes:
         """Raw path and query. ASGI does not tell `/a?` from `/a`: its `?` is lost."""
         return self.path + b"?" + self.query if self.query else self.path
+
+    def for_page(self, path: bytes) -> "Request":
+        """The request for an error page: a GET, with the headers of this one."""
+        return replace(self, method="GET", path=path, query=b"", body=b"")
 
     @property
     def size(self) -> int:

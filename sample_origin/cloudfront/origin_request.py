@@ -5,10 +5,10 @@ AWS "Controlling origin requests", "Using the managed origin request policies" a
 """
 
 from dataclasses import replace
-from typing import assert_never
 
-from .distribution import Origin, OriginRequestPolicy
 from .messages import Headers, Request, values
+from .origins import Origin
+from .policies import OriginRequestPolicy
 from .restrictions import is_disallowed, lower
 
 # Set by CloudFront itself, below; the body is buffered, so its framing is ours too.
@@ -17,26 +17,20 @@ REPLACED = frozenset(
 )
 # Hidden from functions, but not removed on the way to the origin.
 FORWARDED_UNSEEN = ("x-accel-", "x-amzn-")
+# Whatever the policy is: the body goes along, so what it is goes, too.
+ALWAYS_FORWARDED = frozenset({"content-type"})
 
 
 def origin_request(
     request: Request, policy: OriginRequestPolicy, origin: Origin, request_id: str
 ) -> Request:
     """What the policy lets through, and what CloudFront adds."""
-    kept = tuple(pair for pair in request.headers if _forwardable(lower(pair[0])))
-    host = (b"Host", origin.split.netloc.encode())
-    match policy:
-        case OriginRequestPolicy.NONE:
-            # Without a policy not even the query string goes along.
-            request = replace(request, query=b"")
-            kept = (host, (b"User-Agent", b"Amazon CloudFront"), *_minimum(kept))
-        case OriginRequestPolicy.ALL_VIEWER:
-            pass
-        case OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER:
-            kept = (host, *(pair for pair in kept if lower(pair[0]) != "host"))
-        case _:
-            assert_never(policy)
-    return replace(request, headers=kept + _added(request, request_id))
+    kept = tuple(pair for pair in request.headers if _goes_along(pair[0], policy))
+    return replace(
+        request,
+        query=request.query if policy.query else b"",
+        headers=_instead(policy, origin) + kept + _added(request, request_id),
+    )
 
 
 def via(request_id: str) -> bytes:
@@ -44,14 +38,22 @@ def via(request_id: str) -> bytes:
     return f"1.1 {request_id[:32].lower()}.cloudfront.net (CloudFront)".encode()
 
 
-def _forwardable(name: str) -> bool:
-    if name.startswith(FORWARDED_UNSEEN):
-        return True
-    return name not in REPLACED and not is_disallowed(name)
+def _goes_along(key: bytes, policy: OriginRequestPolicy) -> bool:
+    name = lower(key)
+    if name in REPLACED or (is_disallowed(name) and not _is_unseen(name)):
+        return False
+    return name in ALWAYS_FORWARDED or policy.forwards(name)
 
 
-def _minimum(headers: Headers) -> Headers:
-    return tuple(pair for pair in headers if lower(pair[0]) == "content-type")
+def _is_unseen(name: str) -> bool:
+    return name.startswith(FORWARDED_UNSEEN)
+
+
+def _instead(policy: OriginRequestPolicy, origin: Origin) -> Headers:
+    """What stands in for a viewer's header that the policy keeps back."""
+    host = (b"Host", origin.split.netloc.encode())
+    agent = (b"User-Agent", b"Amazon CloudFront")
+    return tuple(pair for pair in (host, agent) if not policy.forwards(lower(pair[0])))
 
 
 def _added(request: Request, request_id: str) -> Headers:

@@ -15,6 +15,7 @@ UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 PATTERN = re.compile(r"[A-Za-z0-9_\-.*$/~\"'@:+&?]{1,255}")
 
 ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+SLASHES = re.compile(r"/{2,}")
 
 
 def is_pattern(pattern: str) -> bool:
@@ -28,10 +29,10 @@ def matches(pattern: str, normalised_path: str) -> bool:
 
 
 def normalise(raw_path: bytes) -> str:
-    """RFC 3986, section 6.2.2: fewer escapes, upper-case hex, no dot segments."""
-    return _without_dot_segments(
-        ESCAPE.sub(_normalised_escape, raw_path.decode("latin-1"))
-    )
+    """RFC 3986, section 6.2.2: fewer escapes, upper-case hex, no dot segments.
+    And, as AWS's page adds, one slash where there were several."""
+    path = ESCAPE.sub(_normalised_escape, raw_path.decode("latin-1"))
+    return _without_dot_segments(SLASHES.sub("/", path))
 
 
 def _normalised_escape(escape: re.Match[str]) -> str:

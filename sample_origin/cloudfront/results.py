@@ -13,6 +13,7 @@ from .messages import Request, Response, size
 from .restrictions import (
     READ_ONLY_IN_ORIGIN_RESPONSE,
     READ_ONLY_IN_VIEWER_REQUEST,
+    as_text,
     returned_headers,
 )
 
@@ -63,7 +64,7 @@ def _request(sent: Request, result: returned.Returned) -> Request:
     lines = returned.headers(result)
     request = Request(
         method=sent.method,
-        path=_uri(result),
+        path=_uri(sent, result),
         query=_query(sent, result),
         headers=returned_headers(sent.headers, lines, READ_ONLY_IN_VIEWER_REQUEST),
         body=sent.body,
@@ -83,18 +84,22 @@ def _check_read_only_fields(sent: Request, result: returned.Returned) -> None:
         raise FunctionResultError("it changed method or clientIp, which are read-only")
 
 
-def _uri(result: returned.Returned) -> bytes:
+def _uri(sent: Request, result: returned.Returned) -> bytes:
     uri = returned.string(result, "uri")
+    if uri == as_text(sent.path):
+        return sent.path
     if not URI.fullmatch(uri):
         raise FunctionResultError("uri does not begin with / or is not percent-encoded")
     return uri.encode()
 
 
 def _query(sent: Request, result: returned.Returned) -> bytes:
-    query = returned.string(result, "querystring", "").encode()
-    if query != sent.query and (b"#" in query or not QUERY.fullmatch(query.decode())):
+    query = returned.string(result, "querystring", "")
+    if query == as_text(sent.query):
+        return sent.query
+    if "#" in query or not QUERY.fullmatch(query):
         raise FunctionResultError("querystring holds #, a space or a control character")
-    return query
+    return query.encode()
 
 
 def _body_size(result: returned.Returned) -> int:

@@ -10,9 +10,6 @@ from .messages import Headers, Request, Response, values, without
 from .origin_request import via
 from .results import REQUEST_LIMIT, URL_LIMIT
 
-# AWS "HTTP methods", of a distribution that allows them all.
-METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-
 # Hop by hop, or replaced by CloudFront's own.
 NOT_DELIVERED = (
     b"connection",
@@ -48,8 +45,6 @@ async def receive_request(scope: Scope, receive: Receive) -> Request | None:
 
 def check(request: Request) -> None:
     """Raise ViewerRequestError for what CloudFront refuses at once."""
-    if request.method not in METHODS:
-        raise ViewerRequestError(HTTPStatus.FORBIDDEN, "This method is not supported.")
     if not request.path.startswith(b"/"):
         raise ViewerRequestError(HTTPStatus.BAD_REQUEST, "The path must begin with /.")
     if len(request.target) > URL_LIMIT or request.size > REQUEST_LIMIT:
@@ -59,6 +54,13 @@ def check(request: Request) -> None:
     if request.method == "GET" and request.body:
         # AWS "GET requests that include a body".
         raise ViewerRequestError(HTTPStatus.FORBIDDEN, "A GET must not have a body.")
+
+
+def check_method(request: Request, allowed: frozenset[str]) -> None:
+    """Raise ViewerRequestError for a method the behaviour does not allow."""
+    if request.method not in allowed:
+        message = f"This behaviour allows {', '.join(sorted(allowed))} only."
+        raise ViewerRequestError(HTTPStatus.FORBIDDEN, message)
 
 
 async def send_response(

@@ -9,7 +9,15 @@ from edge.__main__ import main
 
 REPOSITORY = Path(__file__).parents[2]
 URL, KEY = "https://example.org/x402", "nf_live_SECRETKEY"
-ENVIRONMENT = {"NEXFLOW_FACILITATOR_URL": URL, "NEXFLOW_API_KEY": KEY}
+SIGNING = {
+    "EDGE_SIGNING_SECRET": "0123456789-SIGNINGSECRET-abcdefghij",
+    "EDGE_SIGNING_KEY_ID": "2026-02",
+}
+ACCEPTED = {
+    "EDGE_SIGNING_ACCEPTED_SECRET": "abcdefghij-ACCEPTEDSECRET-0123456789",
+    "EDGE_SIGNING_ACCEPTED_KEY_ID": "2026-01",
+}
+ENVIRONMENT = {"NEXFLOW_FACILITATOR_URL": URL, "NEXFLOW_API_KEY": KEY} | SIGNING
 
 Captured = pytest.CaptureFixture[str]
 
@@ -18,6 +26,7 @@ def build(
     output: Path,
     environment: Mapping[str, str] = ENVIRONMENT,
     routes: Path = REPOSITORY / "routes.toml",
+    *options: str,
 ) -> int:
-    arguments = ["build", "--routes", str(routes), "--output", str(output)]
+    arguments = ["build", "--routes", str(routes), "--output", str(output), *options]
     return main(arguments, environment)

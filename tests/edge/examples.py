@@ -5,6 +5,7 @@ from typing import NamedTuple
 from edge.delivered import SettleRule
 from edge.routes import Route
 from edge.settings import Settings, endpoint
+from edge.signature import SigningKey
 
 NOW = 1770451954.567  # 2026-02-07T08:12:34.567Z
 KEY = "nf_test_SECRETKEY"
@@ -27,8 +28,14 @@ class Lambda(NamedTuple):
 PLENTY = Lambda(5000)
 
 
-def settings_for(url: str, settle: SettleRule = "delivered") -> Settings:
-    return Settings(endpoint(url), KEY, ROUTES, settle)
+SECRET = "0123456789-SIGNINGSECRET-abcdefghij"
+SIGNING = SigningKey("2026-02", SECRET.encode())
+
+
+def settings_for(
+    url: str, settle: SettleRule = "delivered", signing: tuple[SigningKey, ...] = ()
+) -> Settings:
+    return Settings(endpoint(url), KEY, ROUTES, settle, signing)
 
 
 def exactly(value: object) -> tuple[type, object]:

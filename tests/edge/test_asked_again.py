@@ -7,7 +7,8 @@ from time import monotonic
 import pytest
 
 from edge.facilitator import Facilitator
-from edge.gate import Answer, NoAnswer, Settle
+from edge.gate import Answer, NoAnswer
+from edge.settlement import Settle
 from tests.edge.examples import JOKE
 from tests.support.scripted_facilitator import (
     SETTLED,
@@ -25,7 +26,7 @@ from tests.support.scripted_facilitator import (
 )
 
 INVALID = {"valid": False, "reason": "expired"}
-DUE = Settle(JOKE, "intent-1", 200)
+DUE = Settle("intent-1", JOKE.resource_id, JOKE.network, 200)
 LATE = NoAnswer("the facilitator did not answer in time")
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n"
 SLOW_BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b" " * 999

@@ -6,7 +6,8 @@ from time import monotonic
 import pytest
 
 from edge.facilitator import LARGEST_ANSWER, Facilitator
-from edge.gate import Answer, NoAnswer, Settle
+from edge.gate import Answer, NoAnswer
+from edge.settlement import Settle
 from tests.edge.examples import JOKE, exactly, settings_for
 from tests.support.scripted_facilitator import (
     VALID,
@@ -21,7 +22,7 @@ from tests.support.scripted_facilitator import (
     wire,
 )
 
-DUE = Settle(JOKE, "intent-1", 200)
+DUE = Settle("intent-1", JOKE.resource_id, JOKE.network, 200)
 LATE = NoAnswer("the facilitator did not answer in time")
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n"
 SLOW_BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b" " * 999

@@ -1,20 +1,33 @@
 """What is in the zip, and what is said about it."""
 
+import ast
 import json
 import runpy
 import stat
 import sys
 import zipfile
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from edge.__main__ import main
-from edge.build import RUNTIME, Secrets
-from tests.edge.commands import ENVIRONMENT, KEY, REPOSITORY, URL, Captured, build
+from edge.build import RUNTIME
+from tests.edge.commands import (
+    ACCEPTED,
+    ENVIRONMENT,
+    KEY,
+    REPOSITORY,
+    SIGNING,
+    URL,
+    Captured,
+    build,
+)
 
-TOOLS = {"__main__.py", "build.py", "routes_file.py"}
+SECRET = SIGNING["EDGE_SIGNING_SECRET"]
+ROUTES = REPOSITORY / "routes.toml"
+UNSIGNED = {name: ENVIRONMENT[name] for name in ENVIRONMENT if name not in SIGNING}
 
 
 def test_the_zip_holds_the_run_time_files_the_entry_and_the_settings(
@@ -40,13 +53,27 @@ def test_the_zip_holds_the_run_time_files_the_entry_and_the_settings(
             {"path": "/api/joke", "network": network, "resourceId": "joke-endpoint"},
             {"path": "/premium/*", "network": network, "resourceId": "premium"},
         ],
+        "signing": [{"keyId": "2026-02", "secret": SECRET}],
     }
 
 
-def test_every_file_of_the_package_is_either_run_time_or_tool() -> None:
-    """One that is in neither list would be missing at the edge."""
-    files = {file.name for file in (REPOSITORY / "edge").glob("*.py")}
-    assert files - TOOLS == set(RUNTIME)
+def test_every_file_that_the_handler_loads_is_in_the_zip_and_no_other() -> None:
+    """One that is not on the list would be missing at the edge. Tools are not on it."""
+    found = {"__init__", "handler"}
+    unread = ["handler"]
+    while unread:
+        source = (REPOSITORY / "edge" / f"{unread.pop()}.py").read_text()
+        named = set(relative_imports(ast.parse(source)))
+        unread += named - found
+        found |= named
+    assert {f"{name}.py" for name in found} == set(RUNTIME)
+
+
+def relative_imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            names = [node.module] if node.module else [n.name for n in node.names]
+            yield from (name.partition(".")[0] for name in names)
 
 
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
@@ -80,25 +107,70 @@ def test_a_build_says_what_is_inside_and_not_the_key(
     assert "edge/gate.py" in said.out
     assert f"{output.stat().st_size:,}" in said.out
     assert sha256(output.read_bytes()).hexdigest() in said.out
+    assert "signs with  2026-02" in said.out
     assert KEY not in said.out
+    assert SECRET not in said.out
 
 
-def test_a_test_key_builds_with_a_warning(tmp_path: Path, capsys: Captured) -> None:
+def test_a_build_names_the_signing_key_that_is_accepted_too(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    assert build(tmp_path / "a.zip", ENVIRONMENT | ACCEPTED) == 0
+    said = capsys.readouterr()
+    assert "accepts     2026-01" in said.out
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        keys = json.loads(archive.read("edge/settings.json"))["signing"]
+    assert [key["keyId"] for key in keys] == ["2026-02", "2026-01"]
+    for key in keys:
+        assert key["secret"] not in said.out + said.err
+
+
+def test_a_gate_that_does_not_sign_builds_with_a_warning(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    assert build(tmp_path / "a.zip", UNSIGNED) == 0
+    said = capsys.readouterr()
+    (warning,) = said.err.splitlines()
+    assert warning.startswith("warning: EDGE_SIGNING_SECRET is not set")
+    assert "openssl rand -hex 32" in warning
+    assert "signs with" not in said.out
+
+
+def test_a_test_key_is_refused_for_a_real_facilitator(
+    tmp_path: Path, capsys: Captured
+) -> None:
     environment = ENVIRONMENT | {"NEXFLOW_API_KEY": "nf_test_SECRETKEY"}
-    assert build(tmp_path / "a.zip", environment) == 0
+    assert build(tmp_path / "a.zip", environment) == 2
+    said = capsys.readouterr().err
+    assert "NEXFLOW_API_KEY is a test key" in said
+    assert "say --allow-test-key" in said
+    assert "SECRETKEY" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_test_key_that_is_meant_builds_with_a_warning(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    environment = ENVIRONMENT | {"NEXFLOW_API_KEY": "nf_test_SECRETKEY"}
+    assert build(tmp_path / "a.zip", environment, ROUTES, "--allow-test-key") == 0
     (warning,) = capsys.readouterr().err.splitlines()
     assert warning.startswith("warning: NEXFLOW_API_KEY is a test key")
     assert "SECRETKEY" not in warning
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost", "[::1]:9", "127.0.0.2"])
+@pytest.mark.parametrize("key", ["nf_live_a", "nf_test_a"])
 def test_a_facilitator_on_this_machine_builds_with_a_warning(
-    tmp_path: Path, capsys: Captured
+    tmp_path: Path, capsys: Captured, host: str, key: str
 ) -> None:
-    for host in ("127.0.0.1:9", "localhost", "[::1]:9"):
-        environment = ENVIRONMENT | {"NEXFLOW_FACILITATOR_URL": f"http://{host}/x"}
-        assert build(tmp_path / "a.zip", environment) == 0
-        (warning,) = capsys.readouterr().err.splitlines()
-        assert warning.startswith("warning: NEXFLOW_FACILITATOR_URL is this machine")
+    """And takes any key: it sells nothing."""
+    environment = ENVIRONMENT | {
+        "NEXFLOW_FACILITATOR_URL": f"http://{host}/x",
+        "NEXFLOW_API_KEY": key,
+    }
+    assert build(tmp_path / "a.zip", environment) == 0
+    said = capsys.readouterr().err
+    assert "warning: NEXFLOW_FACILITATOR_URL is this machine" in said
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are Unix")
@@ -112,7 +184,8 @@ def test_help_names_what_must_be_set(capsys: Captured) -> None:
     with pytest.raises(SystemExit):
         main(["build", "--help"], {})
     said = capsys.readouterr().out
-    for word in (*ENVIRONMENT, "--routes", "--output", "handler.handler"):
+    words = ("--routes", "--output", "--allow-test-key", "handler.handler")
+    for word in (*ENVIRONMENT, *ACCEPTED, *words):
         assert word in said
 
 
@@ -123,8 +196,3 @@ def test_it_is_a_command(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> N
         runpy.run_module("edge", run_name="__main__")
     assert left.value.code == 0
     assert "build" in capsys.readouterr().out
-
-
-def test_secrets_do_not_print_the_key() -> None:
-    secrets = Secrets(URL, KEY)
-    assert KEY not in f"{secrets} {secrets!r}"

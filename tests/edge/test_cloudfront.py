@@ -20,6 +20,7 @@ def test_the_documented_viewer_request_becomes_plain_values() -> None:
     assert cloudfront.viewer_request(event) == cloudfront.ViewerRequest(
         method="GET",
         path="/",
+        query="",
         headers={
             "host": "d111111abcdef8.cloudfront.net",
             "user-agent": "curl/7.66.0",
@@ -32,9 +33,16 @@ def test_the_documented_viewer_request_becomes_plain_values() -> None:
 
 def test_the_documented_origin_response_becomes_plain_values() -> None:
     event = documented("origin-response")
-    assert cloudfront.origin_response(event) == cloudfront.OriginResponse(
-        method="GET", path="/", intent=None, status=200, request_id=REQUEST_ID
+    response = cloudfront.origin_response(event)
+    assert response._replace(headers={}) == cloudfront.OriginResponse(
+        method="GET",
+        path="/",
+        query="",
+        headers={},
+        status=200,
+        request_id=REQUEST_ID,
     )
+    assert response.headers["x-forwarded-for"] == "203.0.113.178"
 
 
 def test_what_a_client_forged_is_in_neither_form() -> None:
@@ -54,10 +62,36 @@ def test_everything_else_of_the_request_is_carried_along() -> None:
     assert cloudfront.viewer_request(event).forwarded == request_of(event)
 
 
-def test_repeated_lines_are_joined() -> None:
+def test_of_repeated_lines_the_first_is_shown_to_verify() -> None:
+    event = viewer_request(headers={"x402-payment": "first"})
+    lines = request_of(event)["headers"]["x402-payment"]
+    lines.append({"key": "x402-payment", "value": "second"})
+    assert cloudfront.viewer_request(event).headers["x402-payment"] == "first"
+
+
+def test_a_header_without_lines_is_none() -> None:
+    event = viewer_request(headers={"x402-payment": "proof"})
+    request_of(event)["headers"]["x402-payment"] = []
+    assert not cloudfront.viewer_request(event).has_payment
+
+
+@pytest.mark.parametrize("query", ["", "a=1&b=%20", "?"])
+def test_the_query_is_that_of_the_wire(query: str) -> None:
     event = viewer_request()
-    request_of(event)["headers"]["accept"].append({"key": "Accept", "value": "x/y"})
-    assert cloudfront.viewer_request(event).headers["accept"] == "*/*, x/y"
+    request_of(event)["querystring"] = query
+    assert cloudfront.viewer_request(event).query == query
+    event = origin_response()
+    request_of(event)["querystring"] = query
+    assert cloudfront.origin_response(event).query == query
+
+
+def test_without_a_query_it_is_empty() -> None:
+    event = viewer_request()
+    del request_of(event)["querystring"]
+    assert cloudfront.viewer_request(event).query == ""
+    event = origin_response()
+    del request_of(event)["querystring"]
+    assert cloudfront.origin_response(event).query == ""
 
 
 def test_added_headers_have_cloudfronts_shape_and_replace_their_like() -> None:
@@ -68,22 +102,12 @@ def test_added_headers_have_cloudfronts_shape_and_replace_their_like() -> None:
     assert values(request["headers"])["x-a"] == ["old"]
 
 
-def test_the_intent_comes_from_the_request_the_origin_saw() -> None:
+def test_repeated_lines_of_what_the_origin_saw_are_joined() -> None:
     event = origin_response(headers={"X-Settlement-Intent-Id": "intent-1"})
-    assert cloudfront.origin_response(event).intent == "intent-1"
-
-
-def test_a_repeated_intent_is_none() -> None:
-    event = origin_response(headers={"x-settlement-intent-id": "intent-1"})
     lines = request_of(event)["headers"]["x-settlement-intent-id"]
     lines.append({"key": "x-settlement-intent-id", "value": "intent-2"})
-    assert cloudfront.origin_response(event).intent is None
-
-
-@pytest.mark.parametrize("intent", ["", "a b", "a" * 256])
-def test_a_malformed_intent_is_none(intent: str) -> None:
-    event = origin_response(headers={"x-settlement-intent-id": intent})
-    assert cloudfront.origin_response(event).intent is None
+    headers = cloudfront.origin_response(event).headers
+    assert headers["x-settlement-intent-id"] == "intent-1, intent-2"
 
 
 @pytest.mark.parametrize("status", ["200", 200])

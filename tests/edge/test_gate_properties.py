@@ -5,14 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.gate import (
-    Answer,
-    Forward,
-    Settled,
-    Unsettled,
-    judge,
-    outcome,
-)
+from edge.gate import Answer, Forward, judge
+from edge.settlement import Settled, Unsettled, outcome
 from tests.edge.examples import NOW
 
 JSON = st.recursive(

@@ -72,7 +72,7 @@ def test_a_bug_on_origin_response_fails_open(edge: Handler, capsys: Captured) ->
     event = broken(origin_response("/api/joke"))
     assert edge(event, PLENTY) is response_of(event)
     (line,) = lines(capsys)
-    assert line.pop("error").startswith("AttributeError in _plain")
+    assert line.pop("error").startswith("AttributeError in _joined_lines")
     assert line == {
         "ts": TS,
         "eventType": "settle",

@@ -1,6 +1,12 @@
 import pytest
 
-from edge.intent import CONTRACT_HEADERS, is_intent, without_contract_headers
+from edge.intent import (
+    CONTRACT_HEADERS,
+    carried,
+    contract_headers,
+    is_intent,
+    without_contract_headers,
+)
 
 
 @pytest.mark.parametrize("value", ["a", "!", "~", "a" * 255, "0x12:ab/_-.=", "a,b"])
@@ -45,3 +51,14 @@ def test_the_contract_headers_are_the_documented_ones() -> None:
 def test_a_contract_header_goes_however_it_is_written(name: str) -> None:
     headers = {name: 1, name.upper(): 2, name.title(): 3, "x-other": 4}
     assert without_contract_headers(headers) == {"x-other": 4}
+
+
+def test_what_was_told_the_origin_can_be_read_again() -> None:
+    assert carried(contract_headers("i", "r", "n")) == ("i", "r", "n")
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a, b", "a" * 256, "ä"])
+def test_what_is_not_of_its_form_was_not_told(value: str) -> None:
+    """A repeated line is joined by comma and space, so it is not of the form."""
+    assert carried(contract_headers(value, value, value)) == (None, None, None)
+    assert carried({}) == (None, None, None)

@@ -34,8 +34,8 @@ def test_a_refusal_has_the_shape_of_a_generated_response(
         "status": status,
         "statusDescription": description,
         "headers": {
-            "content-type": [{"key": "content-type", "value": "application/json"}],
-            "cache-control": [{"key": "cache-control", "value": "no-store"}],
+            "content-type": [{"key": "Content-Type", "value": "application/json"}],
+            "cache-control": [{"key": "Cache-Control", "value": "no-store"}],
         },
     }
 

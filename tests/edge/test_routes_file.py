@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.gate import Gated, admit
 from edge.routes import Route
 from edge.routes_file import RoutesFile, RoutesRefused, read_routes
 
@@ -38,9 +39,18 @@ def test_a_path_that_servers_agree_on_is_a_route(tmp_path: Path, path: str) -> N
     assert read(tmp_path, ROUTE.replace("/api/*", path)).routes[0].path == path
 
 
-def test_nested_routes_are_no_contradiction(tmp_path: Path) -> None:
-    nested = ROUTE + ROUTE.replace("/api/*", "/api/v2/*") + ROUTE.replace("/*", "")
-    assert len(read(tmp_path, nested).routes) == 3
+@pytest.mark.parametrize(
+    "second", ["/api/v2/*", "/api", "/api/Joke", "/*", "/apix", "/", "/API-2/*"]
+)
+def test_nested_routes_and_neighbours_are_no_contradiction(
+    tmp_path: Path, second: str
+) -> None:
+    text = ROUTE + ROUTE.replace("/api/*", second)
+    routes = read(tmp_path, text).routes
+    assert [route.path for route in routes] == ["/api/*", second]
+    for route in routes:
+        path = route.path.removesuffix("/*") or "/"
+        assert isinstance(admit("GET", path, routes), Gated)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +67,7 @@ def test_nested_routes_are_no_contradiction(tmp_path: Path) -> None:
         (ROUTE + 'resource = "a"\n', 'did you mean "resource_id"?'),
         ('settle = "always"\n' + ROUTE, 'must be "delivered" or "below-400"'),
         ("settle = true\n" + ROUTE, 'must be "delivered" or "below-400"'),
+        (ROUTE + 'settle = "below-400"\n', "move it above the first [[route]]"),
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path: Path, text: str, hint: str) -> None:
@@ -139,13 +150,26 @@ def test_a_resource_id_that_no_header_carries_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("second", "hint"), [("/api/*", "are the same"), ("/API/*", "differ in case only")]
+    ("second", "hint"),
+    [
+        ("/api/*", "are the same"),
+        ("/API/*", "overlap if case is ignored"),
+        ("/API", "overlap if case is ignored"),
+        ("/Api/joke", "overlap if case is ignored"),
+        ("/API/v2/*", "overlap if case is ignored"),
+    ],
 )
 def test_routes_that_cannot_be_told_apart_are_refused(
     tmp_path: Path, second: str, hint: str
 ) -> None:
     with pytest.raises(RoutesRefused, match=f"routes 1 and 2: .*{hint}"):
         read(tmp_path, ROUTE + ROUTE.replace("/api/*", second))
+
+
+def test_a_byte_order_mark_is_overlooked(tmp_path: Path) -> None:
+    """As an editor on Windows writes it."""
+    (tmp_path / "routes.toml").write_text(ROUTE, encoding="utf-8-sig")
+    assert read_routes(tmp_path / "routes.toml") == read(tmp_path, ROUTE)
 
 
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:

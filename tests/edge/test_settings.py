@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from edge.settings import Endpoint, Settings, SettingsError, endpoint, parse, read
-from tests.edge.examples import JOKE, KEY
+from tests.edge.examples import JOKE, KEY, SECRET, SIGNING
 
 DOCUMENT: dict[str, Any] = {
     "facilitatorUrl": "https://example.org/x402",
@@ -14,6 +14,7 @@ DOCUMENT: dict[str, Any] = {
     "routes": [
         {"path": "/api/joke", "network": "eip155:8453", "resourceId": "joke-endpoint"}
     ],
+    "signing": [{"keyId": "2026-02", "secret": SECRET}],
 }
 ENDPOINT = Endpoint(True, "example.org", "example.org", 443, "/x402")
 
@@ -21,7 +22,7 @@ ENDPOINT = Endpoint(True, "example.org", "example.org", 443, "/x402")
 def test_settings_are_read_from_the_bundle(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text(json.dumps(DOCUMENT))
-    assert read(str(file)) == Settings(ENDPOINT, KEY, (JOKE,), "below-400")
+    assert read(str(file)) == Settings(ENDPOINT, KEY, (JOKE,), "below-400", (SIGNING,))
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
@@ -68,6 +69,15 @@ def test_a_route_that_lacks_something_is_refused(route: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "key", [None, {}, {"keyId": "a"}, {"keyId": 1, "secret": SECRET}, "x"]
+)
+def test_a_signing_key_that_lacks_something_is_refused(key: object) -> None:
+    with pytest.raises(SettingsError, match="a signing key") as refused:
+        parse(DOCUMENT | {"signing": [key]})
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("https://example.org/x402", ENDPOINT),
@@ -94,6 +104,7 @@ def test_a_url_is_taken_apart(url: str, expected: Endpoint) -> None:
         "https://example.org#a",
         "https://example.org:abc",
         "https://example.org:99999",
+        "https://example.org:0",
         "https://[::1",
     ],
 )
@@ -102,6 +113,8 @@ def test_what_is_no_base_url_is_refused(url: str) -> None:
         endpoint(url)
 
 
-def test_settings_do_not_print_the_key() -> None:
-    settings = Settings(ENDPOINT, KEY, (JOKE,), "delivered")
-    assert KEY not in f"{settings} {settings!r}"
+def test_settings_print_no_secret() -> None:
+    settings = Settings(ENDPOINT, KEY, (JOKE,), "delivered", (SIGNING,))
+    for printed in (str(settings), repr(settings), repr(settings.signing)):
+        assert KEY not in printed
+        assert SECRET not in printed

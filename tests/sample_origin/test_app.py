@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from origin_middleware import MemoryStore
+from sample_origin import environment
 from sample_origin.app import create_app
 from sample_origin.ledger import Ledger
 from sample_origin.redis_server import free_port
@@ -87,7 +88,12 @@ async def test_an_outage_is_503_and_the_retry_succeeds(
 
 @contextmanager
 def uvicorn(tmp_path: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    clean = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+    unwanted = ("REDIS_URL", "EDGE_SIGNING_")
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(unwanted)
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "sample_origin.app:app", "--port", "0"],
         env=clean | {"LEDGER": str(tmp_path / "ledger.jsonl")} | environment,
@@ -139,6 +145,16 @@ def test_an_unreachable_redis_url_is_said_at_the_start(tmp_path: Path) -> None:
             "LEDGER=/nonexistent/ledger cannot be written",
         ),
         ("LEDGER", "/", "LEDGER=/ cannot be written"),
+        (
+            "EDGE_SIGNING_SECRET",
+            "a password that is long enough to sign",
+            "EDGE_SIGNING_SECRET and EDGE_SIGNING_KEY_ID: set both, or neither",
+        ),
+        (
+            "EDGE_SIGNING_ACCEPTED_KEY_ID",
+            "2026-01",
+            "EDGE_SIGNING_ACCEPTED_SECRET and EDGE_SIGNING_ACCEPTED_KEY_ID: set both",
+        ),
     ],
 )
 def test_a_variable_that_cannot_work_is_named_in_one_line(
@@ -150,3 +166,28 @@ def test_a_variable_that_cannot_work_is_named_in_one_line(
     assert told.startswith(said)
     assert len(told.splitlines()) == 1
     assert "password" not in told
+
+
+def test_a_signing_secret_that_is_too_short_is_named_and_not_shown(
+    tmp_path: Path,
+) -> None:
+    short = {"EDGE_SIGNING_SECRET": "password", "EDGE_SIGNING_KEY_ID": "demo"}
+    with uvicorn(tmp_path, **short) as process:
+        _, told = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert told.startswith("EDGE_SIGNING_SECRET: make one with `openssl rand -hex 32`")
+    assert "password" not in told
+
+
+def test_every_secret_that_is_set_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("EDGE_SIGNING_SECRET", "EDGE_SIGNING_KEY_ID")
+    accepted = ("EDGE_SIGNING_ACCEPTED_SECRET", "EDGE_SIGNING_ACCEPTED_KEY_ID")
+    for name in (*names, *accepted):
+        monkeypatch.setenv(name, "")
+    assert environment.paid_policy().secrets == {}
+    monkeypatch.setenv(names[0], "n" * 32)
+    monkeypatch.setenv(names[1], "new")
+    monkeypatch.setenv(accepted[0], "o" * 32)
+    monkeypatch.setenv(accepted[1], "old")
+    secrets = {"new": b"n" * 32, "old": b"o" * 32}
+    assert environment.paid_policy().secrets == secrets

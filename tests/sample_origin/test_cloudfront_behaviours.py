@@ -7,14 +7,28 @@ from typing import Any
 import pytest
 
 from sample_origin.cloudfront import (
+    GET_AND_HEAD,
+    GET_HEAD_AND_OPTIONS,
     Behaviour,
     CachePolicy,
     Distribution,
+    ErrorResponse,
     Function,
+    Only,
     Origin,
+    OriginGroup,
+    OriginRequestPolicy,
 )
 from sample_origin.cloudfront.path_pattern import matches, normalise
-from tests.support.lambdas import Event, emulated, log, reflecting
+from tests.support.lambdas import (
+    Counted,
+    Event,
+    emulated,
+    log,
+    pass_through,
+    reflecting,
+)
+from tests.support.running import serving
 
 
 @pytest.mark.parametrize(
@@ -29,7 +43,9 @@ from tests.support.lambdas import Event, emulated, log, reflecting
         (b"/../../api", "/api"),
         (b"/api/..", "/"),
         (b"/api/joke/.", "/api/joke/"),
-        (b"//api", "//api"),
+        (b"//api", "/api"),
+        (b"/a//..//api///", "/api/"),
+        (b"/%2F/api", "/%2F/api"),
         (b"/API", "/API"),
         (b"/api%", "/api%"),
     ],
@@ -93,6 +109,40 @@ def test_either_trigger_works_without_the_other(tmp_path: Path) -> None:
         assert edge.log() == ["origin-response"]
 
 
+def accept(event: Event, context: Any) -> Any:
+    log("invoked")
+    return {"status": "200"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [(GET_AND_HEAD, ["OPTIONS", "POST"]), (GET_HEAD_AND_OPTIONS, ["POST", "DELETE"])],
+)
+def test_a_method_the_behaviour_does_not_allow_is_refused_before_the_function_runs(
+    tmp_path: Path, allowed: frozenset[str], refused: list[str]
+) -> None:
+    behaviour = Behaviour(allowed_methods=allowed)
+    with emulated(tmp_path, accept, Counted(), behaviour) as edge:
+        for method in refused:
+            response = edge.client.request(method, "/")
+            assert response.status_code == 403
+            assert "GET, HEAD" in response.text
+        assert edge.log() == []
+        for method in allowed:
+            assert edge.client.request(method, "/").status_code == 200
+
+
+def test_a_behaviour_may_have_an_origin_of_its_own(tmp_path: Path) -> None:
+    pages, api = Counted(), Counted()
+    with serving(pages) as url:
+        elsewhere = Behaviour("/pages/*", target=Origin(url))
+        with emulated(tmp_path, pass_through, api, elsewhere, Behaviour()) as edge:
+            edge.client.get("/pages/index.html")
+            edge.client.get("/pages/about.html")
+            edge.client.get("/api/joke")
+    assert (pages.count, api.count) == (2, 1)
+
+
 ORIGIN = Origin("http://127.0.0.1:8000")
 FUNCTION = Function(Path("function.zip"))
 
@@ -117,9 +167,25 @@ FUNCTION = Function(Path("function.zip"))
         (lambda: Function(Path("a.zip"), concurrency=0), "concurrency"),
         (lambda: Distribution(ORIGIN, FUNCTION, ()), "default"),
         (lambda: Distribution(ORIGIN, FUNCTION, (Behaviour("/a"),)), "default"),
+        (lambda: Behaviour(allowed_methods=frozenset({"POST"})), "allows GET"),
+        (lambda: OriginRequestPolicy(Only(frozenset({"Origin"}))), "lower case"),
+        (lambda: Origin("http://127.0.0.1", path="v1"), "starts with /"),
+        (lambda: Origin("http://127.0.0.1", path="/v1/"), "does not end"),
+        (lambda: OriginGroup(ORIGIN, ORIGIN, frozenset()), "fails over"),
+        (lambda: OriginGroup(ORIGIN, ORIGIN, frozenset({409})), "fails over"),
+        (lambda: ErrorResponse(402), "no error response"),
+        (lambda: ErrorResponse(503, "/e.html"), "or neither"),
+        (lambda: ErrorResponse(503, None, 200), "or neither"),
+        (lambda: ErrorResponse(503, "e.html", 200), "starts with /"),
+        (lambda: ErrorResponse(503, "/e.html", 201), "does not answer 201"),
+        (lambda: ErrorResponse(503, minimum_ttl=-1), "error caching"),
         (
-            lambda: Distribution(ORIGIN, FUNCTION, error_caching_minimum_ttl=-1),
-            "error caching",
+            lambda: Distribution(
+                ORIGIN,
+                FUNCTION,
+                error_responses=(ErrorResponse(503), ErrorResponse(503)),
+            ),
+            "at most",
         ),
     ],
 )

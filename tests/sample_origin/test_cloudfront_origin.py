@@ -1,4 +1,4 @@
-"""How the origin is asked: attempts, timeouts, and which headers it gets."""
+"""How the origin is asked: attempts, timeouts, and under which path."""
 
 import socket
 import time
@@ -10,9 +10,9 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from sample_origin.cloudfront import Behaviour, Origin, OriginRequestPolicy
+from sample_origin.cloudfront import Origin
 from sample_origin.cloudfront.messages import Request
-from sample_origin.cloudfront.origin import OriginClient
+from sample_origin.cloudfront.origin_client import OriginClient
 from tests.support.lambdas import (
     Event,
     Silent,
@@ -21,6 +21,7 @@ from tests.support.lambdas import (
     pass_through,
     reflecting,
 )
+from tests.support.running import serving
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -120,66 +121,19 @@ def test_a_slow_body_is_not_cut_off_while_it_keeps_coming(tmp_path: Path) -> Non
     assert time.monotonic() - started > 0.4
 
 
-def add_intent(event: Event, context: Any) -> Any:
-    cf = event["Records"][0]["cf"]
-    if "response" in cf:
-        log(" ".join(cf["request"]["headers"]))
-        return cf["response"]
-    cf["request"]["headers"]["x-settlement-intent-id"] = [{"value": "si_1"}]
-    return cf["request"]
-
-
-def test_without_a_policy_the_intent_reaches_neither_origin_nor_origin_response(
+def test_the_origins_own_path_is_put_in_front_and_no_function_sees_it(
     tmp_path: Path,
 ) -> None:
-    behaviour = Behaviour(origin_request_policy=OriginRequestPolicy.NONE)
-    with emulated(tmp_path, add_intent, reflecting, behaviour) as edge:
-        headers = {"Cookie": "a=1", "User-Agent": "curl", "Content-Type": "text/plain"}
-        seen = edge.client.post("/?a=1", headers=headers, content=b"x").json()
-        assert "x-settlement-intent-id" not in edge.log()[0]
-    received = dict(seen["headers"])
-    assert sorted(received) == [
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "user-agent",
-        "via",
-        "x-amz-cf-id",
-        "x-forwarded-for",
-    ]
-    assert received["user-agent"] == "Amazon CloudFront"
-    assert (seen["query"], seen["body"]) == ("", "x")
+    def print_paths(event: Event, context: Any) -> Any:
+        cf = event["Records"][0]["cf"]
+        origin = cf["request"].get("origin", {"custom": {"path": "unknown"}})
+        log(cf["request"]["uri"] + " of " + origin["custom"]["path"])
+        return cf.get("response", cf["request"])
 
-
-@pytest.mark.parametrize(
-    ("policy", "host"),
-    [
-        (OriginRequestPolicy.ALL_VIEWER, "shop.example"),
-        (OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER, "127.0.0.1"),
-        (OriginRequestPolicy.NONE, "127.0.0.1"),
-    ],
-)
-def test_the_policy_decides_which_host_the_origin_sees(
-    tmp_path: Path, policy: OriginRequestPolicy, host: str
-) -> None:
-    behaviour = Behaviour(origin_request_policy=policy)
-    with emulated(tmp_path, add_intent, reflecting, behaviour) as edge:
-        seen = edge.client.get("/", headers={"Host": "shop.example"}).json()
-    assert dict(seen["headers"])["host"].partition(":")[0] == host
-
-
-@pytest.mark.parametrize(
-    "policy",
-    [OriginRequestPolicy.ALL_VIEWER, OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER],
-)
-def test_under_a_policy_for_all_headers_the_intent_arrives(
-    tmp_path: Path, policy: OriginRequestPolicy
-) -> None:
-    behaviour = Behaviour(origin_request_policy=policy)
-    with emulated(tmp_path, add_intent, reflecting, behaviour) as edge:
-        seen = edge.client.get("/?a=1", headers={"Cookie": "a=1"}).json()
-        assert "x-settlement-intent-id" in edge.log()[0]
-    received = dict(seen["headers"])
-    assert (received["x-settlement-intent-id"], received["cookie"]) == ("si_1", "a=1")
-    assert seen["query"] == "a=1"
+    with serving(reflecting) as url:
+        origin = Origin(url, path="/production")
+        with emulated(tmp_path, print_paths, origin) as edge:
+            seen = edge.client.get("/api/joke?a=1").json()
+            printed = edge.log()
+    assert (seen["path"], seen["query"]) == ("/production/api/joke", "a=1")
+    assert printed == ["/api/joke of unknown", "/api/joke of /production"]

@@ -14,8 +14,8 @@ from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
-from origin_middleware.stores.redis.ghosts import Ghost
 from origin_middleware.stores.redis.endpoint import Purpose
+from origin_middleware.stores.redis.ghosts import Ghost
 from origin_middleware.stores.redis.line import Line
 from sample_origin.redis_server import free_port
 from tests.support.servers import RedisServer, running, valkey
@@ -132,9 +132,9 @@ async def test_a_lost_subscription_is_opened_again(
 async def test_a_claim_that_arrives_too_late_is_not_applied(
     store: RedisStore, client: Redis, key: Key
 ) -> None:
-    arguments = [codec.in_progress(a_claim()), 1000, await clock(client) - 1]
+    late = await clock(client) - 1
     with pytest.raises(ResponseError, match="LATE"):
-        await client.eval(scripts.CLAIM.source, 1, store._name(key), *arguments)
+        await eval_claim(client, store._name(key), a_claim(), late)
     assert not await client.exists(store._name(key))
 
 
@@ -263,6 +263,11 @@ async def test_a_wait_survives_a_store_that_is_away(
     await store.complete(key, a_claim(), Completed(b"done"))
     assert isinstance(await wait, Finished)
     await store.aclose()
+
+
+async def eval_claim(client: Redis, name: bytes, claim: Claim, until: int) -> None:
+    record = codec.in_progress(claim)
+    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, until)
 
 
 async def clock(client: Redis) -> int:

@@ -89,13 +89,14 @@ async def test_an_attempt_that_comes_after_the_release_is_withdrawn(
     store: RedisStore, proxy: Proxy, client: Redis, key: Key
 ) -> None:
     """The first attempt is under way while the second one wins and is released."""
-    spoiled = proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY, times=1)
+    proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY, times=1)
     claim = a_claim("owner")
     assert await store.claim(key, claim) == Claimed()
     ghost = store._claims._in_doubt[claim.owner]
     assert await store.release(key, claim)
-    late = [codec.in_progress(claim), 1000_000, ghost.not_after]
-    await client.eval(scripts.CLAIM.source, 1, store._name(key), *late)
+    record, not_after = codec.in_progress(claim), ghost.not_after
+    name = store._name(key)
+    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, not_after)
     assert await client.exists(store._name(key))
     await withdrawn(store)
     assert not await client.exists(store._name(key))
@@ -104,7 +105,7 @@ async def test_an_attempt_that_comes_after_the_release_is_withdrawn(
 async def test_closing_the_store_withdraws_what_is_in_doubt(
     store: RedisStore, proxy: Proxy, client: Redis, key: Key
 ) -> None:
-    spoiled = proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY)
+    proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY)
     with pytest.raises(StoreUnavailable):
         await store.claim(key, a_claim("ghost"))
     proxy.spoil_nothing()

@@ -2,14 +2,14 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from sample_origin.redis_server import RedisServer, embedded
 
-__all__ = ["RedisServer", "redis_6_2", "redis_7", "running", "valkey"]
+__all__ = ["SERVERS", "RedisServer", "redis_6_2", "redis_7", "running", "valkey"]
 
 
 def valkey() -> Path:
@@ -28,6 +28,13 @@ def redis_6_2() -> Path | None:
 def redis_7() -> Path | None:
     found = shutil.which("redis-server")
     return Path(found) if found else None
+
+
+SERVERS: dict[str, Callable[[], Path | None]] = {
+    "valkey-9": valkey,
+    "redis-7": redis_7,
+    "redis-6.2": redis_6_2,
+}
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from .endpoint import Endpoint, Greet, Reach
 from .line import Line
 from .pooled_line import PooledLine
 
-
 _OPEN_SOCKETS = (Connection._connect, UnixConnection._connect)  # noqa: SLF001 - as below
 
 

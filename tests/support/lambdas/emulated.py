@@ -44,21 +44,24 @@ class Emulated:
 def emulated(
     folder: Path,
     handler: Handler | str | Path,
-    origin: ASGIApp | str,
+    origin: ASGIApp | str | cloudfront.Origin | cloudfront.OriginGroup,
     *behaviours: cloudfront.Behaviour,
+    error_responses: tuple[cloudfront.ErrorResponse, ...] = (),
     response_timeout: float = 5.0,
     lambda_timeout: float = 5.0,
+    lambda_handler: str = "handler.handler",
     concurrency: int = 8,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Emulated]:
     """The emulator, an origin behind it, and a client in front.
 
     `handler` is a function, a module's text or a bundle that is there already; `origin`
-    is an app to serve, or the URL of something that is served already.
+    is an app to serve, or the URL or the settings of what is served already.
     """
     log_file = folder / "function.log"
     function = cloudfront.Function(
         handler if isinstance(handler, Path) else bundle(folder, handler),
+        handler=lambda_handler,
         timeout=lambda_timeout,
         concurrency=concurrency,
         log_file=log_file,
@@ -72,12 +75,12 @@ def emulated(
             stack.callback(server.stop)
             return server.url
 
-        if not isinstance(origin, str):
+        if not isinstance(origin, str | cloudfront.Origin | cloudfront.OriginGroup):
             origin = started(running.plain_config(origin))
+        if isinstance(origin, str):
+            origin = cloudfront.Origin(origin, response_timeout=response_timeout)
         distribution = cloudfront.Distribution(
-            cloudfront.Origin(origin, response_timeout=response_timeout),
-            function,
-            behaviours or (cloudfront.Behaviour(),),
+            origin, function, behaviours or (cloudfront.Behaviour(),), error_responses
         )
         app = cloudfront.CloudFront(distribution, clock=clock)
         url = started(cloudfront.server_config(app))

@@ -6,9 +6,9 @@ The real CloudFront has begun to send by then: its viewer gets a truncated respo
 
 import httpx
 
-from .distribution import Origin
 from .errors import OriginError, OriginTimeoutError
 from .messages import Request, Response
+from .origins import Origin
 
 # Only these are asked again after a timeout (AWS "Origin response timeout").
 REPEATED = frozenset({"GET", "HEAD"})
@@ -67,7 +67,10 @@ class OriginClient:
             headers=list(request.headers),
             content=request.body or None,
             # A URL would normalise the path; the target goes out byte for byte.
-            extensions={"target": request.target, "timeout": self._timeouts},
+            extensions={
+                "target": self._origin.path.encode() + request.target,
+                "timeout": self._timeouts,
+            },
         )
 
 

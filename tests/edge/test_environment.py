@@ -1,0 +1,91 @@
+"""What a build reads from its environment, and what it says about it."""
+
+import pytest
+
+from edge.environment import Secrets, read_environment, warnings
+from edge.refused import BuildRefused
+from tests.edge.commands import ACCEPTED, ENVIRONMENT, KEY, SIGNING, URL
+from tests.edge.examples import SIGNING as SIGNING_KEY
+
+SECRET, KEY_ID = SIGNING
+ACCEPTED_SECRET, ACCEPTED_KEY_ID = ACCEPTED
+
+
+def refusal(**environment: str) -> str:
+    with pytest.raises(BuildRefused) as refused:
+        read_environment(ENVIRONMENT | environment)
+    return str(refused.value)
+
+
+def test_everything_that_is_set_is_read() -> None:
+    assert read_environment(ENVIRONMENT) == Secrets(URL, KEY, (SIGNING_KEY,))
+    signing, accepted = read_environment(ENVIRONMENT | ACCEPTED).signing
+    assert (signing.id, accepted.id) == ("2026-02", "2026-01")
+    assert accepted.secret == ACCEPTED[ACCEPTED_SECRET].encode()
+
+
+def test_signing_is_optional() -> None:
+    empty = dict.fromkeys((*SIGNING, *ACCEPTED), "")
+    assert read_environment(ENVIRONMENT | empty) == Secrets(URL, KEY)
+
+
+def test_half_a_pair_is_refused() -> None:
+    assert refusal(**{SECRET: ""}).startswith(f"{KEY_ID} is set, and {SECRET} is not")
+    assert refusal(**{KEY_ID: ""}).startswith(f"{SECRET} is set, and {KEY_ID} is not")
+    accepted = {ACCEPTED_SECRET: ACCEPTED[ACCEPTED_SECRET]}
+    assert f"{ACCEPTED_KEY_ID} is not" in refusal(**accepted)
+
+
+def test_a_gate_that_only_accepts_is_refused() -> None:
+    said = refusal(**dict.fromkeys(SIGNING, ""), **ACCEPTED)
+    assert said.endswith("Set the one that signs.")
+
+
+def test_two_secrets_of_one_name_are_refused() -> None:
+    said = refusal(**ACCEPTED | {ACCEPTED_KEY_ID: "2026-02"})
+    assert said.endswith("A new secret needs a new name.")
+
+
+@pytest.mark.parametrize("key_id", ["a b", "ä", "a;b", "a,b", 'a"b', "a\n", "a" * 65])
+def test_a_key_id_that_no_signature_can_name_is_refused(key_id: str) -> None:
+    assert refusal(**{KEY_ID: key_id}).startswith(f"{KEY_ID} must be 1 to 64 letters")
+
+
+@pytest.mark.parametrize(
+    ("secret", "fault"),
+    [
+        ("SHORTSECRET-0123456789-abcdefgh", "has 31 characters and needs 32"),
+        ("SPACESECRET-0123456789-abcdefghij ", "has white space around it"),
+        ("\nLINESECRET-0123456789-abcdefghij", "has white space around it"),
+        ("LATINSECRET-0123456789-abcdefghijä", "not printable ASCII"),
+        ("CONTROLSECRET-0123456789-abcde\x7fj", "not printable ASCII"),
+        ("S" * 64, "the same again and again"),
+        ("SECR" * 16, "the same again and again"),
+    ],
+)
+@pytest.mark.parametrize("variable", [SECRET, ACCEPTED_SECRET])
+def test_a_weak_secret_is_refused_and_not_shown(
+    variable: str, secret: str, fault: str
+) -> None:
+    said = refusal(**ACCEPTED | {variable: secret})
+    assert said.startswith(f"{variable} ")
+    assert fault in said
+    assert said.endswith("Make one with `openssl rand -hex 32`.")
+    assert secret.strip() not in said
+
+
+def test_what_openssl_makes_is_taken() -> None:
+    secret = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    (key,) = read_environment(ENVIRONMENT | {SECRET: secret}).signing
+    assert key.secret == secret.encode()
+
+
+def test_there_is_nothing_to_say_about_what_is_as_it_should_be() -> None:
+    assert list(warnings(read_environment(ENVIRONMENT))) == []
+
+
+def test_secrets_print_no_secret() -> None:
+    secrets = read_environment(ENVIRONMENT)
+    printed = f"{secrets} {secrets!r} {secrets.signing}"
+    assert KEY not in printed
+    assert "SIGNINGSECRET" not in printed

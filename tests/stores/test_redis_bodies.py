@@ -1,0 +1,113 @@
+"""Large responses, which have a key of their own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from origin_middleware import RecordDamaged
+from origin_middleware.record import (
+    Completed,
+    Evidence,
+    Finished,
+    Held,
+    Preceded,
+    Recorded,
+)
+from origin_middleware.stores.redis import RedisStore
+from origin_middleware.stores.redis.bodies import LARGE
+from tests.support.servers import RedisServer
+from tests.support.stores import a_claim, a_key
+
+BODY = b"0123456789" * (LARGE // 5)
+
+
+@pytest.fixture
+async def client(valkey_server: RedisServer) -> AsyncIterator[Redis]:
+    async with Redis.from_url(valkey_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def store(valkey_server: RedisServer) -> AsyncIterator[RedisStore]:
+    store = RedisStore.from_url(valkey_server.url)
+    yield store
+    await store.aclose()
+
+
+async def names(store: RedisStore, client: Redis, key: str) -> list[bytes]:
+    pattern = store._name(key).decode() + "*"  # type: ignore[arg-type] # a Key
+    return sorted([name async for name in client.scan_iter(pattern)], key=len)
+
+
+async def test_a_large_response_comes_back_as_it_was(store: RedisStore) -> None:
+    key = a_key()
+    await store.claim(key, a_claim())
+    told = await store.complete(key, a_claim(), Completed(BODY))
+    assert told == Recorded(Evidence.OWNED)
+    seen = await store.claim(key, a_claim("b"))
+    assert seen == Finished(a_claim().fingerprint, Completed(BODY))
+
+
+async def test_a_waiter_is_given_a_large_response(store: RedisStore) -> None:
+    key = a_key()
+    await store.claim(key, a_claim())
+    held = await store.claim(key, a_claim("b"))
+    assert isinstance(held, Held)
+    await store.complete(key, a_claim(), Completed(BODY))
+    seen = await store.wait(key, held, 5)
+    assert seen == Finished(a_claim().fingerprint, Completed(BODY))
+
+
+async def test_record_and_body_expire_together(
+    store: RedisStore, client: Redis
+) -> None:
+    key = a_key()
+    await store.complete(key, a_claim(retention=100), Completed(BODY))
+    left = [await client.pttl(name) for name in await names(store, client, key)]
+    assert len(left) == 2
+    assert all(99_000 < milliseconds <= 100_000 for milliseconds in left)
+
+
+async def test_a_small_response_has_no_key_of_its_own(
+    store: RedisStore, client: Redis
+) -> None:
+    key = a_key()
+    await store.complete(key, a_claim(), Completed(BODY[:LARGE]))
+    assert len(await names(store, client, key)) == 1
+
+
+async def test_a_completion_that_came_second_leaves_no_body(
+    store: RedisStore, client: Redis
+) -> None:
+    key = a_key()
+    await store.complete(key, a_claim("a"), Completed(BODY))
+    told = await store.complete(key, a_claim("b"), Completed(BODY[::-1]))
+    assert told == Preceded(Finished(a_claim("a").fingerprint, Completed(BODY)))
+    assert len(await names(store, client, key)) == 2
+
+
+async def test_a_record_whose_body_is_gone_is_refused_and_kept(
+    store: RedisStore, client: Redis
+) -> None:
+    key = a_key()
+    await store.complete(key, a_claim(), Completed(BODY))
+    record, body = await names(store, client, key)
+    await client.delete(body)
+    with pytest.raises(RecordDamaged, match="gone"):
+        await store.claim(key, a_claim("b"))
+    assert await client.exists(record)
+
+
+async def test_a_large_response_does_not_pass_through_a_script(
+    store: RedisStore, client: Redis
+) -> None:
+    key = a_key()
+    await client.config_resetstat()
+    await store.claim(key, a_claim())
+    await store.complete(key, a_claim(), Completed(BODY))
+    await store.claim(key, a_claim("b"))
+    stats = await client.info("commandstats")
+    assert stats["cmdstat_set"]["calls"] == 3  # the claim, the body, the record
+    record = (await names(store, client, key))[0]
+    assert await client.strlen(record) < 100

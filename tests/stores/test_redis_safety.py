@@ -1,0 +1,265 @@
+"""A server that may lose records, or may have lost some, is not trusted with claims."""
+
+import logging
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from origin_middleware import IdempotencyMiddleware, StoreUnavailable, StoreUnsafe
+from origin_middleware.asgi import Message, Receive, Scope, Send
+from origin_middleware.record import Claimed, Completed, Finished
+from origin_middleware.stores.redis import RedisStore
+from origin_middleware.stores.redis.endpoint import Endpoint
+from origin_middleware.stores.redis.line import Command, Line
+from origin_middleware.stores.redis.refused import Refused
+from origin_middleware.stores.redis.safety import Safety
+from tests.support.servers import RedisServer, running, valkey
+from tests.support.stores import a_claim, a_key
+
+
+@pytest.fixture
+def own_server() -> Iterator[RedisServer]:
+    with running(valkey()) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(own_server: RedisServer) -> AsyncIterator[Redis]:
+    async with Redis.from_url(own_server.url) as client:
+        yield client
+
+
+async def test_a_server_that_evicts_is_refused_with_the_reason(
+    own_server: RedisServer, client: Redis
+) -> None:
+    await client.config_set("maxmemory-policy", "allkeys-lru")
+    store = RedisStore.from_url(own_server.url)
+    with pytest.raises(StoreUnsafe, match=r"allkeys-lru.*noeviction.*on_eviction"):
+        await store.check()
+    with pytest.raises(StoreUnsafe):
+        await store.claim(a_key(), a_claim())
+    assert await client.dbsize() == 0
+    await client.config_set("maxmemory-policy", "noeviction")
+    assert await store.claim(a_key(), a_claim()) == Claimed()
+    await store.aclose()
+
+
+async def test_a_server_that_evicts_can_be_taken_with_a_warning(
+    own_server: RedisServer, client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.config_set("maxmemory-policy", "volatile-lru")
+    store = RedisStore.from_url(own_server.url, on_eviction="warn")
+    for _ in range(2):
+        assert await store.claim(a_key(), a_claim()) == Claimed()
+        await store.aclose()
+    assert sum("volatile-lru" in line for line in caplog.messages) == 1
+
+
+async def test_a_server_without_persistence_is_warned_about_once(
+    own_server: RedisServer, client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.config_set("appendonly", "no")
+    store = RedisStore.from_url(own_server.url)
+    for _ in range(2):
+        await store.check()
+        await store.aclose()
+    assert sum("in memory only" in line for line in caplog.messages) == 1
+
+
+async def test_an_app_does_not_start_on_a_server_that_evicts(
+    own_server: RedisServer, client: Redis
+) -> None:
+    await client.config_set("maxmemory-policy", "allkeys-lru")
+    store = RedisStore.from_url(own_server.url)
+    said = await startup(store)
+    assert [message["type"] for message in said] == ["lifespan.startup.failed"]
+    assert "noeviction" in said[0]["message"]
+    await store.aclose()
+
+
+async def test_an_app_starts_while_its_server_is_away(
+    own_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_server.stop()
+    store = RedisStore.from_url(own_server.url, budget=0.2)
+    said = await startup(store)
+    assert [message["type"] for message in said] == ["lifespan.startup.complete"]
+    assert any("until the store is back" in line for line in caplog.messages)
+    await store.aclose()
+
+
+async def startup(store: RedisStore) -> list[Message]:
+    said: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    guarded = IdempotencyMiddleware(app, store=store)
+    with suppress(StoreUnsafe):
+        await guarded({"type": "lifespan"}, receive, send)
+    return said
+
+
+async def test_a_server_that_came_back_empty_gets_no_new_claims(
+    own_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = RedisStore.from_url(own_server.url)
+    await store.claim(a_key(), a_claim())
+    lose_everything(own_server)
+    with pytest.raises(StoreUnavailable, match="may have lost records"):
+        await store.claim(a_key(), a_claim())
+    assert any("refused for 120 s" in line for line in caplog.messages)
+    await store.aclose()
+
+
+async def test_after_the_quarantine_claims_are_made_again(
+    own_server: RedisServer,
+) -> None:
+    store = RedisStore.from_url(own_server.url, quarantine=0.3, budget=1.0)
+    await store.check()
+    lose_everything(own_server)
+    key = a_key()
+    while True:
+        try:
+            assert await store.claim(key, a_claim()) == Claimed()
+        except StoreUnavailable:
+            continue
+        break
+    await store.aclose()
+
+
+async def test_without_a_quarantine_nothing_is_refused(own_server: RedisServer) -> None:
+    store = RedisStore.from_url(own_server.url, quarantine=0)
+    await store.check()
+    lose_everything(own_server)
+    assert await store.claim(a_key(), a_claim()) == Claimed()
+    await store.aclose()
+
+
+async def test_what_is_there_is_replayed_during_a_quarantine(
+    own_server: RedisServer,
+) -> None:
+    store = RedisStore.from_url(own_server.url)
+    key = a_key()
+    await store.claim(key, a_claim())
+    lose_everything(own_server)
+    # The attempt that was running ends: its completion is evidence, and is taken.
+    await store.complete(key, a_claim(), Completed(b"done"))
+    seen = await store.claim(key, a_claim("b"))
+    assert isinstance(seen, Finished)
+    assert seen.outcome == Completed(b"done")
+    await store.aclose()
+
+
+def lose_everything(server: RedisServer) -> None:
+    server.kill()
+    shutil.rmtree(server._directory / "appendonlydir")
+    server.start()
+
+
+class Talking:
+    """A line to a server that says what it is given to say."""
+
+    closed = False
+    in_order = True
+
+    def __init__(self, info: Mapping[str, str] | Exception) -> None:
+        self._info = info
+        self.offset = 0
+        self.quarantine = 0.0
+
+    def send(self, command: Command, until: float) -> Awaitable[Any]:
+        return self._answer(command)
+
+    def close(self, reason: str) -> None:
+        raise AssertionError
+
+    async def _answer(self, command: Command) -> Any:
+        if command == ("TIME",):
+            return [b"1700000000", b"0"]
+        if isinstance(self._info, Exception):
+            raise self._info
+        return "".join(f"{n}:{v}\r\n" for n, v in self._info.items()).encode()
+
+
+BEFORE = {
+    "run_id": "one",
+    "master_replid": "history",
+    "master_replid2": "0" * 40,
+    "maxmemory_policy": "noeviction",
+    "aof_enabled": "1",
+    "db0": "keys=1",
+}
+RESTARTED = {**BEFORE, "run_id": "two", "master_replid": "another"}
+EMPTY = {name: value for name, value in RESTARTED.items() if name != "db0"}
+PROMOTED = {**RESTARTED, "master_replid2": "history"}
+
+
+@pytest.mark.parametrize(
+    ("after", "replicated", "trusted"),
+    [
+        (BEFORE, False, True),
+        (RESTARTED, False, True),
+        (EMPTY, False, False),
+        ({**RESTARTED, "aof_enabled": "0"}, False, False),
+        (PROMOTED, False, False),
+        (PROMOTED, True, True),
+        (EMPTY, True, False),
+    ],
+)
+async def test_what_may_be_lost_decides(
+    after: Mapping[str, str], replicated: bool, trusted: bool
+) -> None:
+    safety = Safety("refuse", 60.0, replicated=replicated)
+    endpoint = an_endpoint(safety)
+    await safety.greet(endpoint, Talking(BEFORE))
+    line = Talking(after)
+    await safety.greet(endpoint, line)
+    assert (line.quarantine == 0.0) == trusted
+
+
+async def test_a_cluster_node_that_was_promoted_is_known_by_its_history() -> None:
+    """It is another address, which was never asked before."""
+    safety = Safety("refuse", 60.0, replicated=False)
+    await safety.greet(an_endpoint(safety), Talking(BEFORE))
+    line = Talking(PROMOTED)
+    await safety.greet(an_endpoint(safety), line)
+    assert line.quarantine > 0
+
+
+async def test_a_quarantine_lasts_over_reconnections() -> None:
+    safety = Safety("refuse", 60.0, replicated=False)
+    endpoint = an_endpoint(safety)
+    for info in (BEFORE, EMPTY):
+        await safety.greet(endpoint, Talking(info))
+    again = Talking({**EMPTY, "db0": "keys=1"})
+    await safety.greet(endpoint, again)
+    assert again.quarantine > 0
+
+
+async def test_a_server_that_does_not_tell_is_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    safety = Safety("refuse", 60.0, replicated=False)
+    silent = Talking(Refused("NOPERM this user has no permissions to run 'info'"))
+    with caplog.at_level(logging.WARNING):
+        await safety.greet(an_endpoint(safety), silent)
+    assert any("cannot tell" in line and "NOPERM" in line for line in caplog.messages)
+
+
+def an_endpoint(safety: Safety) -> Endpoint:
+    async def reach() -> Line:
+        raise ConnectionError
+
+    return Endpoint(reach, safety.greet)
