@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .refused import BuildRefused
 from .settings import SettingsError, endpoint
 from .signature import SigningKey
-from .signing_keys import NO_SIGNING, read_signing_keys
+from .signing_keys import NO_SIGNING, is_guessable, read_signing_keys
 
 URL_VARIABLE = "NEXFLOW_FACILITATOR_URL"
 KEY_VARIABLE = "NEXFLOW_API_KEY"
@@ -62,6 +62,11 @@ def warnings(secrets: Secrets) -> Iterator[str]:
         yield f"{URL_VARIABLE} is this machine: nobody can reach it from the edge."
     if not secrets.signing:
         yield NO_SIGNING
+    for key in filter(is_guessable, secrets.signing):
+        yield (
+            f"the secret {key.id} says the same again and again, so it can be guessed."
+            " Make one with `openssl rand -hex 32`."
+        )
 
 
 def _check_url(url: str) -> None:

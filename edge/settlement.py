@@ -58,13 +58,14 @@ def conclude(
 ) -> NotOurs | Skip | Settle:
     """What the origin's response is worth.
 
-    A missing intent is said, not passed over: without an origin request policy
-    that forwards the headers, nothing would ever be settled."""
+    Where the gate signs, a missing intent is said: without an origin request policy
+    that forwards the headers, nothing would ever be settled. A gate that does not sign
+    cannot tell, because its own requests look like anybody's."""
     if not isinstance(admission, Gated):
         return NotOurs()
     intent, status = delivery.intent, delivery.status
     if intent is None:
-        return Skip(None, status, "no settlement intent in the forwarded request")
+        return _without_intent(delivery)
     if status is None:
         return Skip(intent, None, "origin returned an unreadable status")
     if not settles(rule, delivery.method, status):
@@ -76,6 +77,13 @@ def conclude(
     resource_id = delivery.resource_id or admission.route.resource_id
     network = delivery.network or admission.route.network
     return Settle(intent, resource_id, network, status)
+
+
+def _without_intent(delivery: Delivery) -> NotOurs | Skip:
+    if delivery.distrust is None:
+        return NotOurs()
+    reason = "no settlement intent in the forwarded request"
+    return Skip(None, delivery.status, reason)
 
 
 def outcome(answer: Answer | NoAnswer) -> Settled | Unsettled:

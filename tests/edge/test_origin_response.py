@@ -6,7 +6,7 @@ import pytest
 
 from edge.facilitator import Facilitator
 from edge.handler import Edge
-from tests.edge.examples import PLENTY, Lambda, settings_for
+from tests.edge.examples import PLENTY, SIGNING, Lambda, settings_for
 from tests.edge.triggers import (
     BROKEN,
     FORWARDED,
@@ -109,11 +109,14 @@ def test_below_400_is_the_sellers_choice(scripted: ScriptedFacilitator) -> None:
     assert scripted.asked[0].body["originStatus"] == 307
 
 
-def test_a_gated_response_without_an_intent_is_said(
-    edge: Handler, scripted: ScriptedFacilitator, capsys: Captured
+def test_a_gated_response_without_an_intent_is_said_by_a_gate_that_signs(
+    scripted: ScriptedFacilitator, capsys: Captured
 ) -> None:
+    settings = settings_for(scripted.url, signing=(SIGNING,))
+    facilitator = Facilitator(settings)
     event = origin_response("/api/joke", "200")
-    assert edge(event, PLENTY) == response_of(event)
+    assert Edge(settings, facilitator)(event, PLENTY) == response_of(event)
+    facilitator.close()
     assert scripted.asked == []
     (line,) = lines(capsys)
     assert line["eventType"] == "settle_skipped"

@@ -108,10 +108,12 @@ def test_what_is_not_gated_is_not_settled(admission: Free | Ambiguous) -> None:
     assert isinstance(concluded(admission), NotOurs)
 
 
-def test_a_missing_intent_is_said() -> None:
+def test_a_missing_intent_is_said_by_a_gate_that_signs() -> None:
     """As it is when no origin request policy forwards the headers."""
     skipped = Skip(None, 200, "no settlement intent in the forwarded request")
-    assert exactly(concluded(intent=None)) == exactly(skipped)
+    missing = concluded(intent=None, distrust="the signature is missing")
+    assert exactly(missing) == exactly(skipped)
+    assert isinstance(concluded(intent=None), NotOurs)
 
 
 def test_an_intent_of_somebody_elses_is_not_settled() -> None:

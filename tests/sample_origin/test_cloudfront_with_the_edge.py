@@ -92,8 +92,9 @@ def test_a_paid_request_is_verified_delivered_and_settled(
 
 @pytest.mark.parametrize("policy", [NO_ORIGIN_REQUEST_POLICY, CORS_CUSTOM_ORIGIN])
 def test_without_a_policy_that_forwards_the_intent_nothing_is_ever_settled(
-    tmp_path: Path, facilitator: str, lambda_edge: Path, policy: OriginRequestPolicy
+    tmp_path: Path, facilitator: str, policy: OriginRequestPolicy
 ) -> None:
+    lambda_edge = built(facilitator, tmp_path, SIGNING)
     behaviour = Behaviour(origin_request_policy=policy)
     with emulated(tmp_path, lambda_edge, Counted(), behaviour) as edge:
         paid = edge.client.get("/api/joke", headers=PAID)
