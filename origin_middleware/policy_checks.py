@@ -23,8 +23,8 @@ _LONGEST_RETENTION = 315_360_000.0
 
 INTENT_HEADER = "x-settlement-intent-id"
 
-# Every retry reads it whole from the store, and keeps others waiting meanwhile.
-_LARGEST_RESPONSE = 16_777_216
+# Every retry reads it whole from the store, and a process holds it in memory.
+_LARGEST_RESPONSE = 67_108_864
 
 # As long as the digest (RFC 2104, section 3).
 _SHORTEST_SECRET = 32

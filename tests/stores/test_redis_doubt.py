@@ -11,6 +11,7 @@ from origin_middleware.key import Key
 from origin_middleware.record import Claimed, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
+from origin_middleware.stores.redis.scripts import Script
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
 from tests.support.stores import a_claim, a_key
@@ -113,11 +114,33 @@ async def test_closing_the_store_withdraws_what_is_in_doubt(
     assert not await client.exists(store._name(key))
 
 
-async def test_a_burst_waits_for_a_connection_and_not_in_vain(
-    valkey_server: RedisServer,
+@pytest.mark.parametrize("script", [scripts.CLAIM, scripts.TAKE_OVER])
+async def test_a_claim_that_is_cancelled_is_withdrawn(
+    store: RedisStore, proxy: Proxy, client: Redis, key: Key, script: Script
 ) -> None:
+    """Whenever that happens: its reply is held back, and comes after all."""
+    make = store.claim if script is scripts.CLAIM else store.take_over
+    held_back = proxy.spoil(script.sha, Fault.DELAY_REPLY, times=1)
+    claiming = asyncio.create_task(make(key, a_claim()))
+    while not await client.exists(store._name(key)):
+        pass  # until the server has acted
+    claiming.cancel()
+    held_back.delayed.set()
+    with pytest.raises(asyncio.CancelledError):
+        await claiming
+    await withdrawn(store)
+    seen = await store.claim(key, a_claim("b"))
+    abandoned = isinstance(seen, Held) and seen.abandoned
+    assert abandoned if script is scripts.TAKE_OVER else seen == Claimed()
+
+
+async def test_two_thousand_claims_at_once_share_one_connection(
+    valkey_server: RedisServer, client: Redis
+) -> None:
+    before = len(await client.client_list())
     store = RedisStore.from_url(valkey_server.url, budget=10.0)
     claims = [store.claim(a_key(), a_claim(f"owner-{n}")) for n in range(2_000)]
     assert await asyncio.gather(*claims) == [Claimed()] * 2_000
     assert not store._claims._ghosts._ghosts
+    assert len(await client.client_list()) == before + 1
     await store.aclose()
