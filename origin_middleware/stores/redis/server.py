@@ -66,7 +66,7 @@ class Server:
                 failure = lost
             if now() + pause >= until:
                 raise StoreUnavailable(f"Redis did not answer: {failure}") from failure
-            asking = await self._adapt(name, purpose, failure)
+            asking = await self._adapt(name, purpose, failure, until)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -80,9 +80,14 @@ class Server:
         )
 
     async def reach(self) -> None:
-        """Raises StoreUnavailable where no server can be reached."""
+        """Every server that holds records. Raises StoreUnavailable."""
         until = self.deadline()
         await self.run(b"", lambda line: line.send(("PING",), until), until)
+        for endpoint in self._topology.endpoints():
+            try:
+                await endpoint.open(Purpose.MAIN, until)
+            except (OSError, Refused) as failure:
+                raise StoreUnavailable(f"Redis did not answer: {failure}") from failure
 
     async def aclose(self) -> None:
         await self._topology.aclose()
@@ -99,7 +104,7 @@ class Server:
             return _Asking(await endpoint.open(purpose, until))
         endpoint = self._topology.endpoint(name)
         if endpoint is None:
-            await self._topology.learn()
+            await self._learn(until)
             endpoint = self._topology.endpoint(name)
         if endpoint is None:
             raise ConnectionError("no node of the cluster holds the slot")
@@ -107,7 +112,9 @@ class Server:
             await endpoint.open(Purpose.MAIN, until)
         return await endpoint.open(purpose, until)
 
-    async def _adapt(self, name: bytes, purpose: Purpose, failure: Exception) -> str:
+    async def _adapt(
+        self, name: bytes, purpose: Purpose, failure: Exception, until: float
+    ) -> str:
         """Whom to ask instead, for once; the ordinary one next time where it is ''."""
         code = failure.code if isinstance(failure, Refused) else ""
         if code == "ASK":
@@ -119,8 +126,12 @@ class Server:
                 line.close(f"the server answered {code}")
         if not isinstance(failure, Refused) or code in ("MOVED", "READONLY"):
             with suppress(OSError):  # the next attempt may find more
-                await self._topology.learn()
+                await self._learn(until)
         return ""
+
+    async def _learn(self, until: float) -> None:
+        async with asyncio.timeout_at(until):
+            await self._topology.learn()
 
 
 class _Asking:

@@ -26,6 +26,9 @@ class Topology(Protocol):
     def at(self, address: str) -> Endpoint | None:
         """A server that another one named, as host:port."""
 
+    def endpoints(self) -> list[Endpoint]:
+        """Every server that holds records."""
+
     async def learn(self) -> None:
         """Find out anew who holds what. Raises OSError."""
 
@@ -55,6 +58,9 @@ class Single:
     def at(self, _: str) -> None:
         return None
 
+    def endpoints(self) -> list[Endpoint]:
+        return [self._endpoint]
+
     async def learn(self) -> None:
         """There is nothing to learn."""
 
@@ -81,6 +87,9 @@ class Cluster:
     def at(self, address: str) -> Endpoint | None:
         node = self._client.get_node(node_name=address)
         return None if node is None else self._of(node)
+
+    def endpoints(self) -> list[Endpoint]:
+        return [self._of(node) for node in self._client.get_primaries()]
 
     async def learn(self) -> None:
         try:
