@@ -35,6 +35,9 @@ class Endpoint:
 
     async def open(self, purpose: Purpose, until: float) -> Line:
         """Raises OSError where there is no connection by `until`, and Refused."""
+        line = self.line(purpose)
+        if line is not None:
+            return line
         task = self._opening.get(purpose)
         if task is None or task.done():
             task = asyncio.get_running_loop().create_task(self._opened(purpose))

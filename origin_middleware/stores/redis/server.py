@@ -108,8 +108,7 @@ class Server:
             endpoint = self._topology.endpoint(name)
         if endpoint is None:
             raise ConnectionError("no node of the cluster holds the slot")
-        if purpose is not Purpose.MAIN and endpoint.line(Purpose.MAIN) is None:
-            await endpoint.open(Purpose.MAIN, until)
+        await endpoint.open(Purpose.MAIN, until)  # which learns what the others rely on
         return await endpoint.open(purpose, until)
 
     async def _adapt(
