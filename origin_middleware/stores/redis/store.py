@@ -1,14 +1,11 @@
 """RedisStore: the promises of `Store`, kept by the scripts in lua/."""
 
 import hashlib
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from ...errors import ConfigurationError
 from ...key import Key
 from ...record import (
     Absent,
@@ -36,7 +33,19 @@ from .replies import finished, stored
 from .safety import OnEviction, Safety
 from .scripts import Script
 from .server import Server, silence
+from .urls import client_for
 from .wakeups import WakeUps
+
+
+class Options(TypedDict, total=False):
+    """Of a `RedisStore`."""
+
+    namespace: str
+    budget: float
+    on_eviction: OnEviction
+    quarantine: float
+    replicas: int
+    replicas_timeout: float
 
 
 class RedisStore:
@@ -84,25 +93,13 @@ class RedisStore:
         self._wakeups = WakeUps(client, self._waiting, namespace)
 
     @classmethod
-    def from_url(cls, url: str, **options: Any) -> "RedisStore":
+    def from_url(cls, url: str, **options: Unpack[Options]) -> "RedisStore":
         """With a client of its own, and the options of `RedisStore`.
 
         `url` is what redis-py takes: redis://, rediss://, unix://. Raises
         ConfigurationError for another one.
         """
-        try:
-            pool = ConnectionPool.from_url(
-                url,
-                # Retries are ours: they carry the owner token. So are time limits.
-                retry=Retry(NoBackoff(), 0),
-                socket_timeout=None,
-                socket_connect_timeout=None,
-                socket_keepalive=True,
-            )
-        except ValueError as exc:
-            # Without the URL, which may carry a password.
-            raise ConfigurationError(f"RedisStore.from_url(...): {exc}") from exc
-        store = cls(Redis.from_pool(pool), **options)
+        store = cls(client_for(url), **options)
         store._owns_client = True
         return store
 
