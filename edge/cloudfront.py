@@ -27,6 +27,11 @@ class ViewerRequest(NamedTuple):
     def has_payment(self) -> bool:
         return PAYMENT_HEADER in self.headers
 
+    @property
+    def opens_websocket(self) -> bool:
+        """CloudFront shows no function the Upgrade header."""
+        return "sec-websocket-key" in self.headers
+
 
 class OriginResponse(NamedTuple):
     method: str

@@ -60,6 +60,8 @@ class Edge:
                 return request.forwarded
             case gate.Ambiguous():
                 return refusal.ambiguous_path()
+            case gate.Gated() if request.opens_websocket:
+                return refusal.websocket()
             case gate.Gated():
                 return self._verify(admission, request, context)
             case _:

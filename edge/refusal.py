@@ -1,4 +1,4 @@
-"""The three answers the edge gives itself: 400, 402 and 500."""
+"""The answers the edge gives itself: 400, 402 and 500."""
 
 import json
 from collections.abc import Mapping
@@ -16,6 +16,16 @@ def ambiguous_path() -> Event:
     body = {
         "error": "ambiguous_path",
         "message": "The path must be written in its plain form.",
+    }
+    return generated_response(400, "Bad Request", HEADERS, _json(body))
+
+
+def websocket() -> Event:
+    """Opening one is answered 101, which is not delivered: it would be verified and
+    never settled, and one proof would open any number of them."""
+    body = {
+        "error": "websocket",
+        "message": "A paid path answers requests. It opens no WebSocket.",
     }
     return generated_response(400, "Bad Request", HEADERS, _json(body))
 

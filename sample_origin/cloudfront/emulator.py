@@ -19,12 +19,10 @@ import time
 
 from starlette.types import Receive, Scope, Send
 
-from .cache import Cache, Clock
+from .cache import Clock
 from .distribution import Distribution
+from .edge_location import EdgeLocation
 from .exchange import Exchange
-from .lambda_function import LambdaFunction
-from .origin_client import OriginClient
-from .origins import Origin
 from .viewer import receive_request
 
 
@@ -34,10 +32,7 @@ class CloudFront:
     def __init__(
         self, distribution: Distribution, *, clock: Clock = time.monotonic
     ) -> None:
-        self.distribution = distribution
-        self.function = LambdaFunction(distribution.function)
-        self.cache = Cache(clock)
-        self._clients = {each: OriginClient(each) for each in distribution.origins()}
+        self._location = EdgeLocation(distribution, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -47,18 +42,12 @@ class CloudFront:
             raise NotImplementedError(f"CloudFront does not do {scope['type']} here")
         request = await receive_request(scope, receive)
         if request is not None:
-            await Exchange(self, secrets.token_urlsafe(40)).run(request, send)
-
-    def client_of(self, origin: Origin) -> OriginClient:
-        """What asks this origin; its connections are kept between requests."""
-        return self._clients[origin]
+            await Exchange(self._location, secrets.token_urlsafe(40)).run(request, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        await self.function.open()
+        await self._location.open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self.function.close()
-        for client in self._clients.values():
-            await client.close()
+        await self._location.close()
         await send({"type": "lifespan.shutdown.complete"})

@@ -10,21 +10,19 @@ answered already and only the function behind origin-response fails.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from starlette.types import Send
 
 from .cache import CACHED_METHODS, cache_key, time_to_live
 from .distribution import Behaviour
+from .edge_location import EdgeLocation
 from .errors import DistributionError, error_page
 from .events import viewer_request_event
 from .fetch import Answer, Fetch
 from .messages import Request, Response
 from .results import viewer_request_result
 from .viewer import check, check_method, send_response
-
-if TYPE_CHECKING:
-    from .emulator import CloudFront
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +36,9 @@ class Fetched:
 class Exchange:
     """One viewer request."""
 
-    def __init__(self, cloudfront: "CloudFront", request_id: str) -> None:
-        self._cloudfront = cloudfront
-        self._distribution = cloudfront.distribution
+    def __init__(self, location: EdgeLocation, request_id: str) -> None:
+        self._location = location
+        self._distribution = location.distribution
         self._request_id = request_id
 
     async def run(self, request: Request, send: Send) -> None:
@@ -73,13 +71,13 @@ class Exchange:
             return request
         event = viewer_request_event(self._distribution, self._request_id, request)
         return viewer_request_result(
-            request, await self._cloudfront.function.invoke(event)
+            request, await self._location.function.invoke(event)
         )
 
     async def _through_cache(self, behaviour: Behaviour, request: Request) -> Answer:
         if not behaviour.cache_policy.caches or request.method not in CACHED_METHODS:
             return (await self._fetch(behaviour, request)).answer
-        cache, key = self._cloudfront.cache, cache_key(request)
+        cache, key = self._location.cache, cache_key(request)
         async with cache.collapsing(key):
             kept = cache.lookup(key)
             if kept is not None:
@@ -109,5 +107,5 @@ class Exchange:
         return page.with_status(custom.response_status, answer.x_cache)
 
     async def _ask(self, behaviour: Behaviour, request: Request) -> Answer:
-        fetch = Fetch(self._cloudfront, behaviour, self._request_id)
+        fetch = Fetch(self._location, behaviour, self._request_id)
         return await fetch.run(request)

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Self, assert_never
+from typing import Self, assert_never
 
 from .distribution import Behaviour
+from .edge_location import EdgeLocation
 from .errors import OriginError, error_page
 from .events import origin_response_event
 from .messages import Request, Response
 from .origin_request import origin_request
 from .origins import FAILED_OVER, Origin, OriginGroup
 from .results import origin_response_result
-
-if TYPE_CHECKING:
-    from .emulator import CloudFront
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +37,10 @@ class Fetch:
     """What one behaviour does on a miss."""
 
     def __init__(
-        self, cloudfront: "CloudFront", behaviour: Behaviour, request_id: str
+        self, location: EdgeLocation, behaviour: Behaviour, request_id: str
     ) -> None:
-        self._cloudfront = cloudfront
-        self._distribution = cloudfront.distribution
+        self._location = location
+        self._distribution = location.distribution
         self._behaviour = behaviour
         self._request_id = request_id
 
@@ -80,7 +78,7 @@ class Fetch:
         """What is delivered, and the status that the origin itself gave."""
         policy = self._behaviour.origin_request_policy
         sent = origin_request(request, policy, origin, self._request_id)
-        response = await self._cloudfront.client_of(origin).fetch(sent)
+        response = await self._location.client_of(origin).fetch(sent)
         answered = await self._origin_response(origin, sent, response)
         return Answer.of(answered, "Miss"), response.status
 
@@ -93,5 +91,5 @@ class Fetch:
             self._distribution, origin, self._request_id, request, response
         )
         return origin_response_result(
-            response, await self._cloudfront.function.invoke(event)
+            response, await self._location.function.invoke(event)
         )

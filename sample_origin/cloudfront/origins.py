@@ -5,7 +5,7 @@ AWS "Origin settings" and "Optimize high availability with CloudFront origin fai
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 from urllib.parse import SplitResult, urlsplit
 
 # Only these are asked for again at the secondary origin.
@@ -72,6 +72,8 @@ def origins_of(target: Target) -> Iterator[Origin]:
             yield target
         case OriginGroup(primary, secondary):
             yield from (primary, secondary)
+        case _:
+            assert_never(target)
 
 
 def _positive(what: str, number: float) -> None:

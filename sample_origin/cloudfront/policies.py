@@ -1,6 +1,7 @@
 """What a behaviour keeps in its cache, and what it sends on to the origin."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class OriginRequestPolicy:
                 return name in names
             case AllExcept(names):
                 return name not in names
+            case _:
+                assert_never(self.headers)
 
 
 # AWS "Using the managed origin request policies".

@@ -27,7 +27,7 @@ def as_object(value: object) -> Returned:
 def string(result: Returned, field: str, default: str | None = None) -> str:
     """A text field; required if it has no default."""
     value = result.get(field, default)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _is_utf_8(value):
         raise FunctionResultError(f"{field} is missing or not a string")
     return value
 
@@ -59,10 +59,22 @@ def headers(result: Returned) -> HeaderLines:
     return {name: _lines(name, lines) for name, lines in found.items()}
 
 
+def _is_utf_8(text: str) -> bool:
+    """JSON can hold half a surrogate pair; no message can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _lines(name: str, lines: object) -> list[tuple[str, str]]:
     if not isinstance(lines, list):
         raise FunctionResultError(f"the header {name} is not a list")
-    return [_line(name, line) for line in lines]
+    found = [_line(name, line) for line in lines]
+    if not all(_is_utf_8(value) for _, value in found):
+        raise FunctionResultError(f"a line of the header {name} is no text")
+    return found
 
 
 def _line(name: str, line: object) -> tuple[str, str]:

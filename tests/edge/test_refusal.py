@@ -21,6 +21,7 @@ def body_of(response: Any) -> Any:
     ("response", "status", "description"),
     [
         (refusal.ambiguous_path(), "400", "Bad Request"),
+        (refusal.websocket(), "400", "Bad Request"),
         (refusal.payment_required("expired", None), "402", "Payment Required"),
         (refusal.unavailable(), "500", "Internal Server Error"),
     ],

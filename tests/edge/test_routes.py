@@ -87,6 +87,7 @@ def test_neighbours_stay_free(path: str) -> None:
         "/api/joke%0A",
         "/api/joke\n",
         "/api/jo%09ke",
+        "/api/jo%6\tbe",
         "/api/jo\u200bke",
         "/api/joke%20",
         "/api/joke?x",

@@ -127,6 +127,18 @@ def test_an_ambiguous_path_is_refused_unseen(
     assert (scripted.asked, lines(capsys)) == ([], [])
 
 
+def test_a_websocket_on_a_gated_path_is_refused_unseen(
+    edge: Handler, scripted: ScriptedFacilitator, capsys: Captured
+) -> None:
+    opening = PAID | {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    refused = edge(viewer_request("/api/joke", headers=opening), PLENTY)
+    assert refused["status"] == "400"
+    assert "WebSocket" in refused["body"]
+    assert (scripted.asked, lines(capsys)) == ([], [])
+    free = viewer_request("/health", headers=opening)
+    assert edge(free, PLENTY) == request_of(free)
+
+
 @pytest.mark.parametrize("path", ["/", "/health", "/api/jokes"])
 @pytest.mark.parametrize("method", ["GET", "OPTIONS", "POST"])
 def test_forged_contract_headers_go_from_free_requests(

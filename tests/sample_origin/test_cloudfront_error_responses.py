@@ -123,17 +123,15 @@ def test_another_status_is_delivered_as_it_is(tmp_path: Path) -> None:
         assert edge.client.get("/").status_code == 409
 
 
-@pytest.mark.parametrize("status", ["400", "500", "503"])
-def test_what_a_function_generates_is_delivered_as_it_is(
-    tmp_path: Path, status: str
-) -> None:
+def test_what_a_function_generates_is_delivered_as_it_is(tmp_path: Path) -> None:
     def refuse(event: Event, context: Any) -> Any:
         return {"status": event["Records"][0]["cf"]["request"]["uri"][1:], "body": "no"}
 
     pages = tuple(ErrorResponse(code, "/sorry", 200) for code in (400, 500, 503))
     with emulated(tmp_path, refuse, Failing(), error_responses=pages) as edge:
-        response = edge.client.get(f"/{status}")
-    assert (response.status_code, response.text) == (int(status), "no")
+        for status in (400, 500, 503):
+            response = edge.client.get(f"/{status}")
+            assert (response.status_code, response.text) == (status, "no")
 
 
 @pytest.mark.parametrize(

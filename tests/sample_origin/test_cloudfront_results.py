@@ -1,5 +1,6 @@
 """Which requests and responses a function may return, rule by rule."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,6 +61,30 @@ def test_a_request_changed_beyond_the_rules_fails_validation(
 ) -> None:
     with pytest.raises(FunctionResultError):
         viewer_request_result(REQUEST, returned_request(**change))
+
+
+def test_a_path_and_a_query_that_are_left_alone_keep_their_bytes() -> None:
+    """The function saw them as UTF-8, whatever they were."""
+    sent = replace(REQUEST, path=b"/caf\xe9 ", query=b"q=\xe9#")
+    unchanged = returned_request(uri="/caf\xe9 ", querystring="q=\xe9#")
+    result = viewer_request_result(sent, unchanged)
+    assert isinstance(result, Request)
+    assert (result.path, result.query) == (sent.path, sent.query)
+    for change in ({"uri": "/caf\xe9  "}, {"querystring": "q=\xe9##"}):
+        with pytest.raises(FunctionResultError):
+            viewer_request_result(sent, unchanged | change)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"status": "200", "body": "\ud800"},
+        {"status": "200", "headers": {"x-a": line("\ud800")}},
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text(response: object) -> None:
+    with pytest.raises(FunctionResultError):
+        viewer_request_result(REQUEST, response)
 
 
 def test_a_url_may_have_8192_bytes() -> None:
