@@ -34,8 +34,17 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install
-	$(BIN)/python -m benchmarks
+# The rivals live in an environment of their own. ARGS: --quick, --rows a,b, --plot FILE
+bench: .venv-bench/installed
+	@.venv-bench/bin/python -m benchmarks $(ARGS)
+
+.venv-bench/installed: pyproject.toml constraints.txt benchmarks/requirements.txt benchmarks/requirements-no-deps.txt
+	@echo "installing into .venv-bench ..."
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/requirements.txt --group sample --editable '.[redis]'
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements-no-deps.txt
+	@touch $@
 
 bundle: install
 	$(BIN)/python -m edge build --routes "$(or $(ROUTES),routes.toml)" --output "$(or $(OUTPUT),lambda-edge.zip)"
@@ -46,4 +55,4 @@ lock: install
 	@$(BIN)/python -m pip list --format=freeze | grep '^pip==' >> constraints.txt
 
 clean:
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis lambda-edge.zip
+	rm -rf .venv .venv-bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis lambda-edge.zip

@@ -1,105 +1,87 @@
-"""`make bench`: what the middleware costs, as a ratio to a control of the same run.
+"""`make bench`: what the middleware costs, as ratios to controls of the same run.
+
+    make bench                     everything, in about five minutes
+    make bench ARGS=--quick        the same with small numbers, in about one
+    make bench ARGS="--rows origin-middleware,idemkit"
 
 Measured: one request in process, from the call of the ASGI app to its return, on stock
-asyncio, with a real Valkey on loopback. Not measured: the HTTP server and the client.
-Rounds are interleaved; a figure is the median of the rounds' ratios, and their range.
+asyncio, with a real server on loopback. Not measured: the HTTP server and the client.
 """
 
-import asyncio
+import argparse
 import json
 import sys
-import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
-from secrets import token_hex
-from statistics import median
 
-from redis.asyncio import Redis
+from benchmarks.measures import FULL, QUICK
+from benchmarks.report import markdown, plot, terminal
+from benchmarks.results import Results
+from benchmarks.rounds import ControlFailed
+from benchmarks.rows import UnknownRowError, chosen
+from benchmarks.run import run
+from sample_origin.redis_server import NoServerError, embedded
 
-from benchmarks.apps import Call, bare, caller, floor_first, floor_replay, protected
-from origin_middleware.stores.redis import RedisStore
-from sample_origin.redis_server import RedisServer, embedded
-
-ROUNDS = 7
-REQUESTS = 600
-CONCURRENT = 64
-LABELS = {
-    "no key ÷ bare app": ("no key", "bare"),
-    "first execution ÷ floor": ("first", "floor first"),
-    "replay of 1 KiB ÷ floor": ("replay", "floor replay"),
-}
+_RESULTS = Path("benchmarks/results.json")
+_BEGUN = time.perf_counter()
 
 
-async def measure(url: str) -> dict[str, dict[str, list[float]]]:
-    client = Redis.from_url(url)
-    store = RedisStore.from_url(url)
-    app = protected(store)
-    calls: dict[str, Call] = {
-        "bare": caller(bare(), None),
-        "no key": caller(app, None),
-        "floor first": caller(floor_first(bare(), client), None),
-        "first": caller(app, lambda: token_hex(16)),
-        "floor replay": caller(floor_replay(client), None),
-        "replay": caller(app, "always-the-same"),
-    }
-    await client.set("floor", b"x" * 1024)
-    sequential = {name: list[float]() for name in calls}
-    concurrent = {name: list[float]() for name in calls}
-    for _ in range(ROUNDS):
-        for name, call in calls.items():
-            sequential[name].append(await _median_seconds(call))
-            concurrent[name].append(await _seconds_each(call))
-    await store.aclose()
-    await client.aclose()
-    return {"sequential": sequential, "concurrent": concurrent}
+def main(arguments: list[str]) -> int:
+    asked = _arguments().parse_args(arguments)
+    try:
+        if asked.readme:
+            print(markdown.text(_read(asked.readme)))
+        elif asked.report:
+            _show(_read(asked.report), asked)
+        else:
+            _show(_measured(asked), asked)
+    except (ControlFailed, NoServerError, UnknownRowError, OSError) as exc:
+        print(f"benchmarks: {exc}", file=sys.stderr)
+        return 1
+    return 0
 
 
-async def _median_seconds(call: Call) -> float:
-    taken = []
-    for _ in range(REQUESTS):
-        begun = time.perf_counter()
-        await call()
-        taken.append(time.perf_counter() - begun)
-    return median(taken)
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--quick", action="store_true", help="small numbers, more noise")
+    add("--rounds", type=int, help="instead of 5, or 3 with --quick")
+    add("--rows", default="", help="names, with commas in between; default: all")
+    add("--server", type=Path, help="a redis-server or valkey-server; default: wheel")
+    add("--json", type=Path, default=_RESULTS, help="where the results are written")
+    add("--plot", type=Path, help="draw them too, as SVG")
+    add("--log", type=Path, default=Path("/dev/null"), help="what the rows print")
+    add("--report", type=Path, metavar="JSON", help="show earlier results again")
+    add("--readme", type=Path, metavar="JSON", help="print them as Markdown")
+    return parser
 
 
-async def _seconds_each(call: Call) -> float:
-    """The time of many at once, divided by their number."""
-
-    async def several() -> None:
-        for _ in range(REQUESTS // CONCURRENT):
-            await call()
-
-    begun = time.perf_counter()
-    await asyncio.gather(*(several() for _ in range(CONCURRENT)))
-    return (time.perf_counter() - begun) / (REQUESTS // CONCURRENT * CONCURRENT)
+def _read(path: Path) -> Results:
+    results: Results = json.loads(path.read_text())
+    return results
 
 
-def report(figures: dict[str, dict[str, list[float]]]) -> None:
-    print(f"{'':26}{'one at a time':>24}{f'{CONCURRENT} at once':>24}{'median':>12}")
-    for label, (name, control) in LABELS.items():
-        cells = []
-        for mode in ("sequential", "concurrent"):
-            pairs = zip(figures[mode][name], figures[mode][control], strict=True)
-            ratios = [ours / floor for ours, floor in pairs]
-            cells.append(f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
-        micro = median(figures["sequential"][name]) * 1e6
-        print(f"{label:26}{cells[0]:>24}{cells[1]:>24}{micro:>9.0f} µs")
+def _measured(asked: argparse.Namespace) -> Results:
+    rows = chosen([name for name in asked.rows.split(",") if name])
+    effort = QUICK if asked.quick else FULL
+    if asked.rounds:
+        effort = replace(effort, rounds=asked.rounds)
+    results = run(rows, effort, asked.server or embedded(), asked.log, _say)
+    asked.json.write_text(json.dumps(results, indent=1) + "\n")
+    return results
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="origin-middleware-bench-") as directory:
-        server = RedisServer(embedded(), Path(directory))
-        server.start()
-        try:
-            figures = asyncio.run(measure(server.url))
-        finally:
-            server.kill()
-    if "--json" in sys.argv[1:]:
-        print(json.dumps(figures))
-    else:
-        report(figures)
+def _show(results: Results, asked: argparse.Namespace) -> None:
+    print(terminal.text(results))
+    if asked.plot:
+        asked.plot.write_text(plot.svg(results))
+
+
+def _say(done: str) -> None:
+    print(f"{time.perf_counter() - _BEGUN:4.0f} s  {done}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

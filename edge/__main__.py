@@ -6,10 +6,17 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from . import build_command
+from .check import command as check_command
 from .deploy import deploy_command, rollback_command, rotate_command
 
 # Each adds its parser, with the function that runs it.
-COMMANDS = (build_command, deploy_command, rollback_command, rotate_command)
+COMMANDS = (
+    build_command,
+    deploy_command,
+    check_command,
+    rollback_command,
+    rotate_command,
+)
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -1,0 +1,111 @@
+"""One run: the server, a process for every row, the rounds, and the examination."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.examination import Examination
+from benchmarks.measures import Effort
+from benchmarks.process import AskedInVain, Process
+from benchmarks.process import started as process_started
+from benchmarks.results import Meta, Noise, Results, RowInfo
+from benchmarks.rounds import ControlFailed, Rounds
+from benchmarks.row import Row
+from benchmarks.server import Server
+from benchmarks.server import started as server_started
+
+Say = Callable[[str], None]
+
+_PACKAGES = ("origin-middleware", "redis", "hiredis", "starlette", "fastapi")
+
+
+def run(
+    rows: Sequence[Row], effort: Effort, binary: Path, log: Path, say: Say
+) -> Results:
+    """`log` gets what the rows print. Raises ControlFailed and NoServerError."""
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(machine.awake())
+        server = stack.enter_context(server_started(binary))
+        results = _empty(rows, effort, server)
+
+        def start(row: Row, core: Sequence[int]) -> Process:
+            starting = process_started(row, server.url, core, log)
+            return stack.enter_context(starting)
+
+        processes = [start(row, machine.row_core()) for row in rows]
+        able = [process for process in processes if _is_built(process, results)]
+        say(f"{len(able)} rows are ready")
+
+        def second(of: Process) -> AbstractContextManager[Process]:
+            return process_started(of.row, server.url, machine.second_row_core(), log)
+
+        for done in Rounds(server, able, effort, results).run():
+            say(done)
+        for done in Examination(server, able, second, effort, results).run():
+            say(done)
+    results["meta"]["seconds"] = round(time.monotonic() - begun, 1)
+    return results
+
+
+def _is_built(process: Process, results: Results) -> bool:
+    try:
+        process.answer()
+    except AskedInVain as exc:
+        if process.row.kind == "control":
+            raise ControlFailed(f"{process.row.name}: {exc}") from exc
+        results["failures"].setdefault("start", {})[process.row.name] = str(exc)
+        return False
+    return True
+
+
+def _empty(rows: Sequence[Row], effort: Effort, server: Server) -> Results:
+    return Results(
+        meta=_meta(effort, server),
+        rows={row.name: _info(row) for row in rows},
+        rounds={},
+        storms={},
+        wake_ups={},
+        records={},
+        verdicts={},
+        failures={},
+    )
+
+
+def _meta(effort: Effort, server: Server) -> Meta:
+    return Meta(
+        date=time.strftime("%Y-%m-%d"),
+        effort=asdict(effort),
+        machine=f"{machine.processor()}, {platform.system()}",
+        cores=os.cpu_count() or 1,
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        server=server.version(),
+        packages={name: _version(name) for name in _PACKAGES},
+        seconds=0.0,
+        noise=Noise(blocks=0, repeated=0, disturbed=0),
+    )
+
+
+def _info(row: Row) -> RowInfo:
+    package = row.distribution
+    return RowInfo(
+        kind=row.kind,
+        framework=row.framework,
+        how=row.how,
+        package=f"{package} {_version(package)}" if package else "",
+        bare=row.bare,
+        floor=row.floor,
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

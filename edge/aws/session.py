@@ -1,0 +1,135 @@
+"""The account as boto3 sees it, and what its errors mean to an operator.
+
+boto3 is imported here and nowhere else, when a command needs it: building needs none.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+# Lambda@Edge functions live in N. Virginia; CloudFront and IAM are global.
+REGION = "us-east-1"
+
+# How botocore repeats what was throttled or lost on the way, before we hear of it.
+ATTEMPTS = 6
+
+_UNKNOWN_KEYS = frozenset(
+    {
+        "AuthFailure",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_THROTTLED = frozenset(
+    {
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+class AwsTrouble(Exception):
+    """One line that says what is wrong and what to do about it."""
+
+
+class BotoMissing(AwsTrouble):
+    """Nothing was asked of AWS yet."""
+
+
+class Session:
+    def __init__(self, boto_session: Any) -> None:
+        self._session = boto_session
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        config = import_module("botocore.config").Config(
+            connect_timeout=10,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        )
+        with explained(str(self)):
+            return self._session.client(service, region_name=region, config=config)
+
+    def __str__(self) -> str:
+        """Whose permissions these are, as far as the configuration tells."""
+        try:
+            credentials = self._session.get_credentials()
+        except import_module("botocore.exceptions").BotoCoreError:
+            credentials = None  # the first call will say what is wrong with them
+        if credentials is not None and credentials.method == "env":
+            return "the credentials in the environment"
+        return f'profile "{self._session.profile_name}"'
+
+
+def open_session(profile: str | None = None) -> Session:
+    try:
+        boto3 = import_module("boto3")
+    except ModuleNotFoundError as missing:
+        raise BotoMissing("boto3 is needed: pip install boto3") from missing
+    with explained(f'profile "{profile or "default"}"'):
+        return Session(boto3.Session(profile_name=profile, region_name=REGION))
+
+
+@contextmanager
+def explained(who: str, needed: str = "") -> Iterator[None]:
+    """Turns what botocore raises inside into an AwsTrouble. `needed` says where the
+    permissions are listed that a command needs."""
+    exceptions = import_module("botocore.exceptions")
+    try:
+        yield
+    except exceptions.ClientError as refused:
+        raise AwsTrouble(_of_answer(refused, who, needed)) from refused
+    except exceptions.BotoCoreError as failed:
+        raise AwsTrouble(_of_failure(failed, who)) from failed
+
+
+def _of_answer(refused: Any, who: str, needed: str) -> str:
+    error = refused.response.get("Error", {})
+    code, said = str(error.get("Code")), " ".join(str(error.get("Message", "")).split())
+    if code in _UNKNOWN_KEYS:
+        return f"AWS does not accept {who} ({code}). Log in again, or name --profile."
+    if code in _EXPIRED:
+        return f"{who} has expired. Log in again, e.g. with aws sso login."
+    if code in _DENIED:
+        return _of_denial(refused.operation_name, said, who, needed)
+    if code in _THROTTLED:
+        return (
+            f"AWS takes no more {refused.operation_name} just now ({code})."
+            " Repeat this command in a minute: it goes on where it stopped."
+        )
+    return f"{refused.operation_name} was refused: {said or 'no reason given'} ({code})"
+
+
+def _of_denial(operation: str, said: str, who: str, needed: str) -> str:
+    found = re.search(r"not authorized to perform: ([\w:*]+)", said)
+    if found is None:
+        return f"{who} may not call {operation}: {said}"
+    on = re.search(r"on resource: (\S+)", said)
+    where = f" on {on[1]}" if on else ""
+    return (
+        f"{who} lacks the permission {found[1]}{where}. {needed or 'Allow it in IAM.'}"
+    )
+
+
+def _of_failure(failed: Any, who: str) -> str:
+    said = " ".join(str(failed).split())
+    match type(failed).__name__:
+        case "NoCredentialsError" | "PartialCredentialsError":
+            return (
+                f"there are no complete AWS credentials for {who}."
+                " Run aws configure or aws sso login, or name --profile."
+            )
+        case "ProfileNotFound":
+            return f"{who} is not configured. See aws configure list-profiles."
+        case "EndpointConnectionError" | "ConnectTimeoutError" | "ProxyConnectionError":
+            return f"AWS cannot be reached: {said}"
+        case _:
+            return f"{who}: {said}"

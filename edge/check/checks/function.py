@@ -1,0 +1,180 @@
+"""The function and its role: the limits of Lambda@Edge, and those of the checklist."""
+
+from collections.abc import Callable
+
+from ...deploy.wanted import (
+    ARCHITECTURE,
+    HANDLER,
+    MEMORY,
+    PRINCIPALS,
+    RUNTIMES,
+    TIMEOUT,
+)
+from ...handler import LONGEST_CALL, RESERVE
+from ..evidence import Evidence
+from ..facts.function import Function
+from ..facts.unread import Unread
+from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
+
+_REGION = "us-east-1"
+
+
+def timeout(function: Function) -> Outcome:
+    remedy = f"Set the timeout to {TIMEOUT} seconds, publish, and associate."
+    if function.timeout < LONGEST_CALL + RESERVE:
+        return Failed(
+            f"Lambda ends the gate after {function.timeout} s. The gate waits up to"
+            f" {LONGEST_CALL} s for the facilitator, and must answer after that.",
+            remedy,
+        )
+    if function.timeout != TIMEOUT:
+        return Warned(f"The timeout is {function.timeout} s, not {TIMEOUT}.", remedy)
+    return Passed(f"{TIMEOUT} s; the gate gives up after {LONGEST_CALL} s by itself")
+
+
+def memory(function: Function) -> Outcome:
+    if function.memory < MEMORY:
+        return Failed(
+            f"The function has {function.memory} MB.", f"Give it {MEMORY} MB or more."
+        )
+    return Passed(f"{function.memory} MB")
+
+
+def runtime(function: Function) -> Outcome:
+    if function.runtime not in RUNTIMES:
+        return Failed(
+            f"The runtime is {function.runtime}.", f"Use one of {', '.join(RUNTIMES)}."
+        )
+    return Passed(function.runtime)
+
+
+def architecture(function: Function) -> Outcome:
+    if function.architectures != (ARCHITECTURE,):
+        return Failed(
+            f"The architecture is {', '.join(function.architectures)}.",
+            f"Lambda@Edge has {ARCHITECTURE} only: create the function with that.",
+        )
+    return Passed(ARCHITECTURE)
+
+
+def entry(function: Function) -> Outcome:
+    if function.handler != HANDLER:
+        return Failed(
+            f"The handler is {function.handler}, which is not in the bundle:"
+            " every request is a 503.",
+            f"Set it to {HANDLER}, publish, and associate.",
+        )
+    return Passed(HANDLER)
+
+
+def region(function: Function) -> Outcome:
+    if function.arn.region != _REGION:
+        return Failed(
+            f"The function is in {function.arn.region}.", f"Create it in {_REGION}."
+        )
+    return Passed(_REGION)
+
+
+def state(function: Function) -> Outcome:
+    if function.state != "Active" or function.last_update != "Successful":
+        return Failed(
+            f"The version is {function.state}, its last update {function.last_update}.",
+            "Wait until it is Active, or publish another version.",
+        )
+    return Passed("Active")
+
+
+def environment(function: Function) -> Outcome:
+    if function.environment:
+        return Failed(
+            f"There are environment variables: {', '.join(function.environment)}.",
+            "Remove them. What the gate needs is baked into the bundle.",
+        )
+    return Passed("none")
+
+
+def features(function: Function) -> Outcome:
+    found = ", ".join(_unsupported(function))
+    if found:
+        return Failed(
+            f"Lambda@Edge does not support {found}.",
+            "Take that out, publish, and associate the new version.",
+        )
+    return Passed("no layers, no VPC, no dead letters")
+
+
+def log_format(function: Function) -> Outcome:
+    if function.log_format != "Text":
+        return Warned(
+            f"The log format is {function.log_format}; the gate writes its own JSON,"
+            " and the filters of the alarms are for that.",
+            "Set the log format to Text.",
+        )
+    return Passed("Text")
+
+
+def trust(evidence: Evidence) -> Outcome:
+    role = evidence.snapshot.role
+    if isinstance(role, Unread):
+        return NotChecked(role.why)
+    missing = ", ".join(sorted(PRINCIPALS - role.trusts))
+    if missing:
+        return Failed(
+            f"The execution role does not trust {missing}.",
+            "Add it to the principals of the role's trust policy.",
+        )
+    return Passed("lambda and edgelambda")
+
+
+def may_log(evidence: Evidence) -> Outcome:
+    denied = evidence.snapshot.may_not_log
+    if isinstance(denied, Unread):
+        return NotChecked(denied.why)
+    if denied:
+        return Failed(
+            f"The execution role may not call {', '.join(sorted(denied))} in every"
+            " Region: there the gate runs without a log, and no alarm fires.",
+            "Allow it on arn:aws:logs:*:<account>:log-group:/aws/lambda/*.",
+        )
+    return Passed("simulated for a Region far from the function's")
+
+
+def _of(examine: Callable[[Function], Outcome]) -> Callable[[Evidence], Outcome]:
+    def of_evidence(evidence: Evidence) -> Outcome:
+        function = evidence.snapshot.function
+        if isinstance(function, Unread):
+            return NotChecked(function.why)
+        return examine(function)
+
+    return of_evidence
+
+
+def _unsupported(function: Function) -> list[str]:
+    there = [*function.other_features]
+    if function.layers:
+        there.append("layers")
+    if function.in_vpc:
+        there.append("a VPC")
+    if function.has_dead_letters:
+        there.append("a dead-letter queue")
+    return there
+
+
+CHECKS = (
+    Check("function.timeout", "Lambda timeout is set to 5 seconds", _of(timeout)),
+    Check("function.memory", "Lambda memory is at least 128 MB", _of(memory)),
+    Check("function.runtime", "The runtime is one of Lambda@Edge's", _of(runtime)),
+    Check("function.architecture", "The architecture is x86_64", _of(architecture)),
+    Check("function.handler", "The handler is the bundle's", _of(entry)),
+    Check("function.region", "The function is in us-east-1", _of(region)),
+    Check("function.state", "The version is active", _of(state)),
+    Check(
+        "function.environment", "There are no environment variables", _of(environment)
+    ),
+    Check(
+        "function.features", "Nothing that Lambda@Edge does not support", _of(features)
+    ),
+    Check("function.log-format", "The log is the gate's own JSON", _of(log_format)),
+    Check("role.trust", "The role trusts Lambda and its replicas", trust),
+    Check("role.logs", "The role may write logs in every Region", may_log),
+)

@@ -1,0 +1,123 @@
+"""The gate's headers reach the origin, the client's own do not, answers come whole."""
+
+from collections.abc import Iterator
+
+from ...aws.managed_policies import ALL_VIEWER_EXCEPT_HOST_HEADER
+from ...intent import CONTRACT_HEADERS
+from ..evidence import Evidence
+from ..facts.unread import Unread
+from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
+
+_REMEDY = (
+    "Set the managed origin request policy AllViewerExceptHostHeader"
+    f" ({ALL_VIEWER_EXCEPT_HOST_HEADER}), or AllViewer if the origin needs the host."
+)
+
+# Of an answer: what a client needs to pay, to ask again, and to tell a replay.
+_OF_ANSWERS = frozenset(
+    {"cache-control", "content-type", "retry-after", "idempotent-replayed"}
+)
+
+
+def forwarded(evidence: Evidence) -> Outcome:
+    for behaviour in evidence.gated:
+        found = behaviour.forwarding
+        if isinstance(found, Unread):
+            return NotChecked(f"{behaviour.pattern}: {found.why}")
+        lost = sorted(name for name in CONTRACT_HEADERS if not found.has(name))
+        if lost:
+            return Failed(
+                f"{behaviour.pattern} serves {evidence.example(behaviour)} and does"
+                f" not send the origin {', '.join(lost)}: paid requests are refused,"
+                " or served and never settled.",
+                _REMEDY,
+            )
+    return Passed("all five")
+
+
+def query(evidence: Evidence) -> Outcome:
+    for behaviour in evidence.gated:
+        found = behaviour.forwarding
+        if isinstance(found, Unread):
+            return NotChecked(f"{behaviour.pattern}: {found.why}")
+        if not found.parts:
+            return NotChecked("there is no origin request policy at all")
+        if not found.has_whole_query:
+            return Failed(
+                f"On {behaviour.pattern} the origin is not sent the whole query,"
+                " which the gate signs: a paid request with a query is refused.",
+                _REMEDY,
+            )
+    return Passed("all of it")
+
+
+def added(evidence: Evidence) -> Outcome:
+    """An origin's custom headers replace those of the same name in every request."""
+    for origin in evidence.paid_origins:
+        found = sorted(origin.added_headers & CONTRACT_HEADERS)
+        if found:
+            return Failed(
+                f"CloudFront adds {', '.join(found)} to every request for"
+                f" {origin.origin_id}: all requests have one intent.",
+                "Remove that custom header from the origin.",
+            )
+    return Passed("none")
+
+
+def answers(evidence: Evidence) -> Outcome:
+    for behaviour in evidence.gated:
+        found = behaviour.changed_headers
+        if isinstance(found, Unread):
+            return NotChecked(f"{behaviour.pattern}: {found.why}")
+        touched = sorted(found & _OF_ANSWERS)
+        if touched:
+            return Warned(
+                f"The response headers policy of {behaviour.pattern} removes or"
+                f" replaces {', '.join(touched)}.",
+                "Take them out of the policy: clients act on them.",
+            )
+    return Passed("no policy touches them")
+
+
+def logged(evidence: Evidence) -> Outcome:
+    for behaviour in evidence.gated:
+        found = behaviour.logged_fields
+        if isinstance(found, Unread):
+            return NotChecked(f"{behaviour.pattern}: {found.why}")
+        if "cs-headers" in found:
+            return Failed(
+                f"The real-time log of {behaviour.pattern} has all request headers,"
+                " and with them every payment proof.",
+                "Take the field cs-headers out of the real-time log configuration.",
+            )
+    return Passed("no cs-headers")
+
+
+def paths(evidence: Evidence) -> Outcome:
+    """What the gate signs is the path of the request, not that of the origin."""
+    for name, prefix in _prefixed(evidence):
+        wrong = (
+            f"Requests for {name} get {prefix} in front of their path, which the"
+            " gate does not know: the origin sees a path that was not signed."
+        )
+        remedy = "Remove the origin path, and serve the API under the signed path."
+        if evidence.bundle is not None and not evidence.bundle.settings.signing:
+            return Warned(wrong, remedy)
+        return Failed(wrong, remedy)
+    return Passed("no origin path")
+
+
+def _prefixed(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    for origin in evidence.paid_origins:
+        if origin.path_prefix:
+            yield origin.origin_id, origin.path_prefix
+
+
+CHECKS = (
+    Check("headers.forwarded", "The origin is sent the gate's headers", forwarded),
+    Check("headers.query", "The origin is sent the whole query", query),
+    Check("headers.path", "The origin sees the path that was signed", paths),
+    Check("headers.added", "CloudFront adds none of the gate's headers", added),
+    Check("headers.answers", "Answers keep the headers that clients act on", answers),
+    Check("headers.logged", "No log of CloudFront's has the payment proof", logged),
+)

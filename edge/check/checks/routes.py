@@ -1,0 +1,59 @@
+"""Routes and behaviours: each has to know the other."""
+
+from ...aws.behaviours import gated
+from ..evidence import Evidence
+from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
+from .triggers import EVENTS
+
+
+def baked(evidence: Evidence) -> Outcome:
+    if evidence.bundle is None or evidence.written is None:
+        return NotChecked("give both --bundle and --routes")
+    if set(evidence.bundle.settings.routes) != set(evidence.written):
+        return Failed(
+            "The routes in the bundle are not those of the routes file.",
+            "Build and deploy again.",
+        )
+    return Passed(f"{len(evidence.written)} in the bundle, as in the file")
+
+
+def served(evidence: Evidence) -> Outcome:
+    """A route that two servers serve is half a mistake: one of them is not the API."""
+    distribution = evidence.snapshot.distribution
+    domains = {origin.origin_id: origin.domain for origin in distribution.origins}
+    for route in evidence.routes:
+        found = gated(distribution.config, [route.path])
+        servers = {
+            domains.get(behaviour.target_origin_id, behaviour.target_origin_id)
+            for behaviour in found
+        }
+        if len(servers) > 1:
+            patterns = ", ".join(behaviour.path_pattern for behaviour in found)
+            return Warned(
+                f"{route.path} is served by several behaviours ({patterns}), and they"
+                f" lead to {', '.join(sorted(servers))}.",
+                "Add a behaviour for the rest of the route. /api/* gates /api as well,"
+                " which the path pattern /api/* does not match.",
+            )
+    return Passed(", ".join(route.path for route in evidence.routes))
+
+
+def unlisted(evidence: Evidence) -> Outcome:
+    idle = [
+        behaviour.pattern
+        for behaviour in evidence.snapshot.behaviours
+        if behaviour not in evidence.reaching and any(map(behaviour.arns, EVENTS))
+    ]
+    if idle:
+        return Warned(
+            f"{', '.join(idle)} runs the gate, and no route leads there: it is free.",
+            "Add the route that is missing and build again, or remove the triggers.",
+        )
+    return Passed("each has one")
+
+
+CHECKS = (
+    Check("routes.baked", "The bundle has the routes of the file", baked),
+    Check("routes.served", "Routes match your actual protected paths", served),
+    Check("routes.unlisted", "No paid behaviour lacks a route", unlisted),
+)

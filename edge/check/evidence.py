@@ -1,0 +1,80 @@
+"""All that the checks look at. They ask nobody: what is not in here is not checked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..aws.behaviours import Behaviour, behaviours, gated, reaching_origin
+from ..aws.path_patterns import example
+from ..routes import Route
+from .bundle import Bundle
+from .facts.behaviour import BehaviourFacts
+from .facts.distribution import Origin
+from .facts.snapshot import Snapshot
+from .probe import Probe, ProbeResult
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    snapshot: Snapshot
+    routes: tuple[Route, ...]
+    """Those of the bundle, where there is one."""
+    written: tuple[Route, ...] | None
+    """Those of routes.toml, where there is one."""
+    gated: tuple[BehaviourFacts, ...]
+    """Those that can serve a request that a route gates."""
+    reaching: tuple[BehaviourFacts, ...]
+    """Those and all others that lead to the same server."""
+    bundle: Bundle | None
+    probes: Mapping[Probe, ProbeResult]
+    allows_plain_origin: bool
+
+    def example(self, behaviour: BehaviourFacts) -> str:
+        """A gated path that this behaviour serves: why it is one of `gated`."""
+        every = self.snapshot.behaviours
+        earlier = [each.pattern for each in every[: every.index(behaviour)]]
+        paths = (
+            example(behaviour.pattern, earlier, route.path) for route in self.routes
+        )
+        return next(path for path in paths if path is not None)
+
+    @property
+    def paid_origins(self) -> tuple[Origin, ...]:
+        distribution = self.snapshot.distribution
+        wanted: set[str] = set()
+        for behaviour in self.gated:
+            target = behaviour.origin_id
+            wanted |= set(distribution.groups.get(target, (target,)))
+        return tuple(o for o in distribution.origins if o.origin_id in wanted)
+
+
+def gather(
+    snapshot: Snapshot,
+    bundle: Bundle | None,
+    written: tuple[Route, ...] | None,
+    probes: Mapping[Probe, ProbeResult],
+    *,
+    allows_plain_origin: bool = False,
+) -> Evidence:
+    routes = bundle.settings.routes if bundle else written or ()
+    config, paths = snapshot.distribution.config, [route.path for route in routes]
+    return Evidence(
+        snapshot=snapshot,
+        routes=routes,
+        written=written,
+        gated=_facts(snapshot, gated(config, paths)),
+        reaching=_facts(snapshot, reaching_origin(config, paths)),
+        bundle=bundle,
+        probes=probes,
+        allows_plain_origin=allows_plain_origin,
+    )
+
+
+def _facts(
+    snapshot: Snapshot, chosen: Sequence[Behaviour]
+) -> tuple[BehaviourFacts, ...]:
+    every = behaviours(snapshot.distribution.config)
+    return tuple(
+        facts
+        for behaviour, facts in zip(every, snapshot.behaviours, strict=True)
+        if any(behaviour.raw is each.raw for each in chosen)
+    )

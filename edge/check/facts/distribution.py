@@ -1,0 +1,109 @@
+"""The distribution: what holds for all its behaviours, and its origins."""
+
+from dataclasses import dataclass
+
+from ...aws.behaviours import Config
+from .unread import Answer, Unread, items, read
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    origin_id: str
+    domain: str
+    path_prefix: str
+    protocol: str | None
+    """None where CloudFront decides: an S3 bucket, or an origin in a VPC."""
+    read_timeout: int | None
+    attempts: int
+    added_headers: frozenset[str]
+    """In lower case. Names only: their values are shared secrets."""
+    is_shielded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    status: int
+    page: str
+    """Empty for the origin's own."""
+    shown_as: int
+    kept_for: int
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    distribution_id: str
+    domain: str
+    status: str
+    is_enabled: bool
+    is_staging: bool
+    canary: str | Unread
+    """Where some of the traffic goes instead; empty for nowhere."""
+    root_object: str
+    origins: tuple[Origin, ...]
+    groups: dict[str, tuple[str, ...]]
+    errors: tuple[ErrorResponse, ...]
+    config: Config
+
+
+def parse_distribution(answer: Answer, continuous: Answer | None) -> Distribution:
+    """From GetDistribution and GetContinuousDeploymentPolicy."""
+    config: Config = answer["DistributionConfig"]
+    return Distribution(
+        distribution_id=answer["Id"],
+        domain=answer["DomainName"],
+        status=answer["Status"],
+        is_enabled=config["Enabled"],
+        is_staging=config.get("Staging", False),
+        canary=_canary(config, continuous),
+        root_object=config.get("DefaultRootObject", ""),
+        origins=tuple(_origin(item) for item in config["Origins"]["Items"]),
+        groups=_groups(config),
+        errors=tuple(_error(item) for item in items(config, "CustomErrorResponses")),
+        config=config,
+    )
+
+
+def _canary(config: Config, answer: Answer | None) -> str | Unread:
+    if not config.get("ContinuousDeploymentPolicyId"):
+        return ""
+    found = read(answer, "the continuous deployment policy")
+    if isinstance(found, Unread):
+        return found
+    if not found["Enabled"]:
+        return ""
+    names: list[str] = items(found, "StagingDistributionDnsNames")
+    return ", ".join(names) or "a staging distribution"
+
+
+def _origin(item: Answer) -> Origin:
+    custom = item.get("CustomOriginConfig", {})
+    settings = custom or item.get("VpcOriginConfig", {})
+    return Origin(
+        origin_id=item["Id"],
+        domain=item["DomainName"],
+        path_prefix=item.get("OriginPath", ""),
+        protocol=custom.get("OriginProtocolPolicy"),
+        read_timeout=settings.get("OriginReadTimeout"),
+        attempts=item.get("ConnectionAttempts", 3),
+        added_headers=frozenset(
+            header["HeaderName"].lower() for header in items(item, "CustomHeaders")
+        ),
+        is_shielded=item.get("OriginShield", {}).get("Enabled", False),
+    )
+
+
+def _groups(config: Config) -> dict[str, tuple[str, ...]]:
+    return {
+        group["Id"]: tuple(member["OriginId"] for member in items(group, "Members"))
+        for group in items(config, "OriginGroups")
+    }
+
+
+def _error(item: Answer) -> ErrorResponse:
+    status = item["ErrorCode"]
+    return ErrorResponse(
+        status=status,
+        page=item.get("ResponsePagePath", ""),
+        shown_as=int(item.get("ResponseCode") or status),
+        kept_for=item.get("ErrorCachingMinTTL", 10),
+    )

@@ -1,0 +1,54 @@
+"""What a check can say."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from .evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Do not go live like this."""
+
+    wrong: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """It works, and it will cost somebody something one day."""
+
+    wrong: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotChecked:
+    """Neither good nor bad: it was not looked at, and this is why."""
+
+    why: str
+
+
+Outcome: TypeAlias = Passed | Failed | Warned | NotChecked
+
+
+class Check(NamedTuple):
+    """`name` is stable: pipelines know a check by it."""
+
+    name: str
+    line: str
+    """The line of the checklist that it stands for."""
+    examine: Callable[[Evidence], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    name: str
+    line: str
+    outcome: Outcome

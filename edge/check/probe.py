@@ -1,0 +1,157 @@
+"""Requests to the real thing, as a client sends them, with the standard library.
+
+What they cost: `unpaid` and `facilitator` nothing. `paid` spends the payment once,
+however often it is repeated: the same proof is the same intent. `direct` and `forged`
+try what an attacker would, and run the paid handler where nothing stops them.
+"""
+
+import json
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from ..cloudfront import PAYMENT_HEADER
+from ..facilitator import Facilitator
+from ..gate import Answer
+from ..intent import INTENT_HEADER, NETWORK_HEADER, RESOURCE_HEADER
+from ..routes import Route
+from .bundle import Bundle
+
+# Longer than CloudFront waits for an origin: its answer is to be seen, not ours.
+_PATIENCE = 40.0
+_LARGEST_BODY = 1 << 20
+
+FORGED_INTENT = "forged-by-edge-check"
+
+
+class Probe(StrEnum):
+    UNPAID = "unpaid"
+    PAID = "paid"
+    REPEATED = "repeated"
+    FORGED = "forged"
+    DIRECT = "direct"
+    FACILITATOR = "facilitator"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsked:
+    """And what to give for it to be asked."""
+
+    why: str
+
+
+ProbeResult: TypeAlias = Answered | Unanswered | NotAsked
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where to knock, and with what. None and empty are not asked."""
+
+    route: Route
+    path: str
+    url: str = ""
+    origin_url: str = ""
+    payment: str = ""
+    bundle: Bundle | None = None
+
+
+def probe(targets: Targets) -> dict[Probe, ProbeResult]:
+    return dict(_results(targets))
+
+
+def path_of(route: Route) -> str:
+    """Some path of the route; whether anything is there only its owner knows."""
+    return route.path.removesuffix("/*") or "/"
+
+
+def _results(targets: Targets) -> Iterator[tuple[Probe, ProbeResult]]:
+    payment = {PAYMENT_HEADER: targets.payment}
+    without_url = "give --url, where clients reach the distribution"
+    without_payment = "give --payment, a payment that the facilitator accepts"
+    if not targets.url:
+        for each in (Probe.UNPAID, Probe.PAID, Probe.REPEATED, Probe.FORGED):
+            yield each, NotAsked(without_url)
+    else:
+        yield Probe.UNPAID, _ask(targets.url, targets.path, {})
+        for each, headers in (
+            (Probe.PAID, payment),
+            (Probe.REPEATED, payment),
+            (Probe.FORGED, payment | _forged(targets.route)),
+        ):
+            if targets.payment:
+                yield each, _ask(targets.url, targets.path, headers)
+            else:
+                yield each, NotAsked(without_payment)
+    yield Probe.DIRECT, _direct(targets)
+    yield Probe.FACILITATOR, _facilitator(targets)
+
+
+def _direct(targets: Targets) -> ProbeResult:
+    if not targets.origin_url:
+        return NotAsked("give --origin-url, where the origin itself listens")
+    return _ask(targets.origin_url, targets.path, _forged(targets.route))
+
+
+def _forged(route: Route) -> dict[str, str]:
+    """What the gate would say, with a signature that nobody can have made."""
+    return {
+        INTENT_HEADER: FORGED_INTENT,
+        RESOURCE_HEADER: route.resource_id,
+        NETWORK_HEADER: route.network,
+        "signature-input": 'settlement=();created=1;keyid="forged"',
+        "signature": "settlement=:AAAA:",
+    }
+
+
+def _facilitator(targets: Targets) -> ProbeResult:
+    """Asked as the gate asks, about a request without a payment. It is not billed."""
+    if targets.bundle is None:
+        return NotAsked("give --bundle, which has the key")
+    facilitator = Facilitator(targets.bundle.settings)
+    try:
+        answer = facilitator.verify(targets.route, {}, 5.0)
+    finally:
+        facilitator.close()
+    if isinstance(answer, Answer):
+        return Answered(answer.status, {}, json.dumps(answer.body).encode())
+    return Unanswered(answer.error)
+
+
+def _ask(base: str, path: str, headers: Mapping[str, str]) -> ProbeResult:
+    parts = urlsplit(base)
+    connection: HTTPConnection
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        connection = HTTPSConnection(parts.netloc, timeout=_PATIENCE, context=context)
+    else:
+        connection = HTTPConnection(parts.netloc, timeout=_PATIENCE)
+    try:
+        target = parts.path.rstrip("/") + path
+        connection.request("GET", target, headers={**_NAME, **headers})
+        response = connection.getresponse()
+        lines = {name.lower(): value for name, value in response.getheaders()}
+        return Answered(response.status, lines, response.read(_LARGEST_BODY))
+    except (OSError, HTTPException, ValueError) as failure:  # ValueError: a header
+        return Unanswered(f"{base} could not be asked: {failure}")
+    finally:
+        connection.close()
+
+
+_NAME = {"user-agent": "python -m edge check", "accept": "*/*"}

@@ -1,0 +1,59 @@
+"""A configuration in a file: to check where there are no credentials, or later again.
+
+The key and the code are never in it; see redaction.py for what else is not.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from .facts.snapshot import Snapshot, parse
+from .facts.unread import Answer
+from .live import SCHEMA
+
+
+class SavedRefused(Exception):
+    """The message says what to do."""
+
+
+def save(answers: Answer, file: Path) -> None:
+    """All of it or nothing."""
+    content = json.dumps(answers, indent=1, sort_keys=True, default=str)
+    try:
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix="~")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(content + "\n")
+        Path(name).replace(file)
+    except OSError as failure:
+        raise SavedRefused(
+            f"{file} cannot be written: {failure.strerror}. Name another with --save."
+        ) from failure
+
+
+def load(file: Path) -> Answer:
+    try:
+        answers = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise SavedRefused(
+            f"{file} cannot be read: {failure.strerror}. Write one with --save."
+        ) from failure
+    except ValueError as damaged:
+        raise SavedRefused(
+            f"{file} is not JSON. Write it again with --save."
+        ) from damaged
+    if not isinstance(answers, dict) or answers.get("schema") != SCHEMA:
+        raise SavedRefused(
+            f"{file} was not written by --save of this version. Write it again."
+        )
+    return answers
+
+
+def read(answers: Answer) -> Snapshot:
+    try:
+        return parse(answers)
+    except (KeyError, TypeError, ValueError, AttributeError) as damaged:
+        raise SavedRefused(
+            f"the configuration lacks something ({type(damaged).__name__}: {damaged})."
+            " Take it again with --save."
+        ) from damaged

@@ -1,0 +1,146 @@
+"""A distribution's behaviours before and after: which functions run, which policies.
+
+Pure: what is given is never changed; a new configuration is made.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from ..aws.behaviours import behaviours
+from .steps import BehaviourChanges, Change
+
+EVENTS = ("viewer-request", "origin-response")
+
+# Stands for the number of a version that is not published yet.
+NEXT = "NEXT"
+
+Raw = dict[str, Any]
+
+
+def live(config: Raw, name: str) -> frozenset[int]:
+    """The versions of this function that the distribution runs."""
+    return frozenset(
+        int(version)
+        for behaviour in behaviours(config)
+        for each in associations(behaviour.raw)
+        if (version := _version(each)).isdigit() and is_of(each, name)
+    )
+
+
+def conflicts(raw: Raw, name: str) -> Iterator[str]:
+    """What would have to go for the gate to run here. CloudFront Functions run at
+    viewer events, and AWS does not let Lambda@Edge share a behaviour with them there.
+    """
+    in_the_way = [
+        each
+        for each in associations(raw)
+        if each["EventType"] in EVENTS and not is_of(each, name)
+    ]
+    for each in in_the_way + _functions(raw):
+        yield f"{each['EventType']} runs {_label(each)}"
+
+
+def place(raw: Raw, arn: str) -> None:
+    """Both triggers, on a copy. What is in their way goes, the rest stays."""
+    kept = [each for each in associations(raw) if each["EventType"] not in EVENTS]
+    wanted = [
+        {"LambdaFunctionARN": arn, "EventType": event, "IncludeBody": False}
+        for event in EVENTS
+    ]
+    if _by_event(associations(raw)) != _by_event([*kept, *wanted]):
+        items = [*kept, *wanted]
+        raw["LambdaFunctionAssociations"] = {"Quantity": len(items), "Items": items}
+    if _functions(raw):
+        raw["FunctionAssociations"] = {"Quantity": 0}
+
+
+def move(raw: Raw, name: str, arn: str) -> None:
+    """Every association of this function to another version, on a copy."""
+    for each in associations(raw):
+        if is_of(each, name):
+            each["LambdaFunctionARN"] = arn
+
+
+def moved(config: Raw, name: str, arn: str) -> Raw:
+    config = deepcopy(config)
+    for behaviour in behaviours(config):
+        move(behaviour.raw, name, arn)
+    return config
+
+
+def changes(
+    before: Raw, after: Raw, names: dict[str, str]
+) -> tuple[BehaviourChanges, ...]:
+    """Read from the configurations themselves, so that no change goes unsaid."""
+    pairs = zip(behaviours(before), behaviours(after), strict=True)
+    found = (
+        BehaviourChanges(old.path_pattern, tuple(_differences(old.raw, new.raw, names)))
+        for old, new in pairs
+    )
+    return tuple(each for each in found if each.changes)
+
+
+def associations(raw: Raw) -> list[Raw]:
+    return list((raw.get("LambdaFunctionAssociations") or {}).get("Items") or [])
+
+
+def is_of(association: Raw, name: str) -> bool:
+    """By name: a distribution can only run functions of its own account."""
+    return bool(_part(association["LambdaFunctionARN"], 6) == name)
+
+
+def _differences(before: Raw, after: Raw, names: dict[str, str]) -> Iterator[Change]:
+    old, new = _facts(before, names), _facts(after, names)
+    for what in old:
+        if old[what] != new[what]:
+            yield Change(what, old[what], new[what])
+
+
+def _facts(raw: Raw, names: dict[str, str]) -> dict[str, str]:
+    events = ("viewer-request", "origin-request", "origin-response", "viewer-response")
+    every = [*associations(raw), *_functions(raw)]
+    facts = {
+        event: ", ".join(_label(each) for each in every if each["EventType"] == event)
+        or "none"
+        for event in events
+    }
+    cache, request = raw.get("CachePolicyId"), raw.get("OriginRequestPolicyId")
+    facts["cache policy"] = names.get(cache, str(cache)) if cache else "legacy settings"
+    facts["origin request policy"] = (
+        names.get(request, str(request)) if request else "none"
+    )
+    return facts
+
+
+def _label(association: Raw) -> str:
+    if "FunctionARN" in association:
+        return f"CloudFront Function {association['FunctionARN'].rpartition('/')[2]}"
+    name, version = _part(association["LambdaFunctionARN"], 6), _version(association)
+    label = (
+        f"the new version of {name}" if version == NEXT else f"{name} version {version}"
+    )
+    return f"{label} with the body" if association.get("IncludeBody") else label
+
+
+def _functions(raw: Raw) -> list[Raw]:
+    return list((raw.get("FunctionAssociations") or {}).get("Items") or [])
+
+
+def _by_event(listed: list[Raw]) -> dict[str, tuple[str, bool]]:
+    return {
+        each["EventType"]: (
+            each["LambdaFunctionARN"],
+            bool(each.get("IncludeBody")),
+        )
+        for each in listed
+    }
+
+
+def _version(association: Raw) -> str:
+    return _part(association["LambdaFunctionARN"], 7)
+
+
+def _part(arn: str, index: int) -> str:
+    """arn:aws:lambda:us-east-1:123456789012:function:name:version"""
+    return (arn.split(":") + [""] * 8)[index]

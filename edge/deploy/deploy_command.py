@@ -1,0 +1,85 @@
+"""python -m edge deploy: from a bundle to a distribution that runs it everywhere."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from .attempt import attempt
+from .bundle import Bundle, BundleRefused, opened
+from .deployment import Deployment
+from .options import add_bundle, add_function, add_no_wait, add_pace, add_target, pace
+from .plan import plan
+from .preparation import built, live_now, prepared
+from .surroundings import Surroundings
+
+_DESCRIPTION = """\
+Put the gate in front of an API: create or update its function, publish a version, run
+it in every behaviour of the distribution that reaches the API's origin, switch caching
+off where a route is paid for, and wait until every edge location has it.
+
+What changes is shown first. It is safe to repeat and to interrupt: until the last
+change the site works as before, after it as planned.
+"""
+
+_EPILOG = """\
+Without --bundle it is built here, from the environment that build reads.
+The permissions it needs are in edge/deploy/permissions.json.
+"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "deploy",
+        help="put the gate in front of a distribution",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_target(command)
+    add_bundle(command)
+    add_function(command)
+    command.add_argument(
+        "--replace",
+        action="store_true",
+        help="take off functions that are in the way of the gate",
+    )
+    add_pace(command)
+    add_no_wait(command)
+    command.set_defaults(run=run)
+
+
+def run(
+    options: argparse.Namespace,
+    environment: Mapping[str, str],
+    around: Surroundings = Surroundings(),  # noqa: B008 - a value that never changes
+) -> int:
+    return attempt("deploy", lambda: _deploy(options, environment, around))
+
+
+def _deploy(
+    options: argparse.Namespace, environment: Mapping[str, str], around: Surroundings
+) -> None:
+    bundle = _read(options.bundle) if options.bundle else built(options, environment)
+    account, wanted = prepared(options, bundle, around)
+    deployment = Deployment(
+        account,
+        lambda observed: plan(observed, wanted),
+        (options.function_name, options.distribution_id),
+        pace(options),
+        around,
+    )
+    if options.plan:
+        deployment.show()
+        return
+    around.say(live_now(deployment.run(), options.function_name, options.no_wait))
+
+
+def _read(file: Path) -> Bundle:
+    try:
+        return opened(file.read_bytes())
+    except OSError as unreadable:
+        raise BundleRefused(
+            f"{file} cannot be read: {unreadable.strerror}."
+        ) from unreadable
+    except BundleRefused as refused:
+        raise BundleRefused(f"{file} {refused}") from refused

@@ -1,0 +1,118 @@
+"""What a distribution becomes when the gate stands in front of its origin. Pure."""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from ..aws.behaviours import (
+    Behaviour,
+    behaviours,
+    gated,
+    reaching_origin,
+    serves,
+)
+from ..aws.managed_policies import CACHING_DISABLED
+from . import associations
+from .forwarding import (
+    MANAGED,
+    Forwarded,
+    Policy,
+    lost,
+    of_legacy_settings,
+    substitute,
+    suits,
+)
+from .observed import Absent, Function, Observed
+from .steps import Associate
+from .wanted import Wanted
+
+# Behaviours have these or a cache policy, never both: AWS refuses the mixture.
+_LEGACY = ("ForwardedValues", "MinTTL", "DefaultTTL", "MaxTTL")
+
+
+def associate(
+    observed: Observed, wanted: Wanted, version: int | None
+) -> tuple[Associate | None, tuple[str, ...]]:
+    """The step, if there is one to take, and what there is to say about it."""
+    distribution = observed.distribution
+    policies = {**MANAGED, **observed.policies}
+    config = deepcopy(distribution.config)
+    arn = version_arn(observed.function, wanted.function, version)
+    _run(config, wanted, arn)
+    notes = tuple(_open(config, wanted.paths, policies))
+    names = {each: policy.name for each, policy in policies.items()}
+    changed = associations.changes(distribution.config, config, names)
+    if not changed:
+        return None, notes
+    return Associate(version, distribution.etag, config, changed), notes
+
+
+def version_arn(function: Absent | Function, name: str, number: int | None) -> str:
+    arn = (
+        function.arn
+        if isinstance(function, Function)
+        else f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
+    )
+    return f"{arn}:{associations.NEXT if number is None else number}"
+
+
+def _run(config: dict[str, Any], wanted: Wanted, arn: str) -> None:
+    for behaviour in reaching_origin(config, wanted.paths):
+        associations.place(behaviour.raw, arn)
+    # A route may have moved on from a behaviour that still runs an old version,
+    # and with it an old key. The new version lets what is not gated pass.
+    for behaviour in behaviours(config):
+        associations.move(behaviour.raw, wanted.function, arn)
+
+
+def _open(
+    config: dict[str, Any], paths: tuple[str, ...], policies: Mapping[str, Policy]
+) -> Iterator[str]:
+    if not config.get("Enabled", True):
+        yield "the distribution is disabled: nobody reaches it"
+    for behaviour in gated(config, paths):
+        if behaviour.raw.get("CachePolicyId") != CACHING_DISABLED:
+            yield from _bare_prefixes(config, paths, behaviour)
+        yield from _let_through(behaviour, policies)
+
+
+def _bare_prefixes(
+    config: dict[str, Any], paths: tuple[str, ...], behaviour: Behaviour
+) -> Iterator[str]:
+    """A route `/api/*` includes `/api`, and CloudFront's pattern `/api/*` does not:
+    so the behaviour after it serves a paid path, often with a whole site."""
+    patterns = [each.path_pattern for each in behaviours(config)]
+    earlier = patterns[: patterns.index(behaviour.path_pattern)]
+    bare = [path.removesuffix("/*") for path in paths if path.endswith("/*")]
+    pattern = behaviour.path_pattern
+    if any(serves(pattern, [*earlier, *bare], path) for path in paths):
+        return
+    if not set(pattern) & set("*?"):  # it was made for this path
+        return
+    served = ", ".join(each for each in bare if serves(pattern, earlier, each))
+    yield (
+        f"{pattern} is gated and not cached any more because it serves"
+        f" {served}. To spare it, give that a behaviour of its own in CloudFront first."
+    )
+
+
+def _let_through(behaviour: Behaviour, policies: Mapping[str, Policy]) -> Iterator[str]:
+    """Nothing is answered from the cache, and the origin is sent everything."""
+    raw = behaviour.raw
+    cached_on = _cached_on(raw, policies)
+    raw["CachePolicyId"] = CACHING_DISABLED
+    for setting in _LEGACY:
+        raw.pop(setting, None)
+    present = raw.get("OriginRequestPolicyId")
+    before = [cached_on, *([policies[present].forwarded] if present else [])]
+    if present and suits(policies[present].forwarded, cached_on):
+        return
+    raw["OriginRequestPolicyId"] = substitute(*before)
+    for header in lost(raw["OriginRequestPolicyId"], *before):
+        yield f"{behaviour.path_pattern}: the origin is no longer sent {header}"
+
+
+def _cached_on(raw: dict[str, Any], policies: Mapping[str, Policy]) -> Forwarded:
+    if raw.get("CachePolicyId"):
+        return policies[raw["CachePolicyId"]].forwarded
+    return of_legacy_settings(raw.get("ForwardedValues"))

@@ -1,0 +1,156 @@
+"""The options that the commands share."""
+
+import argparse
+import re
+from pathlib import Path
+
+from .deployment import Pace
+from .wanted import MEMORY, RUNTIMES
+
+DEFAULT_NAME = "x402-edge"
+_LONGEST_WAIT = 1800
+
+Parser = argparse.ArgumentParser
+
+
+def add_target(command: Parser) -> None:
+    command.add_argument(
+        "--distribution-id",
+        required=True,
+        type=_distribution,
+        metavar="ID",
+        help="the CloudFront distribution in front of the API",
+    )
+    command.add_argument(
+        "--function-name",
+        default=DEFAULT_NAME,
+        type=_function,
+        metavar="NAME",
+        help="the gate's function, in us-east-1 (default: %(default)s)",
+    )
+    command.add_argument(
+        "--profile",
+        help="the AWS profile to use (default: as for the AWS command line)",
+    )
+
+
+def add_bundle(command: Parser) -> None:
+    source = command.add_mutually_exclusive_group()
+    _add_routes(source)
+    source.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="ZIP",
+        help="deploy this bundle, and the routes in it, instead of building one",
+    )
+    _add_test_key(command)
+
+
+def add_routes(command: Parser) -> None:
+    _add_routes(command)
+    _add_test_key(command)
+
+
+def _add_routes(to: "argparse._ActionsContainer") -> None:
+    to.add_argument(
+        "--routes",
+        type=Path,
+        default=Path("routes.toml"),
+        metavar="FILE",
+        help="what is paid for (default: %(default)s)",
+    )
+
+
+def _add_test_key(command: Parser) -> None:
+    command.add_argument(
+        "--allow-test-key",
+        action="store_true",
+        help="deploy a key that accepts stub proofs as payments",
+    )
+
+
+def add_function(command: Parser) -> None:
+    command.add_argument(
+        "--role",
+        type=_role,
+        metavar="ARN",
+        help="the role the function runs as (default: the one it has; a new function"
+        " gets a new role, NAME-role, that may write logs and nothing else)",
+    )
+    command.add_argument(
+        "--memory",
+        type=_memory,
+        metavar="MB",
+        help=f"default: what the function has; {MEMORY} for a new one",
+    )
+    command.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        help="default: what the function has, if it is one of these;"
+        f" otherwise {RUNTIMES[0]}",
+    )
+
+
+def add_pace(command: Parser) -> None:
+    command.add_argument(
+        "--plan", action="store_true", help="show what would change, and stop"
+    )
+    command.add_argument(
+        "--yes", action="store_true", help="go on without asking, as in a pipeline"
+    )
+    command.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=_LONGEST_WAIT,
+        metavar="SECONDS",
+        help="how long to wait for AWS at most, for one thing (default: %(default)s)",
+    )
+
+
+def add_no_wait(command: Parser) -> None:
+    command.add_argument(
+        "--no-wait",
+        action="store_true",
+        help="stop when CloudFront has accepted it, not when it is everywhere",
+    )
+
+
+def pace(options: argparse.Namespace) -> Pace:
+    waits = not getattr(options, "no_wait", False)
+    return Pace(yes=options.yes, wait=waits, timeout=options.timeout)
+
+
+def _distribution(text: str) -> str:
+    return _matching(
+        text, r"[A-Z0-9]{8,}", "a distribution's id, such as E2QWRUHAPOMQZL"
+    )
+
+
+def _function(text: str) -> str:
+    return _matching(text, r"[A-Za-z0-9_-]{1,64}", "a function's name, without an ARN")
+
+
+def _role(text: str) -> str:
+    return _matching(
+        text, r"arn:aws:iam::\d{12}:role/\S+", "arn:aws:iam::123456789012:role/NAME"
+    )
+
+
+def _memory(text: str) -> int:
+    return _between(text, 128, 10_240)
+
+
+def _seconds(text: str) -> int:
+    return _between(text, 0, 86_400)
+
+
+def _matching(text: str, pattern: str, example: str) -> str:
+    if re.fullmatch(pattern, text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {example}")
+    return text
+
+
+def _between(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from {least} to {most}")
+    return int(text)

@@ -1,0 +1,53 @@
+"""What deploy and rotate do before and after: the bundle, the account, the result."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+
+from ..build import build
+from ..environment import read_environment, warnings
+from ..routes_file import read_routes
+from .account import AwsAccount
+from .associations import live
+from .bundle import Bundle, objections, opened
+from .deployment import NotDone
+from .observed import Observed
+from .surroundings import Surroundings
+from .wanted import Wanted
+
+
+def built(options: argparse.Namespace, environment: Mapping[str, str]) -> Bundle:
+    secrets = read_environment(environment)
+    for warning in warnings(secrets):
+        print(f"warning: {warning}", file=sys.stderr)
+    return opened(build(secrets, read_routes(options.routes)).content)
+
+
+def prepared(
+    options: argparse.Namespace, bundle: Bundle, around: Surroundings
+) -> tuple[AwsAccount, Wanted]:
+    reasons = tuple(objections(bundle, options.allow_test_key))
+    if reasons:
+        raise NotDone(*reasons)
+    wanted = Wanted(
+        function=options.function_name,
+        code=bundle.code,
+        paths=bundle.paths,
+        role=options.role,
+        memory=options.memory,
+        runtime=options.runtime,
+        replace=options.replace,
+    )
+    session = around.open_session(options.profile)
+    account = AwsAccount(session, options.distribution_id, wanted, bundle.content)
+    return account, wanted
+
+
+def live_now(observed: Observed, function: str, is_on_its_way: bool) -> str:
+    running = live(observed.distribution.config, function)
+    version = ", ".join(map(str, sorted(running)))
+    where = "is on its way to" if is_on_its_way else "answers at"
+    return (
+        f"version {version} of {function} {where} every edge location of"
+        f" {observed.distribution.id}"
+    )

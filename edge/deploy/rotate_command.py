@@ -1,0 +1,127 @@
+"""python -m edge rotate: a new key everywhere, and only then a word about the old."""
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping
+
+from .account import AwsAccount
+from .associations import live
+from .attempt import attempt
+from .bundle import Baked, baked_into
+from .deployment import Deployment, NotDone
+from .observed import Observed
+from .options import add_pace, add_routes, add_target, pace
+from .outcome import Stuck
+from .plan import plan
+from .preparation import built, live_now, prepared
+from .rollback import previous
+from .rotation import Rotation, last_words, notes, rotation
+from .steps import Refused
+from .surroundings import Surroundings
+
+_DESCRIPTION = """\
+Replace the API key or the signing secret of a gate that is live: build a bundle with
+the new one from the environment, publish it, run it in every behaviour that runs the
+gate, and wait until every edge location has it. Then, and not before, it says that the
+old one may go. Both work until then.
+
+That the key is a new one is seen in the bundle that is live, which is read for that.
+"""
+
+NOT_YET = "Do not revoke the old key yet: it may still be in use."
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "rotate",
+        help="replace the key of a gate that is live",
+        description=_DESCRIPTION,
+        epilog="environment: as for build",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_target(command)
+    add_routes(command)
+    add_pace(command)
+    command.set_defaults(run=run, role=None, memory=None, runtime=None, replace=False)
+
+
+def run(
+    options: argparse.Namespace,
+    environment: Mapping[str, str],
+    around: Surroundings = Surroundings(),  # noqa: B008 - a value that never changes
+) -> int:
+    return attempt("rotate", lambda: _rotate(options, environment, around), NOT_YET)
+
+
+def _rotate(
+    options: argparse.Namespace, environment: Mapping[str, str], around: Surroundings
+) -> None:
+    name = options.function_name
+    bundle = built(options, environment)
+    account, wanted = prepared(options, bundle, around)
+    deployed = Deployed(account, around)
+    replaced = _checked(deployed, account.observe(), name, bundle.baked)
+    for note in notes(bundle.baked, replaced):
+        around.say(note)
+    deployment = Deployment(
+        account,
+        lambda observed: plan(observed, wanted),
+        (name, options.distribution_id),
+        pace(options),
+        around,
+    )
+    if options.plan:
+        deployment.show()
+        around.say(NOT_YET)
+        return
+    around.say(live_now(deployment.run(), name, is_on_its_way=False))
+    reasons = tuple(_elsewhere(deployed, account.others(), name, bundle.baked))
+    if reasons:
+        raise NotDone(*reasons)
+    for word in last_words(replaced):
+        around.say(word)
+
+
+class Deployed:
+    """The bundles of published versions, each read once."""
+
+    def __init__(self, account: AwsAccount, around: Surroundings) -> None:
+        self._account = account
+        self._around = around
+        self._read: dict[int, Baked | None] = {}
+
+    def __getitem__(self, version: int) -> Baked | None:
+        if version not in self._read:
+            try:
+                content = self._around.download(self._account.address(version))
+            except OSError as lost:
+                raise Stuck(
+                    f"the bundle of version {version} cannot be read: {lost}."
+                    " Its key has to be compared with the new one. Repeat the command."
+                ) from lost
+            self._read[version] = baked_into(content)
+        return self._read[version]
+
+
+def _checked(deployed: Deployed, observed: Observed, name: str, new: Baked) -> Rotation:
+    running = live(observed.distribution.config, name)
+    replaced = (previous(observed.versions, version) for version in running)
+    before = {version.number for version in replaced if version is not None}
+    decided = rotation(
+        new, {n: deployed[n] for n in running}, {n: deployed[n] for n in before}
+    )
+    if isinstance(decided, Refused):
+        raise NotDone(*decided.reasons)
+    return decided
+
+
+def _elsewhere(
+    deployed: Deployed, others: Iterable[tuple[str, int]], name: str, new: Baked
+) -> Iterator[str]:
+    for distribution, version in others:
+        baked = deployed[version]
+        if baked is None or baked.api_key != new.api_key:
+            yield (
+                f"{distribution} still runs version {version} of {name}, which has"
+                " another key. Rotate there, too: the same command with"
+                f" --distribution-id {distribution}."
+            )

@@ -1,0 +1,279 @@
+"""The command line, as a person and as a pipeline call it."""
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.aws.session import Session
+from edge.build import build, write
+from edge.check import command, saved
+from edge.check.checklist import CHECKS
+from edge.environment import read_environment
+from edge.routes_file import parse_routes
+from tests.edge.check import good
+from tests.edge.check.fake_aws import account
+
+Captured = pytest.CaptureFixture[str]
+Run = Callable[..., int]
+
+KEY, SIGNING = "nf_live_SECRETKEY", "0123456789-SIGNINGSECRET-abcdefghij"
+ROUTES = "".join(
+    f'[[route]]\npath = "{route.path}"\nnetwork = "{route.network}"\n'
+    f'resource_id = "{route.resource_id}"\n'
+    for route in good.ROUTES
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """In a folder with a routes.toml and a saved.json that is as it should be."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "routes.toml").write_text(ROUTES)
+    saved.save(good.answers(), tmp_path / "saved.json")
+
+    def run(*arguments: str) -> int:
+        parser = argparse.ArgumentParser(prog="edge")
+        command.add(parser.add_subparsers())
+        options = parser.parse_args(["check", *arguments])
+        status: int = options.run(options, {})
+        return status
+
+    return run
+
+
+FILE = ("--from-file", "saved.json", "--no-probes")
+
+
+def test_a_good_configuration_is_status_0(run: Run, capsys: Captured) -> None:
+    assert run(*FILE) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    lines = shown.out.splitlines()
+    assert lines[0] == (
+        "EDFDVBD6EXAMPLE (d111111abcdef8.cloudfront.net), 2026-02-07T08:12:34+00:00"
+    )
+    assert "  ✓ Lambda timeout is set to 5 seconds: 5 s; the gate gives up" in shown.out
+    assert lines[-1].startswith("0 failed, 0 warned, 11 not checked, ")
+
+
+def test_a_broken_one_is_status_1_and_says_what_to_do(
+    run: Run, capsys: Captured
+) -> None:
+    break_it(lambda answers: answers["function"].update(Timeout=2))
+    assert run(*FILE) == 1
+    shown = capsys.readouterr().out
+    assert (
+        "✗ Lambda timeout is set to 5 seconds: Lambda ends the gate after 2 s" in shown
+    )
+    assert "      Set the timeout to 5 seconds, publish, and associate." in shown
+
+
+def test_a_warning_is_status_0(run: Run, capsys: Captured) -> None:
+    break_it(lambda answers: answers["function"].update(Timeout=6))
+    assert run(*FILE) == 0
+    assert "! Lambda timeout is set to 5 seconds" in capsys.readouterr().out
+
+
+def test_a_terminal_without_the_signs_gets_others(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", errors="replace")
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert run(*FILE) == 0
+    screen.seek(0)
+    assert "  + Lambda timeout is set to 5 seconds" in screen.read()
+
+
+def test_json_has_the_documented_form(run: Run, capsys: Captured) -> None:
+    break_it(lambda answers: answers["function"].update(Timeout=2))
+    assert run(*FILE, "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    findings, counts = document.pop("findings"), document.pop("counts")
+    assert document == {
+        "schema": 1,
+        "distribution": "EDFDVBD6EXAMPLE",
+        "takenAt": "2026-02-07T08:12:34+00:00",
+        "passed": False,
+    }
+    assert [*counts] == ["failed", "warned", "not-checked", "passed"]
+    assert (counts["failed"], counts["warned"]) == (1, 0)
+    assert sum(counts.values()) == len(findings) == len(CHECKS)
+    [failed] = [each for each in findings if each["outcome"] == "failed"]
+    assert failed == {
+        "name": "function.timeout",
+        "line": "Lambda timeout is set to 5 seconds",
+        "outcome": "failed",
+        "reason": failed["reason"],
+        "remedy": "Set the timeout to 5 seconds, publish, and associate.",
+    }
+    outcomes = {"passed", "failed", "warned", "not-checked"}
+    assert {each["outcome"] for each in findings} <= outcomes
+    assert all(each["remedy"] is None for each in findings if each != failed)
+
+
+def test_a_bundle_is_compared_and_its_secrets_are_not_shown(
+    run: Run, capsys: Captured, tmp_path: Path
+) -> None:
+    secrets = read_environment(
+        {
+            "NEXFLOW_FACILITATOR_URL": "https://facilitator.example.org/x402",
+            "NEXFLOW_API_KEY": KEY,
+            "EDGE_SIGNING_SECRET": SIGNING,
+            "EDGE_SIGNING_KEY_ID": "key-1",
+        }
+    )
+    routes = [
+        {"path": r.path, "network": r.network, "resource_id": r.resource_id}
+        for r in good.ROUTES
+    ]
+    bundle = build(secrets, parse_routes({"route": routes}))
+    write(bundle, tmp_path / "lambda-edge.zip")
+    assert run(*FILE, "--bundle", "lambda-edge.zip") == 1
+    shown = capsys.readouterr().out
+    assert "✗ The deployed version is this bundle: Version 7 is not this" in shown
+    assert "✓ API key is a production key (nf_live_*): nf_live_…" in shown
+    assert "✓ The bundle has the routes of the file" in shown
+    assert KEY not in shown
+    assert SIGNING not in shown
+
+
+def test_the_bundle_alone_knows_the_routes(run: Run, tmp_path: Path) -> None:
+    secrets = read_environment(
+        {
+            "NEXFLOW_FACILITATOR_URL": "https://facilitator.example.org/x402",
+            "NEXFLOW_API_KEY": KEY,
+        }
+    )
+    (tmp_path / "routes.toml").unlink()
+    route = {"path": "/api/*", "network": "eip155:8453", "resource_id": "r"}
+    write(build(secrets, parse_routes({"route": [route]})), tmp_path / "gate.zip")
+    assert run(*FILE, "--bundle", "gate.zip") == 1  # not the one that is deployed
+
+
+def test_live_is_like_from_a_file_and_can_be_saved(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path
+) -> None:
+    opened: list[str | None] = []
+
+    def open_session(profile: str | None) -> Session:
+        opened.append(profile)
+        return account().session
+
+    monkeypatch.setattr(command, "open_session", open_session)
+    live = ("--distribution-id", "EDFDVBD6EXAMPLE", "--no-probes", "--json")
+    regions = ("--regions", "us-east-1", "eu-west-1")
+    assert run(*live, *regions, "--profile", "prod", "--save", "now.json") == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert opened == ["prod"]
+    assert run("--from-file", "now.json", "--no-probes", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["findings"] == found
+
+
+def test_a_live_check_asks_the_distribution_itself(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def probe(targets: Any) -> Any:
+        asked.append(targets)
+        return good.probes()
+
+    monkeypatch.setattr(command, "open_session", lambda _: account().session)
+    monkeypatch.setattr(command, "probe", probe)
+    assert run("--distribution-id", "E", "--regions", "eu-west-1") == 0
+    assert run("--from-file", "saved.json", "--path", "/premium/x") == 0
+    assert [(each.url, each.path) for each in asked] == [
+        ("https://d111111abcdef8.cloudfront.net", "/api/joke"),
+        ("", "/premium/x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("paths", "asked"),
+    [(["/premium/*", "/api/joke"], "/api/joke"), (["/premium/*", "/x/*"], "/premium")],
+)
+def test_a_literal_route_is_tried_first(
+    run: Run, monkeypatch: pytest.MonkeyPatch, paths: list[str], asked: str
+) -> None:
+    targets: list[Any] = []
+
+    def probe(given: Any) -> Any:
+        targets.append(given)
+        return good.probes()
+
+    monkeypatch.setattr(command, "probe", probe)
+    one = '[[route]]\npath = "{}"\nnetwork = "eip155:8453"\nresource_id = "r"\n'
+    Path("routes.toml").write_text("".join(map(one.format, paths)))
+    assert run("--from-file", "saved.json") == 0
+    assert [each.path for each in targets] == [asked]
+
+
+def test_a_payment_can_come_from_a_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    payments: list[str] = []
+
+    def probe(targets: Any) -> Any:
+        payments.append(targets.payment)
+        return good.probes()
+
+    monkeypatch.setattr(command, "probe", probe)
+    (tmp_path / "proof").write_text("eyJ9\n")
+    assert run("--from-file", "saved.json", "--payment", "@proof") == 0
+    assert run("--from-file", "saved.json", "--payment", "eyJ9") == 0
+    assert payments == ["eyJ9", "eyJ9"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--from-file", "missing.json"), "Write one with --save"),
+        ((*FILE, "--routes", "missing.toml"), "missing.toml does not exist"),
+        ((*FILE, "--bundle", "missing.zip"), "python -m edge build"),
+        ((*FILE, "--save", "missing/saved.json"), "Name another with --save"),
+        (("--from-file", "saved.json", "--url", "example.org"), "is no URL"),
+        (("--from-file", "saved.json", "--origin-url", "ftp://x"), "is no URL"),
+        (("--from-file", "saved.json", "--payment", "@missing"), "x402-payment"),
+        (("--from-file", "saved.json", "--path", "/free"), "/free is free"),
+    ],
+)
+def test_what_cannot_be_checked_is_status_2(
+    run: Run, capsys: Captured, arguments: tuple[str, ...], message: str
+) -> None:
+    assert run(*arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("edge check: ")
+    assert message in shown.err
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_without_boto3_it_says_how_to_get_it(
+    run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    assert run("--distribution-id", "EDFDVBD6EXAMPLE") == 2
+    assert "boto3 is needed: pip install boto3" in capsys.readouterr().err
+    assert run(*FILE) == 0  # which needs none
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--from-file", "a", "--distribution-id", "E")]
+)
+def test_what_is_checked_is_said_once(run: Run, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+
+
+def break_it(change: Callable[[dict[str, Any]], object]) -> None:
+    file = Path("saved.json")
+    answers = json.loads(file.read_text())
+    change(answers)
+    file.write_text(json.dumps(answers))

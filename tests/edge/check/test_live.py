@@ -1,0 +1,321 @@
+"""What is asked of AWS, and what is kept of the answers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.aws.managed_policies import CACHING_OPTIMIZED
+from edge.aws.session import AwsTrouble
+from edge.check import saved
+from edge.check.checklist import examine
+from edge.check.evidence import gather
+from edge.check.facts.function import Function
+from edge.check.facts.unread import Unread
+from edge.check.finding import Passed
+from edge.check.live import collect
+from edge.check.regions import all_regions
+from tests.edge.check import good
+from tests.edge.check.fake_aws import NOW, FakeAws, Refused, account
+from tests.edge.check.from_template import EDGE
+
+Answer = dict[str, Any]
+
+
+def collected(aws: FakeAws, *regions: str, name: str | None = None) -> Answer:
+    wanted = regions or good.REGIONS
+    return collect(aws.session, "EDFDVBD6EXAMPLE", name, wanted, NOW)
+
+
+def refuse(code: str) -> Any:
+    def reply(*_: Any) -> Answer:
+        raise Refused(code)
+
+    return reply
+
+
+def test_a_good_account_passes_every_check() -> None:
+    snapshot = saved.read(collected(account()))
+    found = examine(gather(snapshot, good.bundle(), good.ROUTES, good.probes()))
+    assert [each for each in found if not isinstance(each.outcome, Passed)] == []
+
+
+def test_a_file_says_what_the_account_said(tmp_path: Path) -> None:
+    answers = collected(account())
+    saved.save(answers, tmp_path / "saved.json")
+    assert saved.read(saved.load(tmp_path / "saved.json")) == saved.read(answers)
+
+
+def test_what_is_asked_is_what_the_permissions_allow() -> None:
+    """Every one of them reads, and each is used by some test of this file."""
+    document = json.loads((EDGE / "check/permissions.json").read_text())
+    allowed = {
+        action.partition(":")[2]
+        for statement in document["Statement"]
+        for action in statement["Action"]
+    }
+    aws = account()
+    collected(aws)
+    rare = {
+        "GetContinuousDeploymentPolicy",
+        "GetOriginRequestPolicy",
+        "GetRealtimeLogConfig",
+        "GetResponseHeadersPolicy",
+    }
+    assert {operation for operation, _ in aws.calls} == allowed - rare
+    reads = ("Get", "List", "Describe", "Simulate")
+    assert all(operation.startswith(reads) for operation in allowed)
+
+
+def test_the_role_is_asked_about_a_region_that_is_not_the_functions() -> None:
+    aws = account()
+    asked: list[Answer] = []
+    simulate = aws.replies["SimulatePrincipalPolicy"]
+
+    def reply(parameters: Answer, region: str) -> Answer:
+        asked.append(parameters)
+        return simulate(parameters, region)
+
+    aws.replies["SimulatePrincipalPolicy"] = reply
+    collected(aws)
+    [resource] = asked[0]["ResourceArns"]
+    group = "111122223333:log-group:/aws/lambda/us-east-1.x402-edge:log-stream:check"
+    assert resource == f"arn:aws:logs:ap-southeast-2:{group}"
+    assert asked[0]["PolicySourceArn"] == good.function()["Role"]
+
+
+SECRET = "hush-hush"
+
+
+def test_no_secret_gets_into_a_file(tmp_path: Path) -> None:
+    answers = good.answers()
+    config = answers["distribution"]["DistributionConfig"]
+    header = {"HeaderName": "x-shared", "HeaderValue": SECRET}
+    config["Origins"]["Items"][0]["CustomHeaders"] = good.listed([header])
+    config["DefaultCacheBehavior"]["ResponseHeadersPolicyId"] = "own"
+    answers["function"] |= {
+        "Environment": {"Variables": {"NEXFLOW_API_KEY": SECRET}},
+        "Description": SECRET,
+    }
+    [statement] = answers["role"]["AssumeRolePolicyDocument"]["Statement"]
+    statement["Condition"] = {"StringEquals": {"sts:ExternalId": SECRET}}
+    aws = account(answers)
+    aws.replies["GetResponseHeadersPolicy"] = lambda *_: _headers_policy()
+    saved.save(collected(aws), tmp_path / "saved.json")
+    text = (tmp_path / "saved.json").read_text()
+    assert SECRET not in text
+    assert "NEXFLOW_API_KEY" in text
+    assert "x-shared" in text
+
+
+def _headers_policy() -> Answer:
+    custom = {"Header": "x-private", "Value": SECRET, "Override": True}
+    config = {"Name": "own", "CustomHeadersConfig": good.listed([custom])}
+    policy = {
+        "Id": "own",
+        "LastModifiedTime": NOW,
+        "ResponseHeadersPolicyConfig": config,
+    }
+    return {"ResponseHeadersPolicy": policy}
+
+
+def test_the_policies_that_behaviours_name_are_read_once_each() -> None:
+    aws = account()
+    answers = collected(aws)
+    assert [*answers["policies"]["cachePolicies"]] == [CACHING_OPTIMIZED]
+    operations = [operation for operation, _ in aws.calls]
+    assert operations.count("GetCachePolicy") == 1
+    assert "GetOriginRequestPolicy" not in operations
+
+
+def test_a_policy_of_ones_own_is_read() -> None:
+    answers = good.answers()
+    config = answers["distribution"]["DistributionConfig"]
+    behaviour = config["CacheBehaviors"]["Items"][0]
+    behaviour |= {
+        "OriginRequestPolicyId": "own",
+        "RealtimeLogConfigArn": "arn:aws:cloudfront::1:realtime-log-config/r",
+    }
+    config["ContinuousDeploymentPolicyId"] = "canary"
+    aws = account(answers)
+    aws.replies |= {
+        "GetOriginRequestPolicy": lambda *_: {
+            "OriginRequestPolicy": {
+                "Id": "own",
+                "LastModifiedTime": NOW,
+                "OriginRequestPolicyConfig": {
+                    "Name": "own",
+                    "HeadersConfig": {"HeaderBehavior": "none"},
+                    "CookiesConfig": {"CookieBehavior": "none"},
+                    "QueryStringsConfig": {"QueryStringBehavior": "all"},
+                },
+            }
+        },
+        "GetRealtimeLogConfig": lambda asked, _: {
+            "RealtimeLogConfig": {
+                "ARN": asked["ARN"],
+                "Name": "r",
+                "SamplingRate": 100,
+                "EndPoints": [],
+                "Fields": ["cs-headers"],
+            }
+        },
+        "GetContinuousDeploymentPolicy": lambda *_: {
+            "ContinuousDeploymentPolicy": {
+                "Id": "canary",
+                "LastModifiedTime": NOW,
+                "ContinuousDeploymentPolicyConfig": {
+                    "StagingDistributionDnsNames": good.listed(["d2.cloudfront.net"]),
+                    "Enabled": True,
+                },
+            }
+        },
+    }
+    snapshot = saved.read(collected(aws))
+    found = examine(gather(snapshot, good.bundle(), good.ROUTES, good.probes()))
+    names = [each.name for each in found if not isinstance(each.outcome, Passed)]
+    assert names == ["headers.forwarded", "headers.logged", "distribution.staging"]
+
+
+def test_what_is_denied_is_said_and_the_rest_is_read() -> None:
+    aws = account()
+    for operation in ("GetRole", "SimulatePrincipalPolicy", "ListVersionsByFunction"):
+        aws.replies[operation] = refuse("AccessDenied")
+    snapshot = saved.read(collected(aws))
+    assert isinstance(snapshot.function, Function)
+    for unread in (snapshot.role, snapshot.may_not_log, snapshot.published):
+        assert isinstance(unread, Unread)
+        assert "edge/check/permissions.json" in unread.why
+
+
+def test_a_function_that_may_not_be_read_leaves_its_role_unread() -> None:
+    aws = account()
+    aws.replies["GetFunctionConfiguration"] = refuse("AccessDeniedException")
+    snapshot = saved.read(collected(aws))
+    assert isinstance(snapshot.function, Unread)
+    assert isinstance(snapshot.role, Unread)
+
+
+def test_a_distribution_that_may_not_be_read_ends_it() -> None:
+    aws = account()
+    aws.replies["GetDistribution"] = refuse("NoSuchDistribution")
+    with pytest.raises(AwsTrouble, match="NoSuchDistribution"):
+        collected(aws)
+
+
+def test_without_a_trigger_there_is_no_function_to_ask_for() -> None:
+    answers = good.answers()
+    config = answers["distribution"]["DistributionConfig"]
+    for behaviour in (
+        *config["CacheBehaviors"]["Items"],
+        config["DefaultCacheBehavior"],
+    ):
+        behaviour["LambdaFunctionAssociations"] = good.listed([])
+    snapshot = saved.read(collected(account(answers)))
+    assert isinstance(snapshot.function, Unread)
+    assert "no behaviour has a Lambda trigger" in snapshot.function.why
+    assert snapshot.regions == {}
+
+
+def test_the_function_can_be_named_where_several_run() -> None:
+    answers = good.answers()
+    config = answers["distribution"]["DistributionConfig"]
+    other = "arn:aws:lambda:us-east-1:111122223333:function:other:3"
+    config["CacheBehaviors"]["Items"][0]["LambdaFunctionAssociations"] = good.listed(
+        [good.trigger("viewer-request", other)]
+    )
+    aws = account(answers)
+    asked: list[str] = []
+
+    def reply(parameters: Answer, _: str) -> Answer:
+        asked.append(parameters["FunctionName"])
+        return good.function()
+
+    aws.replies["GetFunctionConfiguration"] = reply
+    collected(aws)
+    collected(aws, name="x402-edge")
+    assert asked == [other, good.ARN]
+
+
+def test_alarms_of_others_are_not_kept() -> None:
+    answers = collected(account())
+    names = [alarm["AlarmName"] for alarm in answers["regions"]["eu-west-1"]["alarms"]]
+    assert names == ["verify-errors", "verify-latency", "settle-errors", "unpaid"]
+
+
+def test_regions_that_are_quiet_or_switched_off_are_left_out() -> None:
+    aws = account()
+    groups = aws.replies["DescribeLogGroups"]
+
+    def reply(asked: Answer, region: str) -> Answer:
+        if region == "af-south-1":
+            raise Refused("UnrecognizedClientException")
+        if region == "eu-north-1":
+            raise Refused("AccessDeniedException")
+        return groups(asked, region)
+
+    aws.replies["DescribeLogGroups"] = reply
+    regions = ("af-south-1", "eu-north-1", "eu-west-1", "sa-east-1")
+    snapshot = saved.read(collected(aws, *regions))
+    assert [*snapshot.regions] == ["eu-north-1", "eu-west-1"]
+    assert isinstance(snapshot.regions["eu-north-1"], Unread)
+
+
+def test_a_group_with_a_longer_name_is_not_the_gates() -> None:
+    answers = good.answers()
+    for region in answers["regions"].values():
+        region["logGroups"][0]["logGroupName"] += "-staging"
+        region["metrics"] = []
+    assert collected(account(answers))["regions"] == {}
+
+
+def test_all_regions_are_those_of_boto3() -> None:
+    assert {"us-east-1", "eu-west-1", "ap-southeast-2"} < set(all_regions())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "not written by --save"),
+        ('{"schema": 2}', "--save"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    file = tmp_path / "saved.json"
+    file.write_text(text)
+    with pytest.raises(saved.SavedRefused, match=reason):
+        saved.load(file)
+
+
+@pytest.mark.parametrize("missing", ["Status", "DistributionConfig", "DomainName"])
+def test_a_configuration_that_lacks_something_is_refused(missing: str) -> None:
+    answers = good.answers()
+    del answers["distribution"][missing]
+    with pytest.raises(saved.SavedRefused, match=missing):
+        saved.read(answers)
+
+
+def test_a_configuration_without_its_default_behaviour_is_refused() -> None:
+    answers = good.answers()
+    del answers["distribution"]["DistributionConfig"]["DefaultCacheBehavior"]
+    with pytest.raises(saved.SavedRefused, match="DefaultCacheBehavior"):
+        saved.read(answers)
+
+
+def test_a_file_that_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(saved.SavedRefused, match="cannot be read"):
+        saved.load(tmp_path / "missing.json")
+    with pytest.raises(saved.SavedRefused, match="cannot be written"):
+        saved.save(good.answers(), tmp_path / "missing" / "saved.json")
+
+
+def test_a_saved_file_is_json_that_git_can_compare(tmp_path: Path) -> None:
+    saved.save(good.answers(), tmp_path / "saved.json")
+    text = (tmp_path / "saved.json").read_text()
+    assert json.loads(text) == good.answers()
+    assert text.endswith("}\n")
+    assert [each.name for each in tmp_path.iterdir()] == ["saved.json"]

@@ -1,0 +1,192 @@
+"""Back to the version that was live before."""
+
+from tests.edge.deploy.examples import NEW_KEY
+from tests.edge.deploy.operator import Operator
+
+THIRD = NEW_KEY | {"NEXFLOW_API_KEY": "nf_live_THIRD"}
+
+
+def running(operator: Operator) -> set[str]:
+    items = operator.account.cloudfront.config["CacheBehaviors"]["Items"]
+    return {
+        each["LambdaFunctionARN"].rpartition(":")[2]
+        for raw in items
+        for each in raw["LambdaFunctionAssociations"]["Items"]
+    }
+
+
+def test_the_version_before_is_live_again(operator: Operator) -> None:
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.account.calls.clear()
+    assert operator.roll_back("--yes") == 0
+    assert running(operator) == {"1"}
+    assert operator.account.changes == ["cloudfront:UpdateDistribution"]
+    assert operator.said[-1].startswith("version 1 of x402-edge answers at every")
+
+
+def test_nothing_but_the_version_changes(operator: Operator) -> None:
+    operator.deploy("--yes")
+    before = operator.account.state()
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.roll_back("--yes")
+    after = operator.account.state()
+    assert after["distribution"] == before["distribution"]
+    assert [version["Version"] for version in after["versions"]] == ["1", "2"]
+
+
+def test_it_goes_to_what_was_live_and_not_to_what_was_published_before(
+    operator: Operator,
+) -> None:
+    """2 was bad and rolled back; 3 replaced 1. Back from 3 must not be 2."""
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.roll_back("--yes")
+    operator.deploy("--yes", environment=THIRD)
+    assert running(operator) == {"3"}
+    assert operator.roll_back("--yes") == 0
+    assert running(operator) == {"1"}
+
+
+def test_where_that_is_not_known_it_is_the_one_published_before(
+    operator: Operator,
+) -> None:
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.deploy("--yes", environment=THIRD)
+    for version in operator.account.functions.published:
+        version["Description"] = "published by hand"
+    assert operator.roll_back("--yes") == 0
+    assert running(operator) == {"2"}
+
+
+def test_a_version_can_be_named(operator: Operator) -> None:
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.deploy("--yes", environment=THIRD)
+    assert operator.roll_back("--yes", "--version", "1") == 0
+    assert running(operator) == {"1"}
+    operator.account.calls.clear()
+    assert operator.roll_back("--yes", "--version", "1") == 0
+    assert operator.account.changes == []
+
+
+def test_a_plan_shows_it_and_warns_of_keys(operator: Operator) -> None:
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.said.clear()
+    operator.account.calls.clear()
+    assert operator.roll_back("--plan") == 0
+    assert operator.account.changes == []
+    of_a_behaviour = [
+        "    viewer-request   x402-edge version 2 → x402-edge version 1",
+        "    origin-response  x402-edge version 2 → x402-edge version 1",
+    ]
+    assert operator.said == [
+        (
+            "version 1 has the keys that it was built with: if one of them is revoked,"
+            " paid requests will get a 500"
+        ),
+        "distribution E2QWRUHAPOMQZL",
+        "  behaviour /api",
+        *of_a_behaviour,
+        "  behaviour /api/*",
+        *of_a_behaviour,
+    ]
+
+
+def test_while_it_is_deployed_the_version_has_to_be_named(operator: Operator) -> None:
+    """Repeated after an interruption it would go back one more."""
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.deploy("--yes", environment=THIRD)
+    operator.roll_back("--yes", "--no-wait")
+    assert operator.roll_back("--yes") == 2
+    assert operator.said[-1] == (
+        "edge rollback: E2QWRUHAPOMQZL is still on its way to version 2. Say which you"
+        " want with --version. --version 1 is the one before, --version 2 waits for"
+        " this one."
+    )
+    assert running(operator) == {"2"}
+    assert operator.roll_back("--yes", "--version", "2") == 0
+    assert running(operator) == {"2"}
+
+
+def test_the_first_version_has_none_before(operator: Operator) -> None:
+    operator.deploy("--yes")
+    assert operator.roll_back("--yes") == 2
+    assert "no version before 1 is left" in operator.said[-1]
+    assert running(operator) == {"1"}
+
+
+def test_a_version_that_is_not_there_is_named(operator: Operator) -> None:
+    operator.deploy("--yes")
+    assert operator.roll_back("--yes", "--version", "9") == 2
+    assert operator.said[-1] == (
+        "edge rollback: x402-edge has no version 9. There are 1."
+    )
+
+
+def test_without_a_function_there_is_nothing_to_roll_back(operator: Operator) -> None:
+    assert operator.roll_back("--yes") == 2
+    assert "there is no function x402-edge in us-east-1" in operator.said[-1]
+
+
+def test_without_an_association_there_is_nothing_to_roll_back(
+    operator: Operator,
+) -> None:
+    before = operator.account.cloudfront.config
+    operator.deploy("--yes")
+    operator.account.cloudfront.config = before
+    assert operator.roll_back("--yes") == 2
+    assert "E2QWRUHAPOMQZL runs no version of x402-edge" in operator.said[-1]
+
+
+def test_of_two_versions_one_has_to_be_named(operator: Operator) -> None:
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    items = operator.account.cloudfront.config["CacheBehaviors"]["Items"]
+    one = items[0]["LambdaFunctionAssociations"]["Items"][0]
+    one["LambdaFunctionARN"] = one["LambdaFunctionARN"][:-1] + "1"
+    assert operator.roll_back("--yes") == 2
+    assert "runs versions 1, 2. Say which you want with --version" in operator.said[-1]
+    assert operator.roll_back("--yes", "--version", "1") == 0
+    assert running(operator) == {"1"}
+
+
+def test_a_version_that_sleeps_has_to_be_woken(operator: Operator) -> None:
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.account.functions.published[0]["State"] = "Inactive"
+    assert operator.roll_back("--yes") == 1
+    assert (
+        "aws lambda invoke --function-name x402-edge --qualifier 1"
+        in (operator.said[-1])
+    )
+    assert running(operator) == {"2"}
+
+
+def test_a_version_that_cloudfront_no_longer_runs_changes_nothing(
+    operator: Operator,
+) -> None:
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.account.functions.published[0]["Runtime"] = "python3.8"
+    assert operator.roll_back("--yes") == 1
+    assert operator.said[-1] == (
+        "edge rollback: UpdateDistribution was refused: The function has a runtime that"
+        " is not supported: python3.8. (InvalidLambdaFunctionAssociation)"
+    )
+    assert running(operator) == {"2"}
+
+
+def test_fifty_versions_are_not_all_that_are_read(operator: Operator) -> None:
+    """A page of versions has fifty."""
+    operator.deploy("--yes")
+    first = operator.account.functions.published[0]
+    for number in range(2, 61):
+        arn = f"{first['FunctionArn'][:-1]}{number}"
+        more = {"Version": str(number), "FunctionArn": arn}
+        operator.account.functions.published.append(first | more)
+    assert operator.roll_back("--yes", "--version", "60") == 0
+    assert running(operator) == {"60"}

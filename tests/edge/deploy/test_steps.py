@@ -1,0 +1,18 @@
+"""Steps that belong to a plan and cannot be taken out of its order."""
+
+import pytest
+
+from edge.deploy.account import AwsAccount
+from edge.deploy.steps import Associate, Publish
+from edge.deploy.wanted import Wanted
+from tests.edge.deploy.wire import WiredSession
+
+
+@pytest.mark.parametrize("step", [Publish(None, None), Associate(None, "E", {}, ())])
+def test_what_is_not_known_yet_is_not_asked_of_aws(
+    session: WiredSession, step: Publish | Associate
+) -> None:
+    wanted = Wanted(function="x402-edge", code="", paths=())
+    account = AwsAccount(session, "E2QWRUHAPOMQZL", wanted, b"")
+    with pytest.raises(AssertionError, match="from its beginning"):
+        account.perform(step)

@@ -1,0 +1,125 @@
+"""What a store promises, once, wherever it may run."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from origin_middleware import Store
+from origin_middleware.key import Key
+from origin_middleware.record import (
+    Absent,
+    Claimed,
+    Completed,
+    Evidence,
+    Finished,
+    Held,
+    Recorded,
+)
+from origin_middleware.stores.redis import RedisStore
+from tests.support.stores import a_claim, a_key
+from tests.support.topologies import Topology, until
+
+from .names import record_name
+
+DONE = Completed(b"done")
+A, B = a_claim("a"), a_claim("b")
+
+# Half of the second after which a waiter looks without having been woken.
+WOKEN_WITHIN = 0.5
+
+
+@pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
+async def processes(
+    request: pytest.FixtureRequest, topology: Topology
+) -> AsyncIterator[tuple[RedisStore, RedisStore]]:
+    """Two stores that share nothing but their server."""
+    async with AsyncExitStack() as stack:
+        stores = []
+        for _ in range(2):
+            client = await stack.enter_async_context(topology.client(request.param))
+            store = RedisStore(client)
+            stack.push_async_callback(store.aclose)
+            stores.append(store)
+        yield stores[0], stores[1]
+
+
+async def test_a_duplicate_is_woken_and_gets_the_record(
+    topology: Topology, processes: tuple[RedisStore, RedisStore]
+) -> None:
+    one, other = processes
+    key = a_key()
+    assert await one.claim(key, A) == Claimed()
+    duplicate = await waiting(topology, other, key)
+    assert await one.renew(key, A)
+    assert await one.complete(key, A, DONE) == Recorded(Evidence.OWNED)
+    async with asyncio.timeout(WOKEN_WITHIN):
+        assert await duplicate == Finished(A.fingerprint, DONE)
+    assert await other.claim(key, B) == Finished(A.fingerprint, DONE)
+
+
+async def test_a_key_that_is_released_is_claimed_by_who_waited(
+    topology: Topology, processes: tuple[RedisStore, RedisStore]
+) -> None:
+    one, other = processes
+    key = a_key()
+    await one.claim(key, A)
+    duplicate = await waiting(topology, other, key)
+    assert await one.release(key, A)
+    async with asyncio.timeout(WOKEN_WITHIN):
+        assert await duplicate == Absent()
+    assert await other.claim(key, B) == Claimed()
+    assert not await one.renew(key, A)
+
+
+async def test_a_key_that_is_abandoned_is_taken_over_once(
+    topology: Topology, processes: tuple[RedisStore, RedisStore]
+) -> None:
+    one, other = processes
+    key = a_key()
+    await one.claim(key, A)
+    duplicate = await waiting(topology, other, key)
+    assert await one.abandon(key, A)
+    async with asyncio.timeout(WOKEN_WITHIN):
+        seen = await duplicate
+    assert isinstance(seen, Held)
+    assert seen.abandoned
+    assert await other.take_over(key, B) == Claimed()
+    assert isinstance(await one.take_over(key, A), Held)
+    assert not await one.renew(key, A)
+
+
+async def test_scripts_survive_a_flush(
+    topology: Topology, processes: tuple[RedisStore, RedisStore]
+) -> None:
+    one, other = processes
+    key = a_key()
+    await one.claim(key, A)
+    flush_scripts(topology)
+    assert await one.renew(key, A)
+    flush_scripts(topology)
+    assert await one.complete(key, A, DONE) == Recorded(Evidence.OWNED)
+    flush_scripts(topology)
+    assert await other.claim(key, B) == Finished(A.fingerprint, DONE)
+
+
+def flush_scripts(topology: Topology) -> None:
+    for node in topology.members:
+        node.ask("SCRIPT", "FLUSH")
+
+
+async def waiting(
+    topology: Topology, store: Store, key: Key
+) -> "asyncio.Task[Absent | Held | Finished]":
+    """A duplicate that the record knows of: it has grown by a channel."""
+    name = record_name(key)
+    node = topology.holder(name)
+    before = node.ask("STRLEN", name)
+    held = await store.claim(key, B)
+    assert isinstance(held, Held)
+    task = asyncio.create_task(store.wait(key, held, 10))
+    await asyncio.to_thread(
+        until, lambda: node.ask("STRLEN", name) > before, "the duplicate is registered"
+    )
+    return task

@@ -1,0 +1,73 @@
+"""Certificates that do not fit are reported, and not worked around."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from redis.asyncio import Redis
+
+from origin_middleware import StoreUnavailable
+from origin_middleware.record import Claimed
+from origin_middleware.stores.redis import RedisStore
+from tests.support.stores import a_claim, a_key
+from tests.support.topologies import Single
+
+from .conftest import Started
+
+
+@pytest.fixture
+def options(started: Started) -> dict[str, Any]:
+    """Of a client that works."""
+    server = started.get("tls", "redis-7")
+    assert isinstance(server, Single)
+    return dict(server.options)
+
+
+async def claim(options: dict[str, Any]) -> object:
+    async with Redis(**options) as client:
+        store = RedisStore(client, budget=0.3)
+        try:
+            return await store.claim(a_key(), a_claim())
+        finally:
+            await store.aclose()
+
+
+async def test_a_server_and_a_client_that_know_each_other(
+    options: dict[str, Any],
+) -> None:
+    assert await claim(options) == Claimed()
+
+
+async def test_the_url_carries_the_certificates(options: dict[str, Any]) -> None:
+    files = "&".join(f"{n}={options[n]}" for n in options if n.startswith("ssl_"))
+    store = RedisStore.from_url(f"rediss://127.0.0.1:{options['port']}?{files}")
+    assert await store.claim(a_key(), a_claim()) == Claimed()
+    await store.aclose()
+
+
+async def test_a_server_of_another_authority_is_not_trusted(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    stranger = tmp_path / "stranger.pem"
+    trustme.CA().cert_pem.write_to_path(stranger)
+    with pytest.raises(StoreUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+        await claim(options | {"ssl_ca_certs": str(stranger)})
+
+
+async def test_a_server_of_another_name_is_not_trusted(options: dict[str, Any]) -> None:
+    with pytest.raises(StoreUnavailable, match="Hostname mismatch"):
+        await claim(options | {"host": "localhost"})
+
+
+async def test_a_client_without_a_certificate_is_refused(
+    options: dict[str, Any],
+) -> None:
+    without = {"ssl_certfile": None, "ssl_keyfile": None}
+    with pytest.raises(StoreUnavailable):
+        await claim(options | without)
+
+
+async def test_a_client_without_tls_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(StoreUnavailable):
+        await claim({"port": options["port"]})

@@ -1,0 +1,136 @@
+"""One server process of a topology, with a hand on it."""
+
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from sample_origin.redis_server import RedisServer
+
+# What a topology takes to settle is seconds; longer means that it never will.
+_SETTLES_WITHIN = 15.0
+_LOOK_EVERY = 0.01
+
+NOT_PERSISTENT = ("--save", "", "--appendonly", "no")
+
+# A replica that comes gets its copy at once: nobody else is expected.
+REPLICATED = (*NOT_PERSISTENT, "--repl-diskless-sync-delay", "0")
+
+
+class Node:
+    """Commands to it are sent at once, past every client under test."""
+
+    def __init__(
+        self,
+        binary: Path,
+        directory: Path,
+        *options: str,
+        password: str | None = None,
+    ) -> None:
+        directory.mkdir(exist_ok=True)
+        self.process = RedisServer(binary, directory, options=options, port=free_port())
+        self._password = password
+
+    @property
+    def port(self) -> int:
+        return self.process.port
+
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
+
+    def ask(self, *command: str | int | bytes) -> Any:
+        """On a connection of its own: sentinels end those of a node they demote."""
+        with self._admin() as admin:
+            return admin.execute_command(*command)
+
+    def info(self, section: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("INFO", section)
+        return found
+
+    def reaches(self, replicas: int, name: str = "settled") -> bool:
+        """A write of this name. One that is connected may yet have to be sent any."""
+        with self._admin() as admin:
+            admin.set(name, "", px=1)
+            return bool(admin.wait(replicas, 100) == replicas)
+
+    def clients(self) -> list[dict[str, str]]:
+        """The connections to it, this one left out."""
+        with self._admin() as admin:
+            own = admin.client_id()
+            listed = admin.client_list()
+        return [one for one in listed if int(one["id"]) != own]
+
+    def _admin(self) -> Redis:
+        return Redis(
+            port=self.port,
+            password=self._password,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=2,
+        )
+
+
+# With a cluster bus 10,000 above, and all below those of outgoing connections.
+_PORTS = cycle(range(10_000, 22_000))
+for _ in range(secrets.randbelow(12_000)):
+    next(_PORTS)
+
+
+def free_port() -> int:
+    """Not twice the same, because several servers may be about to take theirs."""
+    return next(p for p in _PORTS if _is_free(p) and _is_free(p + 10_000))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@contextmanager
+def nodes() -> Iterator[tuple[Path, list[Node]]]:
+    """A directory, and a list: what is put there is ended with it."""
+    with ExitStack() as stack:
+        place = tempfile.TemporaryDirectory(prefix="origin-middleware-test-")
+        directory = Path(stack.enter_context(place))
+        started: list[Node] = []
+        stack.callback(_kill, started)
+        yield directory, started
+
+
+def _kill(started: Sequence[Node]) -> None:
+    for node in started:
+        node.process.kill()
+
+
+def start(started: Sequence[Node]) -> None:
+    """All at once."""
+    for node in started:
+        node.process.launch()
+    for node in started:
+        node.process.await_answer()
+
+
+def until(fact: Callable[[], bool], what: str) -> None:
+    """Returns once it is so. Other processes decide when; they can only be asked."""
+    give_up = time.monotonic() + _SETTLES_WITHIN
+    while not holds(fact):
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"waited in vain until {what}")
+        time.sleep(_LOOK_EVERY)
+
+
+def holds(fact: Callable[[], bool]) -> bool:
+    try:
+        return fact()
+    except (RedisError, OSError):  # not up, or not yet what it is going to be
+        return False
