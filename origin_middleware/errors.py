@@ -5,6 +5,7 @@ OriginMiddlewareError
 (also a ValueError)
 └── StoreError            the store
     ├── StoreUnavailable  it did not answer, or refused to write, within the budget
+    │   ├── ResponseUnavailable  a completed key's response cannot be read now
     │   └── StoreUnsafe   it may lose what it acknowledges; the operator has to act
     └── RecordDamaged     it answered with a record that cannot be read; the record is
     never re-run
@@ -30,6 +31,10 @@ class StoreUnavailable(StoreError):
 
     Where a claim raises it, the store withdraws what may have been claimed.
     """
+
+
+class ResponseUnavailable(StoreUnavailable):
+    """The key is completed, and its response cannot be read now: nothing may run."""
 
 
 class StoreUnsafe(StoreUnavailable):

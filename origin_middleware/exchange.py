@@ -24,7 +24,7 @@ from .decision import (
     decide,
     decide_without_store,
 )
-from .errors import RecordDamaged, StoreUnavailable
+from .errors import RecordDamaged, ResponseUnavailable, StoreUnavailable
 from .execution import Execution
 from .fingerprint import fingerprint
 from .guard import Guard
@@ -75,6 +75,8 @@ class Exchange:
         try:
             answer = await self._guard.store.claim(self._key, claim)
             return await self._follow(answer, claim)
+        except ResponseUnavailable:
+            return Refuse(Refusal.STORE_UNAVAILABLE)
         except StoreUnavailable:
             if answer is None:
                 return decide_without_store(self._policy.on_store_unavailable)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .asgi import Message, Receive, Send
 from .client import Client
-from .errors import StoreUnavailable, StoreUnsafe
+from .errors import StoreUnsafe
 from .stores import Checks, Store
 
 _log = logging.getLogger("origin_middleware")
@@ -95,7 +95,7 @@ async def _check(store: Store, send: Send) -> None:
     except StoreUnsafe as unsafe:
         await send({"type": "lifespan.startup.failed", "message": str(unsafe)})
         raise
-    except StoreUnavailable as away:
+    except Exception as away:  # a start-up that dies here would skip the app's own
         _log.warning(
             "Requests with a key are refused until the store is back: %s", away
         )

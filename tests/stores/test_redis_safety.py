@@ -203,7 +203,14 @@ BEFORE = {
 }
 RESTARTED = {**BEFORE, "run_id": "two", "master_replid": "another"}
 EMPTY = {name: value for name, value in RESTARTED.items() if name != "db0"}
-PROMOTED = {**RESTARTED, "master_replid2": "history"}
+PROMOTED = {
+    **RESTARTED,
+    "master_replid2": "history",
+    "uptime_in_seconds": "1000",
+}
+# A snapshot carries the history of its server, as a replica does.
+RESTORED = {**PROMOTED, "uptime_in_seconds": "0"}
+DEMOTED_AND_BACK = {**PROMOTED, "run_id": "one"}
 
 
 @pytest.mark.parametrize(
@@ -215,6 +222,8 @@ PROMOTED = {**RESTARTED, "master_replid2": "history"}
         ({**RESTARTED, "aof_enabled": "0"}, False, False),
         (PROMOTED, False, False),
         (PROMOTED, True, True),
+        (RESTORED, True, False),
+        (DEMOTED_AND_BACK, False, False),
         (EMPTY, True, False),
     ],
 )

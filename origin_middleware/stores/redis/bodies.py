@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from ...errors import RecordDamaged, StoreUnavailable
+from ...errors import RecordDamaged, ResponseUnavailable, StoreUnavailable
 from ...record import Claim, Completed, Finished, Held
 from .. import codec
 from ..codec import Stored, milliseconds
@@ -41,7 +41,10 @@ class Bodies:
     async def seen(self, name: bytes, stored: Stored) -> Held | Finished:
         if not stored.body_elsewhere:
             return stored.seen
-        body = await self._send(name, "GET", _place(name, stored.owner))
+        try:
+            body = await self._send(name, "GET", _place(name, stored.owner))
+        except StoreUnavailable as exc:
+            raise ResponseUnavailable(str(exc)) from exc
         if body is None:
             raise RecordDamaged("The response of a completed record is gone.")
         return Finished(stored.seen.fingerprint, Completed(body))

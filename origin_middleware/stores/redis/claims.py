@@ -103,12 +103,21 @@ class Claims:
     async def _confirm(
         self, kind: Kind, name: bytes, claim: Claim, until: float
     ) -> None:
-        retention = milliseconds(claim.retention)
+        owned = codec.header(b"P", claim.owner)
+        write = (
+            "EVAL",
+            scripts.RENEW.source,
+            1,
+            name,
+            owned,
+            milliseconds(claim.retention),
+            codec.lease(claim),
+        )
         before = self._in_doubt.get(claim.owner)
         self._doubt(kind, name, claim, 0)
         reached = await self._server.run(
             name,
-            lambda line: self._replicas.have(line, name, retention, until),
+            lambda line: self._replicas.have(line, write, until),
             until,
             Purpose.REPLICAS,
         )

@@ -46,12 +46,15 @@ class Endpoint:
         async with asyncio.timeout_at(until):
             return await asyncio.shield(task)
 
+    def close(self, reason: str) -> None:
+        for line in self._lines.values():
+            line.close(reason)
+
     async def aclose(self) -> None:
         for task in self._opening.values():
             task.cancel()
             await asyncio.wait([task])
-        for line in self._lines.values():
-            line.close("the store was closed")
+        self.close("the store was closed")
 
     async def _opened(self, purpose: Purpose) -> Line:
         line = await self._reach()

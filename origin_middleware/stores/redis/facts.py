@@ -13,6 +13,9 @@ class Facts(NamedTuple):
     """The history that this one continues."""
     maxmemory_policy: str
     append_only: bool
+    loading: bool
+    up: float
+    """Seconds since it was started."""
     empty: bool
 
     @property
@@ -30,6 +33,8 @@ def facts(reply: bytes | str | Mapping[str, Any]) -> Facts:
         continued=str(said.get("master_replid2", "")),
         maxmemory_policy=str(said.get("maxmemory_policy", "")),
         append_only=str(said.get("aof_enabled", "1")) != "0",
+        loading=str(said.get("loading", "0")) not in ("", "0"),
+        up=float(said.get("uptime_in_seconds", 0)),
         empty=not any(name[:2] == "db" and name[2:].isdigit() for name in said),
     )
 

@@ -50,17 +50,21 @@ class Ghosts:
             await asyncio.wait([self._task])
 
     async def _withdraw(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._ghosts:
-            ghost, give_up = self._ghosts[0]
-            try:
-                gone = loop.time() >= give_up or await self._undone(ghost)
-            except StoreError:
-                gone = False
-            if gone:
-                self._ghosts.popleft()
-            else:
+            turn = list(self._ghosts)
+            gone = await asyncio.gather(*(self._gone(g, t) for g, t in turn))
+            left = [
+                each for each, is_gone in zip(turn, gone, strict=True) if not is_gone
+            ]
+            self._ghosts = deque([*left, *list(self._ghosts)[len(turn) :]])
+            if left:
                 await asyncio.sleep(_PAUSE)
+
+    async def _gone(self, ghost: Ghost, give_up: float) -> bool:
+        try:
+            return await self._undone(ghost)
+        except StoreError:
+            return asyncio.get_running_loop().time() >= give_up
 
     async def _undone(self, ghost: Ghost) -> bool:
         until = self._server.deadline()

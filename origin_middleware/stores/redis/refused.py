@@ -1,5 +1,7 @@
 """An error reply: the server is there, and has not done what was asked."""
 
+import re
+
 from redis.exceptions import (
     AskError,
     AuthenticationError,
@@ -38,12 +40,19 @@ PASSING = frozenset(
 )
 
 
+# Redis 6.2 puts what a script met behind a code of its own.
+_IN_SCRIPT = re.compile(
+    r"ERR Error running script.*@user_script:[ 0-9]+: -?([A-Z]{2,}) "
+)
+
+
 class Refused(Exception):
     """`code` is the first word of the reply, such as NOSCRIPT."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.code = message.partition(" ")[0]
+        in_script = _IN_SCRIPT.match(message)
+        self.code = in_script[1] if in_script else message.partition(" ")[0]
 
     @property
     def passing(self) -> bool:

@@ -20,41 +20,40 @@ class Replicas:
         self.wanted = wanted
         self._groups: WeakKeyDictionary[Line, _Group] = WeakKeyDictionary()
 
-    async def have(self, line: Line, name: bytes, retention: int, until: float) -> bool:
+    async def have(self, line: Line, write: Command, until: float) -> bool:
         """Whether as many as wanted have what stands under the name. Raises as
         `Line.send`."""
         group = self._groups.get(line)
         if group is None:
-            group = self._groups[line] = _Group(line, self.wanted, self._wait)
-        return await group.add(("PEXPIRE", name, retention), until)
+            group = self._groups[line] = _Group(self.wanted, self._wait)
+        return await group.add(line, write, until)
 
 
 class _Group:
     """Those who come while others wait for replicas wait for the next turn."""
 
-    def __init__(self, line: Line, wanted: int, wait: Command) -> None:
-        self._line = line
+    def __init__(self, wanted: int, wait: Command) -> None:
         self._wanted = wanted
         self._wait = wait
         self._coming: list[tuple[Command, asyncio.Future[bool]]] = []
         self._until = 0.0
         self._task: asyncio.Task[None] | None = None
 
-    async def add(self, write: Command, until: float) -> bool:
+    async def add(self, line: Line, write: Command, until: float) -> bool:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
         self._coming.append((write, future))
         self._until = max(self._until, until)
         if self._task is None or self._task.done():
-            self._task = loop.create_task(self._confirm())
+            self._task = loop.create_task(self._confirm(line))
         return await future
 
-    async def _confirm(self) -> None:
+    async def _confirm(self, line: Line) -> None:
         while self._coming:
             together, self._coming = self._coming, []
             replies: list[Any] = await asyncio.gather(
-                *(self._line.send(write, self._until) for write, _ in together),
-                self._line.send(self._wait, self._until),
+                *(line.send(write, self._until) for write, _ in together),
+                line.send(self._wait, self._until),
                 return_exceptions=True,
             )
             reached = replies.pop()

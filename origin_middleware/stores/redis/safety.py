@@ -37,6 +37,7 @@ class Known:
 
     run: str
     history: str
+    at: float
 
 
 class Safety:
@@ -62,6 +63,9 @@ class Safety:
                 "Allow the command, or see to it that maxmemory-policy is noeviction."
             )
             return
+        if seen.loading:
+            # What it says of itself is not true yet: no append-only file, few keys.
+            raise Refused("LOADING the dataset in memory")
         self._check(seen)
         if self._may_have_lost(endpoint, seen):
             self._until[endpoint] = until - _WITHIN + self._quarantine
@@ -71,7 +75,7 @@ class Safety:
                 self._quarantine,
             )
         line.quarantine = self._until.get(endpoint, 0.0)
-        self._known[endpoint] = Known(seen.run, seen.history)
+        self._known[endpoint] = Known(seen.run, seen.history, until - _WITHIN)
 
     def _check(self, seen: Facts) -> None:
         if not seen.append_only:
@@ -97,10 +101,15 @@ class Safety:
         if not self._quarantine or not seen.run:
             return False
         before = self._known.get(endpoint)
+        now = asyncio.get_running_loop().time()
         if before is not None and before.run == seen.run:
-            return False
-        if seen.continued in {known.history for known in self._known.values()}:
-            return not self._replicated
+            # Another history that continues one: it was a replica in between.
+            promoted = before.history != seen.history and seen.continued.strip("0")
+            return bool(promoted) and not self._replicated
+        for known in self._known.values():
+            if known.history == seen.continued:
+                # A snapshot carries its history as well: a replica has been running.
+                return not (self._replicated and seen.up > now - known.at + 1)
         return before is not None and (seen.empty or not seen.append_only)
 
     def _say(self, text: str) -> None:

@@ -53,6 +53,7 @@ class Server:
         The step may be taken several times, and a line may be lost in the middle of it.
         """
         pause, asking = _FIRST_PAUSE, ""
+        failure: Exception = TimeoutError("no reply within the budget")
         while True:
             try:
                 line = self._line(name, purpose)
@@ -61,9 +62,10 @@ class Server:
                 return await step(line)
             except Refused as refused:
                 raise_if_final(refused)
-                failure: Exception = refused
+                failure = refused
             except OSError as lost:
-                failure = lost
+                if str(lost):  # a time limit of ours tells less than what came before
+                    failure = lost
             if now() + pause >= until:
                 raise StoreUnavailable(f"Redis did not answer: {failure}") from failure
             asking = await self._adapt(name, purpose, failure, until)

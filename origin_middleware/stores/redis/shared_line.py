@@ -12,6 +12,8 @@ from typing import Any
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from .line import Command
@@ -25,6 +27,7 @@ _LOOKS = 5
 
 async def reach(connection: AbstractConnection, silence: float) -> "SharedLine":
     """Raises OSError where there is no connection, and Refused."""
+    connection.retry = Retry(NoBackoff(), 0)  # retries are ours, and they tell why
     try:
         async with asyncio.timeout(silence):
             await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
@@ -32,6 +35,9 @@ async def reach(connection: AbstractConnection, silence: float) -> "SharedLine":
         raise refused(error) from error
     except RedisError as lost:
         raise ConnectionError(f"no connection: {lost}") from lost
+    except TimeoutError:
+        await connection.disconnect(nowait=True)
+        raise TimeoutError(f"no connection within {silence:g} s") from None
     except BaseException:
         await connection.disconnect(nowait=True)
         raise

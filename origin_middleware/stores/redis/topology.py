@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Any, Protocol
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -86,7 +86,11 @@ class Cluster:
 
     def at(self, address: str) -> Endpoint | None:
         node = self._client.get_node(node_name=address)
-        return None if node is None else self._of(node)
+        if node is None:  # it has no slots yet
+            host, _, port = address.rpartition(":")
+            settings: dict[str, Any] = dict(self._client.get_connection_kwargs())
+            node = ClusterNode(host, int(port), **settings)
+        return self._of(node)
 
     def endpoints(self) -> list[Endpoint]:
         return [self._of(node) for node in self._client.get_primaries()]
@@ -96,11 +100,15 @@ class Cluster:
             async with asyncio.timeout(self._silence):
                 await self._client.initialize()
                 await self._client.nodes_manager.initialize()
-        except RedisError as lost:
+        except (RedisError, RedisClusterException) as lost:
             raise ConnectionError(f"no node of the cluster answered: {lost}") from lost
+        primaries = {node.name for node in self._client.get_primaries()}
+        for name, endpoint in list(self._endpoints.items()):
+            if name not in primaries:
+                endpoint.close("the node is no primary any more")
 
     async def aclose(self) -> None:
-        for endpoint in self._endpoints.values():
+        for endpoint in list(self._endpoints.values()):
             await endpoint.aclose()
 
     def _of(self, node: ClusterNode) -> Endpoint:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from ..waiting import Waiting
 
@@ -41,8 +41,10 @@ class WakeUps:
 
     async def aclose(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            # redis-py may take one cancellation for a time limit of its own.
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=0.1)
             self._task = None
 
     async def _listen(self) -> None:
@@ -51,7 +53,7 @@ class WakeUps:
                 async with self._client.pubsub() as pubsub:
                     await pubsub.subscribe(self._channel)
                     await self._forward(pubsub)
-            except (RedisError, OSError) as exc:
+            except (RedisError, RedisClusterException, OSError) as exc:
                 logging.getLogger("origin_middleware").info(
                     "Wake-ups are interrupted: %r", exc
                 )

@@ -1,0 +1,133 @@
+"""What clients are told while a step of the protocol fails, and afterwards."""
+
+import asyncio
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.servers import RedisServer
+
+from .matrix import (
+    CARRIED_OUT,
+    CARRIES_ON,
+    CELLS,
+    PASSING,
+    STEPS,
+    Cell,
+)
+from .play import Outcome, play_all
+from .trial import BUDGET
+
+_TOLERANCE = 0.5
+
+
+class Row(NamedTuple):
+    """What clients are told. The one before the last asks another process, the last one
+    asks when the fault is over."""
+
+    once: str
+    """Also as long as it lasts, where the effect is all that matters and takes place.
+    """
+    always: str
+    """As long as it lasts."""
+    refused: str
+    """By the server, once and for a reason that does not pass."""
+    effect_matters: bool = False
+
+
+_ASKED_FIRST = Row(
+    once="served, replayed, replayed",
+    always="store-unavailable, served, replayed",
+    refused="store-unavailable, served, replayed",
+)
+_RECORDED = Row(
+    once="served, replayed, replayed",
+    always="served, in-progress, replayed",
+    refused="served, replayed, replayed",
+    effect_matters=True,
+)
+
+TABLE = {
+    "connect": _ASKED_FIRST,
+    "ask for the time": _ASKED_FIRST,
+    "ask for settings": _ASKED_FIRST,
+    "claim": _ASKED_FIRST,
+    "take over": Row(
+        once="raised, served, replayed, replayed",
+        always="raised, store-unavailable, served, replayed",
+        refused="raised, store-unavailable, served, replayed",
+    ),
+    "watch": Row(
+        once="served, replayed, replayed",
+        always="served, in-progress, replayed",
+        refused="served, replayed, replayed",
+    ),
+    "subscribe": Row(
+        once="served, replayed, replayed",
+        always="served, replayed, replayed",
+        refused="served, replayed, replayed",
+    ),
+    "renew": Row(
+        once="served, replayed, replayed",
+        always="served, outcome-unknown, replayed",
+        refused="served, replayed, replayed",
+        effect_matters=True,
+    ),
+    "complete": _RECORDED,
+    "complete, large": _RECORDED,
+    "write a body": _RECORDED,
+    "read a body": Row(
+        once="served, replayed, replayed, replayed",
+        always="served, store-unavailable, replayed, replayed",
+        refused="served, store-unavailable, replayed, replayed",
+    ),
+    "release": Row(
+        once="raised, served, replayed",
+        always="raised, in-progress, served",
+        refused="raised, served, replayed",
+        effect_matters=True,
+    ),
+    "abandon": Row(
+        once="raised, outcome-unknown, outcome-unknown",
+        always="raised, in-progress, outcome-unknown",
+        refused="raised, outcome-unknown, outcome-unknown",
+        effect_matters=True,
+    ),
+}
+
+
+def documented(cell: Cell) -> str:
+    row = TABLE[cell.step]
+    refused = cell.fault.isupper() and cell.fault not in PASSING
+    if cell.fault == "NOSCRIPT" and len(STEPS[cell.step].word) == 40:
+        return row.once  # the script is sent along
+    if cell.step == "ask for settings" and refused:
+        return row.once  # and a warning
+    if cell.goes_on:
+        takes_place = CARRIES_ON if cell.step == "write a body" else CARRIED_OUT
+        known = row.effect_matters and cell.fault in takes_place
+        return row.once if known else row.always
+    return row.refused if refused else row.once
+
+
+@pytest.fixture(scope="module")
+def outcomes(valkey_server: RedisServer) -> dict[Cell, Outcome | Exception]:
+    return asyncio.run(play_all(valkey_server))
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_nothing_is_executed_twice_and_nobody_is_misled(
+    cell: Cell, outcomes: dict[Cell, Outcome | Exception]
+) -> None:
+    seen = outcomes[cell]
+    if isinstance(seen, Exception):
+        raise seen
+    assert seen.fired >= 1, "the fault did not happen"
+    assert cell.goes_on or seen.fired == 1
+    assert ", ".join(seen.told) == documented(cell)
+    assert seen.started == STEPS[cell.step].handler_starts
+    assert len(seen.bodies) <= 1
+    assert seen.slowest[0] <= BUDGET + _TOLERANCE
+    assert seen.expires
+    assert not seen.left
