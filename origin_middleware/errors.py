@@ -5,7 +5,7 @@ OriginMiddlewareError
 (also a ValueError)
 └── StoreError            the store
     ├── StoreUnavailable  it did not answer, or refused to write, within the budget
-    │   ├── ResponseUnavailable  a completed key's response cannot be read now
+    │   ├── ResponseUnavailable  a response of which it knows; the request is never run
     │   └── StoreUnsafe   it may lose what it acknowledges; the operator has to act
     └── RecordDamaged     it answered with a record that cannot be read; the record is
     never re-run
@@ -34,7 +34,7 @@ class StoreUnavailable(StoreError):
 
 
 class ResponseUnavailable(StoreUnavailable):
-    """The key is completed, and its response cannot be read now: nothing may run."""
+    """The request was carried out; what was recorded cannot be read now."""
 
 
 class StoreUnsafe(StoreUnavailable):

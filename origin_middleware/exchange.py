@@ -75,10 +75,8 @@ class Exchange:
         try:
             answer = await self._guard.store.claim(self._key, claim)
             return await self._follow(answer, claim)
-        except ResponseUnavailable:
-            return Refuse(Refusal.STORE_UNAVAILABLE)
-        except StoreUnavailable:
-            if answer is None:
+        except StoreUnavailable as away:
+            if answer is None and not isinstance(away, ResponseUnavailable):
                 return decide_without_store(self._policy.on_store_unavailable)
             # Somebody else executes, or may have: then the policy does not apply.
             return Refuse(Refusal.STORE_UNAVAILABLE)

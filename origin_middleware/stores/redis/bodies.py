@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from ...errors import RecordDamaged, ResponseUnavailable, StoreUnavailable
+from ...errors import RecordDamaged, StoreUnavailable
 from ...record import Claim, Completed, Finished, Held
 from .. import codec
 from ..codec import Stored, milliseconds
@@ -23,9 +23,10 @@ class Bodies:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    async def complete(self, name: bytes, claim: Claim, body: bytes) -> Any:
+    async def complete(
+        self, name: bytes, claim: Claim, body: bytes, until: float
+    ) -> Any:
         """The reply of complete.lua, whose record points to the body."""
-        until = self._server.deadline()
         place = _place(name, claim.owner)
         reply = await self._server.run(
             name,
@@ -35,22 +36,18 @@ class Bodies:
         )
         if isinstance(reply, list):  # another completion was first: nothing points here
             with suppress(StoreUnavailable):
-                await self._send(name, "UNLINK", place)
+                await self._send(name, "UNLINK", place, until)
         return reply
 
-    async def seen(self, name: bytes, stored: Stored) -> Held | Finished:
+    async def seen(self, name: bytes, stored: Stored, until: float) -> Held | Finished:
         if not stored.body_elsewhere:
             return stored.seen
-        try:
-            body = await self._send(name, "GET", _place(name, stored.owner))
-        except StoreUnavailable as exc:
-            raise ResponseUnavailable(str(exc)) from exc
+        body = await self._send(name, "GET", _place(name, stored.owner), until)
         if body is None:
             raise RecordDamaged("The response of a completed record is gone.")
         return Finished(stored.seen.fingerprint, Completed(body))
 
-    async def _send(self, name: bytes, command: str, place: bytes) -> Any:
-        until = self._server.deadline()
+    async def _send(self, name: bytes, command: str, place: bytes, until: float) -> Any:
         return await self._server.run(
             name, lambda line: line.send((command, place), until), until, Purpose.LARGE
         )
@@ -66,9 +63,9 @@ async def _complete(
     )
     if not line.in_order:
         await written
-    record = (codec.finished_elsewhere(claim), retention)
+    record = (place, codec.finished_elsewhere(claim), retention)
     _, reply = await asyncio.gather(
-        written, evaluated(line, scripts.COMPLETE, name, record, until)
+        written, evaluated(line, scripts.COMPLETE, name, record, until, keys=2)
     )
     return reply
 

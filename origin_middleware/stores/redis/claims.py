@@ -43,10 +43,11 @@ class Claims:
         self._ghosts = Ghosts(server)
         self._in_doubt: dict[OwnerToken, Ghost] = {}
 
-    async def make(self, kind: Kind, name: bytes, claim: Claim) -> codec.Stored | None:
+    async def make(
+        self, kind: Kind, name: bytes, claim: Claim, until: float
+    ) -> codec.Stored | None:
         """None where the key is the claim's, else what it holds. Raises
         StoreUnavailable, and whatever else ends it: then it is withdrawn."""
-        until = self._server.deadline()
         try:
             reply = await self._server.run(
                 name, lambda line: self.attempt(line, kind, name, claim, until), until

@@ -53,9 +53,8 @@ class Ghosts:
         while self._ghosts:
             turn = list(self._ghosts)
             gone = await asyncio.gather(*(self._gone(g, t) for g, t in turn))
-            left = [
-                each for each, is_gone in zip(turn, gone, strict=True) if not is_gone
-            ]
+            pairs = zip(turn, gone, strict=True)
+            left = [each for each, is_gone in pairs if not is_gone]
             self._ghosts = deque([*left, *list(self._ghosts)[len(turn) :]])
             if left:
                 await asyncio.sleep(_PAUSE)

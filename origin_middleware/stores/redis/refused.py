@@ -36,7 +36,7 @@ _CODES: dict[type[RedisError], str] = {
 # script, or its clock is not what we thought: the next attempt may find it well.
 PASSING = frozenset(
     {"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "NOREPLICAS"}
-    | {"BUSY", "MOVED", "ASK", "LATE"}
+    | {"BUSY", "MOVED", "ASK", "LATE", "NOBODY"}
 )
 
 

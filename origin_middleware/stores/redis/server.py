@@ -167,15 +167,18 @@ async def evaluated(
     name: bytes,
     arguments: tuple[Argument, ...],
     until: float,
+    *,
+    keys: int = 1,
 ) -> Any:
+    """`name` is the first of the keys; `arguments` begin with the others."""
     try:
-        return await line.send(("EVALSHA", script.sha, 1, name, *arguments), until)
+        return await line.send(("EVALSHA", script.sha, keys, name, *arguments), until)
     except Refused as refused:
         if refused.code != "NOSCRIPT":
             raise
     # After a restart or a failover. Nothing has run, and EVAL puts the script back into
     # the cache.
-    return await line.send(("EVAL", script.source, 1, name, *arguments), until)
+    return await line.send(("EVAL", script.source, keys, name, *arguments), until)
 
 
 def raise_if_final(refused: Refused) -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypedDict, Unpack
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
+from ...errors import ResponseUnavailable, StoreUnavailable
 from ...key import Key
 from ...record import (
     Absent,
@@ -122,10 +123,13 @@ class RedisStore:
 
         async def look() -> Absent | Held | Finished:
             channel = await self._wakeups.channel()
-            reply = await self._server.evaluate(scripts.WATCH, name, channel)
+            until = self._server.deadline()
+            reply = await self._server.evaluate(
+                scripts.WATCH, name, channel, until=until
+            )
             if reply is None:
                 return Absent()
-            return await self._bodies.seen(name, stored(reply))
+            return await self._bodies.seen(name, stored(reply), until)
 
         return await self._waiting.wait(name, held, timeout, look)
 
@@ -140,19 +144,19 @@ class RedisStore:
     async def complete(
         self, key: Key, claim: Claim, outcome: Outcome, /
     ) -> Recorded | Preceded:
-        name = self._name(key)
+        name, until = self._name(key), self._server.deadline()
         match outcome:
             case Completed(response) if len(response) > LARGE:
-                reply = await self._bodies.complete(name, claim, response)
+                reply = await self._bodies.complete(name, claim, response, until)
             case _:
                 record = codec.finished(claim, outcome)
                 retention = milliseconds(claim.retention)
                 reply = await self._server.evaluate(
-                    scripts.COMPLETE, name, record, retention
+                    scripts.COMPLETE, name, record, retention, until=until
                 )
         self._claims.finished(claim)
         if isinstance(reply, list):
-            seen = await self._bodies.seen(name, codec.decode(reply[0]))
+            seen = await self._bodies.seen(name, codec.decode(reply[0]), until)
             return Preceded(finished(seen))
         return Recorded(Evidence(reply.decode()))
 
@@ -174,9 +178,14 @@ class RedisStore:
             await self._client.aclose()
 
     async def _claimed(self, kind: Kind, key: Key, claim: Claim) -> Answer:
-        name = self._name(key)
-        found = await self._claims.make(kind, name, claim)
-        return Claimed() if found is None else await self._bodies.seen(name, found)
+        name, until = self._name(key), self._server.deadline()
+        found = await self._claims.make(kind, name, claim, until)
+        if found is None:
+            return Claimed()
+        try:
+            return await self._bodies.seen(name, found, until)
+        except StoreUnavailable as away:
+            raise ResponseUnavailable(str(away)) from away
 
     async def _run_owned(
         self, script: Script, key: Key, claim: Claim, *more: Argument

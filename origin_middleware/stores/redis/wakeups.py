@@ -17,6 +17,7 @@ from ..waiting import Waiting
 _FIRST_SUBSCRIPTION = 0.25
 _RECONNECT = 0.25
 _IDLE = 15.0
+_SILENCE = 1.0
 
 
 class WakeUps:
@@ -51,7 +52,8 @@ class WakeUps:
         while True:
             try:
                 async with self._client.pubsub() as pubsub:
-                    await pubsub.subscribe(self._channel)
+                    async with asyncio.timeout(_SILENCE):
+                        await pubsub.subscribe(self._channel)
                     await self._forward(pubsub)
             except (RedisError, RedisClusterException, OSError) as exc:
                 logging.getLogger("origin_middleware").info(
@@ -62,13 +64,17 @@ class WakeUps:
             await asyncio.sleep(_RECONNECT)
 
     async def _forward(self, pubsub: PubSub) -> None:
+        pause = _SILENCE
         while True:
-            message = await pubsub.get_message(timeout=_IDLE)
+            message = await pubsub.get_message(timeout=pause)
+            if message is None and pause == _SILENCE:
+                raise ConnectionError("the subscription fell silent")
             if message is None:
-                await (
-                    pubsub.ping()
-                )  # finds out whether the connection still leads anywhere
-            elif message["type"] == "subscribe":
+                await pubsub.ping()  # does the connection still lead anywhere?
+                pause = _SILENCE
+                continue
+            pause = _IDLE
+            if message["type"] == "subscribe":
                 self._subscribed.set()
                 self._waiting.wake_all()  # whatever was published in between is lost
             elif message["type"] == "message":

@@ -3,8 +3,18 @@
 import asyncio
 from secrets import token_hex
 
+import pytest
+
+from origin_middleware import StoreUnavailable
 from origin_middleware.key import Key
-from origin_middleware.record import Claimed, Completed, Finished, Held
+from origin_middleware.record import (
+    Claimed,
+    Completed,
+    Evidence,
+    Finished,
+    Held,
+    Recorded,
+)
 from origin_middleware.stores.redis import RedisStore
 from tests.support.stores import a_claim
 from tests.support.topologies import Cluster
@@ -55,6 +65,25 @@ async def test_the_middle_of_a_migration_is_not_noticed(sharded: Cluster) -> Non
         assert isinstance(await store.claim(key, B), Finished)
         migration.finish()
         assert isinstance(await store.claim(key, B), Finished)
+        await store.aclose()
+
+
+async def test_a_large_completion_waits_for_its_record_to_move(
+    sharded: Cluster,
+) -> None:
+    """Written where the slot is going, it would be in the way of the record."""
+    key = Key(slotmates(1)[0])
+    async with sharded.client() as client:
+        store = RedisStore(client)
+        assert await store.claim(key, A) == Claimed()
+        migration = sharded.migration(record_name(key))
+        migration.begin()
+        with pytest.raises(StoreUnavailable):
+            await store.complete(key, A, Completed(b"x" * 1_048_576))
+        assert migration.move() == 1
+        migration.finish()
+        told = await store.complete(key, A, Completed(b"x" * 1_048_576))
+        assert told == Recorded(Evidence.OWNED)
         await store.aclose()
 
 

@@ -1,11 +1,12 @@
--- KEYS[1] record   ARGV[1] finished record, ARGV[2] retention in ms
--- 'owned' │ 'claim_lost' │ 'claim_taken': written (or written before) │ {record}: another completion was first
+-- KEYS[1] record, KEYS[2] its body, where that has a key of its own   ARGV[1] finished record, ARGV[2] retention in ms
+-- error NOBODY: nothing written, because the body is not there │ 'owned' │ 'claim_lost' │ 'claim_taken': written (or written before) │ {record}: another completion was first
 local header = redis.call('GETRANGE', KEYS[1], 0, 17)
 local state, own = string.sub(header, 2, 2), string.sub(header, 3) == string.sub(ARGV[1], 3, 18)
 if state ~= '' and state ~= 'P' then
   if own then return 'owned' end
   return {redis.call('GET', KEYS[1])}
 end
+if KEYS[2] and redis.call('GETRANGE', KEYS[2], 0, 0) == '' then return redis.error_reply('NOBODY') end
 local waiting = ''
 if state == 'P' then waiting = redis.call('GETRANGE', KEYS[1], 73, -1) end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

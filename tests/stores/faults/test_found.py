@@ -1,0 +1,139 @@
+"""Faults of the store that the proxy has shown."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from origin_middleware import IdempotencyMiddleware, Policy, StoreUnavailable
+from origin_middleware.record import Completed, Held
+from origin_middleware.stores.redis import RedisStore, scripts, wakeups
+from origin_middleware.stores.redis.bodies import LARGE
+from tests.support.asgi import App, chunk, request, start
+from tests.support.proxy import Fault, Proxy
+from tests.support.servers import RedisServer, running, valkey
+from tests.support.stores import a_claim, a_key
+
+BUDGET = 0.5
+BODY = b"." * (LARGE + 1)
+
+
+@pytest.fixture
+def own_server() -> Iterator[RedisServer]:
+    with running(valkey()) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(own_server: RedisServer) -> AsyncIterator[Redis]:
+    async with Redis.from_url(own_server.url) as client:
+        for script in (scripts.CLAIM, scripts.COMPLETE):
+            await client.script_load(script.source)
+        yield client
+
+
+@pytest.fixture
+async def proxy(own_server: RedisServer, client: Redis) -> AsyncIterator[Proxy]:
+    async with Proxy(own_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def store(proxy: Proxy) -> AsyncIterator[RedisStore]:
+    store = RedisStore.from_url(proxy.url, budget=BUDGET)
+    yield store
+    await store.aclose()
+
+
+async def test_no_record_points_to_a_body_for_which_there_was_no_room(
+    store: RedisStore, client: Redis
+) -> None:
+    """A small script fits where a large body does not."""
+    key, body = a_key(), b"." * 3_000_000
+    await store.claim(key, a_claim())
+    used = (await client.info("memory"))["used_memory"]
+    await client.config_set("maxmemory", used + 4_000_000)
+    with pytest.raises(StoreUnavailable):
+        await store.complete(key, a_claim(), Completed(body))
+    assert isinstance(await store.claim(key, a_claim("b")), Held)
+    await client.config_set("maxmemory", 0)
+    await store.complete(key, a_claim(), Completed(body))
+
+
+async def test_a_server_that_is_busy_is_asked_for_its_settings_again(
+    store: RedisStore, proxy: Proxy, client: Redis
+) -> None:
+    """Or one that evicts, or came back empty, would be trusted."""
+    await client.config_set("maxmemory-policy", "allkeys-lru")
+    busy = proxy.spoil("INFO", "BUSY Redis is busy running a script.", times=1)
+    with pytest.raises(StoreUnavailable, match="allkeys-lru"):
+        await store.claim(a_key(), a_claim())
+    assert busy.fired == 1
+
+
+async def test_a_subscription_that_fell_silent_is_replaced(
+    store: RedisStore,
+    proxy: Proxy,
+    own_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No reset tells of it, as when a router has forgotten the connection."""
+    monkeypatch.setattr(wakeups, "_IDLE", 0.1)
+    assert await store._wakeups.channel()
+    proxy.swallow()
+    proxy.swallow_nothing()
+    await proxy.has_come("SUBSCRIBE", 2)
+    await store.aclose()
+    await proxy.deserted()
+
+
+async def test_a_subscription_that_does_not_come_about_is_tried_again(
+    store: RedisStore, proxy: Proxy
+) -> None:
+    await store.check()
+    lost = proxy.spoil("HELLO", Fault.LOSE_REPLY, times=1)
+    assert not await store._wakeups.channel()
+    assert lost.fired == 1
+    await proxy.has_come("SUBSCRIBE", 1)
+    await store.aclose()
+    await proxy.deserted()
+
+
+async def test_a_replay_of_a_large_response_costs_one_budget(
+    store: RedisStore, proxy: Proxy
+) -> None:
+    key = a_key()
+    await store.complete(key, a_claim(), Completed(BODY))
+    proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY, times=1)
+    proxy.spoil("GET", Fault.LOSE_REPLY)
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        await store.claim(key, a_claim("b"))
+    assert time.monotonic() - begun <= BUDGET + 0.1
+
+
+async def test_a_completion_that_came_second_costs_one_budget(
+    store: RedisStore, proxy: Proxy
+) -> None:
+    key = a_key()
+    await store.complete(key, a_claim(), Completed(BODY))
+    for command in ("UNLINK", "GET"):
+        proxy.spoil(command, Fault.LOSE_REPLY)
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        await store.complete(key, a_claim("b"), Completed(BODY))
+    assert time.monotonic() - begun <= BUDGET + 0.1
+
+
+async def test_a_completed_request_whose_response_cannot_be_read_does_not_run_again(
+    store: RedisStore, proxy: Proxy
+) -> None:
+    """The policy is for claims that could not be made; this one was answered."""
+    policy = Policy(on_store_unavailable="execute")
+    inner = App(start(), chunk(BODY))
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    await request(app)
+    proxy.spoil("GET", Fault.LOSE_REPLY)
+    assert (await request(app)).code == "store-unavailable"
+    assert inner.executions == 1
