@@ -18,6 +18,11 @@ PUBLIC_URL = "https://api.nexflowapp.app/api/v1/facilitator/x402"
 
 LIVE, TEST = "nf_live_", "nf_test_"
 
+TEST_KEY_REFUSED = (
+    f"{KEY_VARIABLE} is a test key, with which stub proofs pass as payments."
+    f" Set it to an {LIVE} key, or say --allow-test-key if that is what you want."
+)
+
 
 class Secrets(NamedTuple):
     url: str
@@ -44,12 +49,8 @@ def read_environment(environment: Mapping[str, str]) -> Secrets:
 def refuse_test_key(secrets: Secrets) -> None:
     """Raises BuildRefused for what would give away what is sold. A facilitator on this
     machine sells nothing."""
-    if secrets.key.startswith(TEST) and not _is_loopback(endpoint(secrets.url).host):
-        raise BuildRefused(
-            f"{KEY_VARIABLE} is a test key, with which stub proofs pass as payments."
-            f" Set it to an {LIVE} key, or say --allow-test-key if that is what you"
-            " want."
-        )
+    if secrets.key.startswith(TEST) and not is_loopback(endpoint(secrets.url).host):
+        raise BuildRefused(TEST_KEY_REFUSED)
 
 
 def warnings(secrets: Secrets) -> Iterator[str]:
@@ -58,7 +59,7 @@ def warnings(secrets: Secrets) -> Iterator[str]:
             f"{KEY_VARIABLE} is a test key: stub proofs will be accepted as payment."
             f" Build with an {LIVE} key before you deploy."
         )
-    if _is_loopback(endpoint(secrets.url).host):
+    if is_loopback(endpoint(secrets.url).host):
         yield f"{URL_VARIABLE} is this machine: nobody can reach it from the edge."
     if not secrets.signing:
         yield NO_SIGNING
@@ -70,6 +71,11 @@ def warnings(secrets: Secrets) -> Iterator[str]:
 
 
 def _check_url(url: str) -> None:
+    if url.startswith((LIVE, TEST)):
+        raise BuildRefused(
+            f"{URL_VARIABLE} is an API key. That belongs into {KEY_VARIABLE}; set this"
+            f" to the facilitator's URL, e.g. {PUBLIC_URL}."
+        )
     if any(character <= " " or character == "\x7f" for character in url):
         raise BuildRefused(f"{URL_VARIABLE} has a space or a control in it. Remove it.")
     try:
@@ -84,7 +90,7 @@ def _check_url(url: str) -> None:
             f"{URL_VARIABLE} has a character in its path that is not ASCII."
             " Percent-encode it."
         )
-    if not parts.secure and not _is_loopback(parts.host):
+    if not parts.secure and not is_loopback(parts.host):
         raise BuildRefused(
             f"{URL_VARIABLE} is http://, which shows your API key to everybody on the"
             " way. Use https://; only a facilitator on this machine may do without."
@@ -103,6 +109,11 @@ def _check_host(host: str) -> None:
 
 
 def _check_key(key: str) -> None:
+    if key != key.strip():
+        raise BuildRefused(
+            f"{KEY_VARIABLE} has white space around it, such as the end of a line."
+            " Remove it."
+        )
     prefix, rest = key[: len(LIVE)], key[len(LIVE) :]
     if prefix not in (LIVE, TEST) or not rest:
         raise BuildRefused(
@@ -115,7 +126,7 @@ def _check_key(key: str) -> None:
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

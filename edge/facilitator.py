@@ -156,12 +156,22 @@ def _is_worth_a_retry(answer: Answer | NoAnswer) -> bool:
 
 def _read(content: bytes) -> object:
     try:
-        return json.loads(content, parse_constant=_refuse_constant)
+        return json.loads(
+            content, object_pairs_hook=_members, parse_constant=_refuse_constant
+        )
     except (
         ValueError,
         RecursionError,
     ):  # RecursionError: 60,000 opening brackets are an answer, too
         return None
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """`valid` or an intent that is there twice is neither of the two."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is there twice")
+    return members
 
 
 def _refuse_constant(name: str) -> None:

@@ -30,11 +30,12 @@ def is_intent(value: object) -> TypeGuard[str]:
 
 
 def without_contract_headers(headers: Mapping[str, Values]) -> dict[str, Values]:
-    """What a client sends under our names is forged: it goes before anything reads."""
+    """What a client sends under our names is forged: it goes before anything reads.
+    With an underscore, too: where headers become variables, that is the same name."""
     return {
         name: values
         for name, values in headers.items()
-        if name.lower() not in CONTRACT_HEADERS
+        if name.lower().replace("_", "-") not in CONTRACT_HEADERS
     }
 
 

@@ -107,5 +107,7 @@ def _instant(value: object) -> str | None:
 
 
 def _is_code(text: str) -> bool:
-    """A word like intent_not_found: fit for an alarm filter, whoever sent it."""
-    return len(text) <= 64 and text.isascii() and text.isidentifier()
+    """A word like intent_not_found: fit for an alarm filter, whoever sent it.
+    Not the API key, which a broken facilitator may say back: it begins with nf_."""
+    is_word = len(text) <= 64 and text.isascii() and text.isidentifier()
+    return is_word and not text.startswith("nf_")

@@ -9,6 +9,7 @@ last one accepted, then without. The origin knows both keys meanwhile.
 """
 
 from collections.abc import Mapping
+from string import hexdigits
 
 from .refused import BuildRefused
 from .signature import SigningKey
@@ -52,6 +53,11 @@ def read_signing_keys(environment: Mapping[str, str]) -> tuple[SigningKey, ...]:
         raise BuildRefused(
             f"{ACCEPTED[1]} is the same as {SIGNING[1]}. A new secret needs a new name."
         )
+    if signing.secret == accepted.secret:
+        raise BuildRefused(
+            f"{ACCEPTED[0]} is the same as {SIGNING[0]}: nothing would be rotated."
+            " Set one of them to the other secret."
+        )
     return (signing, accepted)
 
 
@@ -81,6 +87,12 @@ def _check_id(variable: str, key_id: str) -> None:
             f"{variable} must be 1 to {_LONGEST_ID} letters, digits, dots, _ and -."
             ' Name the secret by when it was made, such as "2026-02".'
         )
+    if key_id.startswith("nf_") or _is_hex(key_id):
+        raise BuildRefused(
+            f"{variable} looks like a secret, and a name is public: it is in every"
+            " request to the origin. Name the secret by when it was made, such as"
+            ' "2026-02".'
+        )
 
 
 def _check_secret(variable: str, secret: str) -> None:
@@ -89,7 +101,14 @@ def _check_secret(variable: str, secret: str) -> None:
         raise BuildRefused(f"{variable} {fault}. Make one with `openssl rand -hex 32`.")
 
 
+def _is_hex(text: str) -> bool:
+    """As long as what openssl makes: somebody has mixed up the two."""
+    return len(text) >= SHORTEST and set(text.lower()) <= set(hexdigits)
+
+
 def _fault(secret: str) -> str | None:
+    if secret.startswith("nf_"):
+        return "is an API key, which the origin has no need to know"
     if secret != secret.strip():
         return "has white space around it"
     if not (secret.isascii() and secret.isprintable()):

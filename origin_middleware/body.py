@@ -16,7 +16,7 @@ _PIECE = 262_144
 
 
 class RequestBody:
-    __slots__ = ("_chunks", "_digest", "_exhausted", "_file", "_left")
+    __slots__ = ("_chunks", "_closed", "_digest", "_exhausted", "_file", "_left")
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
@@ -24,6 +24,7 @@ class RequestBody:
         self._digest = hashlib.sha256()
         self._left = 0
         self._exhausted = False
+        self._closed = False
 
     @property
     def digest(self) -> bytes:
@@ -61,6 +62,7 @@ class RequestBody:
         return receive
 
     def close(self) -> None:
+        self._closed = True
         self._chunks.clear()
         if self._file is not None:
             self._file.close()
@@ -82,6 +84,8 @@ class RequestBody:
             self._chunks.clear()
         self._digest.update(chunk)
         self._file.write(chunk)
+        if self._closed:  # meanwhile: a cancelled request does not stop a thread
+            self._file.close()
 
     async def _take(self) -> bytes:
         if self._file is None:

@@ -38,8 +38,8 @@ class ResponseUnavailable(StoreUnavailable):
 
 
 class StoreUnsafe(StoreUnavailable):
-    """The store is set up so that it may lose what it acknowledges; the message says
-    what to change.
+    """The store is set up so that it may lose what it acknowledges, or not take it; the
+    message says what to change.
     """
 
 

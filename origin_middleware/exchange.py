@@ -1,7 +1,6 @@
 """One request with a key, from its claim to its answer. Read it from the top."""
 
 import asyncio
-import secrets
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, assert_never
@@ -10,6 +9,7 @@ from . import observer as seen
 from .asgi import Receive, Scope, Send
 from .attempt import Attempt
 from .body import RequestBody
+from .claiming import first_claim, next_claim
 from .client import Client
 from .decision import (
     ClaimAgain,
@@ -32,7 +32,7 @@ from .key import Key
 from .policy import Policy
 from .problem import refuse
 from .reconciliation import Reconciliation
-from .record import Answer, Claim, Claimed, OwnerToken
+from .record import Answer, Claim, Claimed
 from .response import StoredResponse
 
 
@@ -42,6 +42,8 @@ class Exchange:
     Until it holds a claim, it is part of its request, which a server may cancel. What
     is done under a claim is not.
     """
+
+    _claim: Claim
 
     def __init__(self, guard: Guard, policy: Policy, key: Key, scope: Scope) -> None:
         self._guard = guard
@@ -58,23 +60,23 @@ class Exchange:
         client = Client(receive, send)
         try:
             if await self._body.read(receive):
-                claim = self._claim()
-                decision = await self._asked(claim)
+                self._claim = self._first_claim()
+                decision = await self._asked()
                 if isinstance(decision, (Replay, Refuse)):
                     await self._answer(decision, send)
                 else:
-                    work = self._carried_out(decision, claim, client)
+                    work = self._carried_out(decision, client)
         finally:
             if work is None:
                 self._body.close()
         if work is not None:
             await self._guard.running.outlive(client, work)
 
-    async def _asked(self, claim: Claim) -> Verdict | TakeOver | RunUnprotected:
+    async def _asked(self) -> Verdict | TakeOver | RunUnprotected:
         answer: Answer | None = None
         try:
-            answer = await self._guard.store.claim(self._key, claim)
-            return await self._follow(answer, claim)
+            answer = await self._guard.store.claim(self._key, self._claim)
+            return await self._follow(answer)
         except StoreUnavailable as away:
             if answer is None and not isinstance(away, ResponseUnavailable):
                 return decide_without_store(self._policy.on_store_unavailable)
@@ -83,35 +85,32 @@ class Exchange:
         except RecordDamaged:
             return Refuse(Refusal.RECORD_DAMAGED)
 
-    async def _follow(self, answer: Answer, claim: Claim) -> Verdict | TakeOver:
+    async def _follow(self, answer: Answer) -> Verdict | TakeOver:
         """What the answer leads to, after waiting while somebody else executes."""
         store, key, takes_over = self._guard.store, self._key, self._policy.takes_over
         while True:
             patience = self._patience_left()
-            match decide(answer, claim.fingerprint, takes_over, patience):
+            match decide(answer, self._claim.fingerprint, takes_over, patience):
                 case Wait(held, timeout):
                     answer = await store.wait(key, held, timeout)
                 case ClaimAgain():
-                    answer = await store.claim(key, claim)
+                    answer = await store.claim(key, self._next_claim())
                 case decision:
                     return decision
 
     async def _carried_out(
-        self,
-        decision: Execute | TakeOver | RunUnprotected,
-        claim: Claim,
-        client: Client,
+        self, decision: Execute | TakeOver | RunUnprotected, client: Client
     ) -> None:
         try:
             verdict = (
-                await self._taken_over(claim)
-                if isinstance(decision, TakeOver)
-                else decision
+                await self._taken_over() if isinstance(decision, TakeOver) else decision
             )
             match verdict:
                 case Execute():
                     attempt = Attempt(self._key, first=self._first)
-                    execution = Execution(self._guard, self._policy, attempt, claim)
+                    execution = Execution(
+                        self._guard, self._policy, attempt, self._claim
+                    )
                     await execution.run(self._scope, self._body, client)
                 case RunUnprotected():
                     await self._run_unprotected(client)
@@ -122,17 +121,17 @@ class Exchange:
         finally:
             self._body.close()
 
-    async def _taken_over(self, claim: Claim) -> Verdict:
+    async def _taken_over(self) -> Verdict:
         store, key = self._guard.store, self._key
         try:
             while True:
-                answer = await store.take_over(key, claim)
+                answer = await store.take_over(key, self._next_claim())
                 if isinstance(answer, Claimed):
-                    verdict = await self._ruling(claim)
+                    verdict = await self._ruling()
                     if verdict is not None:
                         return verdict
-                    answer = await store.claim(key, claim)
-                decision = await self._follow(answer, claim)
+                    answer = await store.claim(key, self._next_claim())
+                decision = await self._follow(answer)
                 if not isinstance(decision, TakeOver):
                     return decision
         except StoreUnavailable:
@@ -140,12 +139,12 @@ class Exchange:
         except RecordDamaged:
             return Refuse(Refusal.RECORD_DAMAGED)
 
-    async def _ruling(self, claim: Claim) -> Verdict | None:
+    async def _ruling(self) -> Verdict | None:
         """None where the key was taken from us while the reconciler was thinking."""
         self._first = False
         reconciler = self._policy.on_abandoned
         if callable(reconciler):
-            method = self._scope["method"]
+            method, claim = self._scope["method"], self._claim
             case = Reconciliation(self._guard, self._policy, method, self._key, claim)
             return await case.ask(reconciler, self._patience_left())
         self._guard.observe(seen.TakenOver(self._key))
@@ -180,14 +179,12 @@ class Exchange:
         receive = self._body.given_then(client.receive)
         await self._guard.app(self._scope, receive, client.send)
 
-    def _claim(self) -> Claim:
-        policy = self._policy
-        return Claim(
-            owner=OwnerToken(secrets.token_bytes(16)),
-            fingerprint=fingerprint(self._scope, self._body.digest),
-            lease=policy.lease,
-            retention=policy.retention,
-        )
+    def _first_claim(self) -> Claim:
+        return first_claim(self._policy, fingerprint(self._scope, self._body.digest))
+
+    def _next_claim(self) -> Claim:
+        self._claim = next_claim(self._claim)
+        return self._claim
 
     def _patience_left(self) -> float:
         return self._policy.patience - self._elapsed()

@@ -8,7 +8,10 @@ import pytest
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
 from origin_middleware import observer as seen
 from origin_middleware.asgi import Message
+from origin_middleware.body import RequestBody
+from origin_middleware.key import Key
 from origin_middleware.observer import Event
+from origin_middleware.record import Answer, Claim, OwnerToken
 from tests.support.asgi import (
     App,
     Connection,
@@ -19,6 +22,7 @@ from tests.support.asgi import (
     start,
 )
 from tests.support.faulty import FaultyStore
+from tests.support.stores import Clock
 
 
 class Broken(Connection):
@@ -220,3 +224,46 @@ async def test_after_a_failure_duplicates_claim_one_by_one() -> None:
     assert {answer.status for answer in answers} == {500}
     assert inner.executions == 100
     assert store.calls.count("claim") - claims < 400
+
+
+class Owners(FaultyStore):
+    """Whose claims were made."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.seen: list[OwnerToken] = []
+
+    async def claim(self, key: Key, claim: Claim, /) -> Answer:
+        self.seen.append(claim.owner)
+        return await super().claim(key, claim)
+
+    async def take_over(self, key: Key, claim: Claim, /) -> Answer:
+        self.seen.append(claim.owner)
+        return await super().take_over(key, claim)
+
+
+@pytest.mark.parametrize("abandoned", [False, True])
+async def test_no_owner_token_makes_two_claims(abandoned: bool) -> None:
+    """An attempt of the last one may still be under way, and its withdrawal as well."""
+    clock = Clock()
+    store, inner = Owners(clock), GatedApp(start(503), chunk(b"down"))
+    policy = Policy(on_abandoned="execute")
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    first = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    clock.now += 11 if abandoned else 0
+    second = asyncio.create_task(request(app))
+    await store.asked("take_over" if abandoned else "wait", 1)
+    inner.gate.set()
+    assert [(await first).status, (await second).status] == [503, 503]
+    assert inner.executions == 2
+    assert len(store.seen) == len(set(store.seen)) == 3
+
+
+def test_a_body_that_goes_to_disk_too_late_leaves_no_file() -> None:
+    """A request that is cancelled does not stop the thread that writes."""
+    body = RequestBody()
+    body.close()
+    body._spill(b"late")
+    assert body._file
+    assert body._file.closed

@@ -65,6 +65,12 @@ def reaching_origin(config: Config, paths: Sequence[str]) -> list[Behaviour]:
     ]
 
 
+def takes_grpc(raw: Config) -> bool:
+    """Around the gate: AWS does not support Lambda@Edge for gRPC requests, and takes
+    whatever calls itself application/grpc for one."""
+    return bool((raw.get("GrpcConfig") or {}).get("Enabled"))
+
+
 def serves(pattern: str, earlier: Sequence[str], route: str) -> bool:
     """Whether some path of the route matches the pattern and none of the earlier."""
     return example(pattern, earlier, route) is not None

@@ -41,6 +41,19 @@ _THROTTLED = frozenset(
 class AwsTrouble(Exception):
     """One line that says what is wrong and what to do about it."""
 
+    @property
+    def code(self) -> str:
+        """AWS's own, where it has answered."""
+        answer: dict[str, Any] = getattr(self.__cause__, "response", {})
+        return str(answer.get("Error", {}).get("Code", ""))
+
+
+def no_distribution(id_: str) -> AwsTrouble:
+    return AwsTrouble(
+        f"there is no distribution {id_} in this account."
+        " Is --distribution-id right, and the profile?"
+    )
+
 
 class BotoMissing(AwsTrouble):
     """Nothing was asked of AWS yet."""

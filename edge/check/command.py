@@ -2,31 +2,23 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from ..aws.session import AwsTrouble, open_session
-from ..routes import Route, reached
+from ..bundle import Bundle, BundleRefused, read_bundle
+from ..routes import Route
 from ..routes_file import RoutesRefused, read_routes
 from . import report, saved
-from .bundle import Bundle, BundleRefused, read_bundle
 from .checklist import examine
 from .evidence import gather
-from .facts.snapshot import Snapshot
 from .facts.unread import Answer
 from .live import collect
-from .probe import NotAsked, Probe, ProbeResult, Targets, path_of, probe
+from .options import ROUTES, add_local, add_probes, add_source
+from .probing import CheckRefused, probed
 from .regions import all_regions
 
 PASSED, FAILED, NOT_CHECKED = 0, 1, 2
-
-_ROUTES = Path("routes.toml")
-
-
-class CheckRefused(Exception):
-    """Nothing was checked. The message says what to give."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -39,9 +31,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         " could not be checked. The permissions it needs, all of them to read, are in"
         " edge/check/permissions.json.",
     )
-    _add_source(command)
-    _add_local(command)
-    _add_probes(command)
+    add_source(command)
+    add_local(command)
+    add_probes(command)
     command.add_argument("--json", action="store_true", help="for pipelines")
     command.set_defaults(run=run)
 
@@ -55,7 +47,12 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
             saved.save(answers, options.save)
         snapshot = saved.read(answers)
         routes = bundle.settings.routes if bundle else written or ()
-        probes = _probe(options, snapshot, bundle, routes)
+        probes = probed(options, snapshot, bundle, routes)
+        allows = options.allow_http_origin
+        with saved.damage_is_said(options.from_file is not None):
+            findings = examine(
+                gather(snapshot, bundle, written, probes, allows_plain_origin=allows)
+            )
     except (
         AwsTrouble,
         BundleRefused,
@@ -65,15 +62,6 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     ) as refused:
         print(f"edge check: {refused}", file=sys.stderr)
         return NOT_CHECKED
-    findings = examine(
-        gather(
-            snapshot,
-            bundle,
-            written,
-            probes,
-            allows_plain_origin=options.allow_http_origin,
-        )
-    )
     if options.json:
         print(report.as_json(findings, snapshot))
     else:
@@ -88,8 +76,8 @@ def _read_local(
     """Without routes nobody knows what is paid for, so one of both has to be there."""
     bundle = read_bundle(options.bundle) if options.bundle else None
     file = options.routes
-    if file is None and (bundle is None or _ROUTES.exists()):
-        file = _ROUTES
+    if file is None and (bundle is None or ROUTES.exists()):
+        file = ROUTES
     return bundle, read_routes(file).routes if file else None
 
 
@@ -104,89 +92,3 @@ def _answers(options: argparse.Namespace) -> Answer:
         options.regions or all_regions(),
         datetime.now(UTC),
     )
-
-
-def _probe(
-    options: argparse.Namespace,
-    snapshot: Snapshot,
-    bundle: Bundle | None,
-    routes: Sequence[Route],
-) -> Mapping[Probe, ProbeResult]:
-    if options.no_probes:
-        return {each: NotAsked("leave out --no-probes") for each in Probe}
-    is_live = options.from_file is None
-    default = f"https://{snapshot.distribution.domain}" if is_live else ""
-    url = options.url or default
-    for each in (url, options.origin_url):
-        _check_url(each)
-    path = options.path or _path(routes)
-    route = reached(path, routes)
-    if route is None:
-        raise CheckRefused(f"{path} is free: give a --path that a route gates.")
-    payment = _payment(options.payment)
-    return probe(Targets(route, path, url, options.origin_url, payment, bundle))
-
-
-def _path(routes: Sequence[Route]) -> str:
-    """Of a literal route rather: whether there is anything below /x/* nobody knows."""
-    literal = [route for route in routes if not route.path.endswith("/*")]
-    return path_of((literal or routes)[0])
-
-
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise CheckRefused(f"{url} is no URL. Give one such as https://example.org.")
-
-
-def _payment(text: str) -> str:
-    if not text.startswith("@"):
-        return text
-    try:
-        return Path(text[1:]).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise CheckRefused(
-            f"{text[1:]} has no payment that can be read. Put the value of the"
-            " x402-payment header into it, on one line."
-        ) from wrong
-
-
-def _add_source(command: argparse.ArgumentParser) -> None:
-    source = command.add_argument_group("what is checked").add_argument
-    which = command.add_mutually_exclusive_group(required=True).add_argument
-    which("--distribution-id", metavar="ID", help="in the account, as it is now")
-    which("--from-file", type=Path, metavar="FILE", help="as --save has written it")
-    source("--save", type=Path, metavar="FILE", help="write what AWS said, no secrets")
-    source("--profile", help="of your AWS configuration")
-    source("--function-name", metavar="NAME", help="(default: the one associated)")
-    source(
-        "--regions",
-        nargs="+",
-        metavar="REGION",
-        help="where to look for logs and alarms (default: everywhere)",
-    )
-
-
-def _add_local(command: argparse.ArgumentParser) -> None:
-    local = command.add_argument_group("what it is compared with").add_argument
-    local("--bundle", type=Path, metavar="ZIP", help="the one that was deployed")
-    local("--routes", type=Path, metavar="FILE", help=f"(default: {_ROUTES})")
-    local(
-        "--allow-http-origin",
-        action="store_true",
-        help="the way to the origin is private",
-    )
-
-
-def _add_probes(command: argparse.ArgumentParser) -> None:
-    probes = command.add_argument_group("what is tried").add_argument
-    probes("--no-probes", action="store_true", help="send no request")
-    probes("--url", default="", help="where clients ask (default: the distribution's)")
-    probes("--path", default="", help="a gated path (default: that of a route)")
-    probes(
-        "--payment",
-        default="",
-        metavar="PROOF",
-        help="x402-payment of a real payment, or @file; it is spent once",
-    )
-    probes("--origin-url", default="", help="the origin itself, around the gate")

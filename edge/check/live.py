@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ..aws.behaviours import behaviours
-from ..aws.session import AwsTrouble, Session, explained
+from ..aws.session import AwsTrouble, Session, explained, no_distribution
 from . import redaction
 from .facts.function import parse_arn
 from .facts.unread import Answer, items
@@ -35,6 +35,11 @@ def collect(
     distribution = asking.distribution(distribution_id)
     config = distribution["DistributionConfig"]
     arn = _arn_of_the_gate(config, function_name)
+    if function_name and not arn:
+        raise AwsTrouble(
+            f"no behaviour of {distribution_id} runs a function {function_name} on"
+            f" viewer-request or origin-response. Is --function-name right?"
+        )
     function = asking.function(arn)
     answers = {
         "schema": SCHEMA,
@@ -59,8 +64,13 @@ class _Asking:
         self._iam = session.client("iam")
 
     def distribution(self, distribution_id: str) -> Answer:
-        with explained(self._who, NEEDED):
-            answer = self._cloudfront.get_distribution(Id=distribution_id)
+        try:
+            with explained(self._who, NEEDED):
+                answer = self._cloudfront.get_distribution(Id=distribution_id)
+        except AwsTrouble as trouble:
+            if trouble.code == "NoSuchDistribution":
+                raise no_distribution(distribution_id) from trouble
+            raise
         return redaction.distribution(answer["Distribution"])
 
     def policy(self, kind: Kind, id_: str) -> Answer:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from ..bundle import Bundle
 from ..cloudfront import PAYMENT_HEADER
 from ..facilitator import Facilitator
 from ..gate import Answer
 from ..intent import INTENT_HEADER, NETWORK_HEADER, RESOURCE_HEADER
 from ..routes import Route
-from .bundle import Bundle
 
 # Longer than CloudFront waits for an origin: its answer is to be seen, not ours.
 _PATIENCE = 40.0
@@ -136,22 +136,26 @@ def _facilitator(targets: Targets) -> ProbeResult:
 
 def _ask(base: str, path: str, headers: Mapping[str, str]) -> ProbeResult:
     parts = urlsplit(base)
-    connection: HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        connection = HTTPSConnection(parts.netloc, timeout=_PATIENCE, context=context)
-    else:
-        connection = HTTPConnection(parts.netloc, timeout=_PATIENCE)
+    connection = _connection(parts)
     try:
         target = parts.path.rstrip("/") + path
         connection.request("GET", target, headers={**_NAME, **headers})
         response = connection.getresponse()
         lines = {name.lower(): value for name, value in response.getheaders()}
         return Answered(response.status, lines, response.read(_LARGEST_BODY))
-    except (OSError, HTTPException, ValueError) as failure:  # ValueError: a header
+    except (OSError, HTTPException) as failure:
         return Unanswered(f"{base} could not be asked: {failure}")
+    except ValueError:  # its message would show the payment
+        return Unanswered("the payment or the path has a character that none may have")
     finally:
         connection.close()
+
+
+def _connection(parts: SplitResult) -> HTTPConnection:
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        return HTTPSConnection(parts.netloc, timeout=_PATIENCE, context=context)
+    return HTTPConnection(parts.netloc, timeout=_PATIENCE)
 
 
 _NAME = {"user-agent": "python -m edge check", "accept": "*/*"}

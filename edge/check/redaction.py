@@ -4,9 +4,9 @@ Of the function and of its role only what is named here is kept. The distributio
 kept whole but for the values of headers, which are where shared secrets are put.
 """
 
-from collections.abc import Iterator
 from copy import deepcopy
 
+from ..aws.trust import listed
 from .facts.unread import Answer, items
 
 REMOVED = "(removed)"
@@ -54,7 +54,7 @@ def versions(answers: list[Answer]) -> Answer:
 def role(answer: Answer) -> Answer:
     """An external id in a condition is a shared secret: that there is one is enough."""
     document = deepcopy(answer["AssumeRolePolicyDocument"])
-    for statement in statements(document):
+    for statement in listed(document.get("Statement", [])):
         if statement.get("Condition"):
             statement["Condition"] = {REMOVED: {}}
     return {"RoleName": answer["RoleName"], "AssumeRolePolicyDocument": document}
@@ -75,9 +75,3 @@ def header_values(answer: Answer) -> Answer:
     for header in items(kept, "CustomHeadersConfig"):
         header["Value"] = REMOVED
     return kept
-
-
-def statements(document: Answer) -> Iterator[Answer]:
-    """IAM allows a single one without its list."""
-    found = document.get("Statement", [])
-    yield from found if isinstance(found, list) else [found]

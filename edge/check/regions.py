@@ -56,7 +56,7 @@ class _Region:
             with explained(self._who, NEEDED):
                 return self._read()
         except AwsTrouble as trouble:
-            return {} if _code(trouble) in _SWITCHED_OFF else {"unread": str(trouble)}
+            return {} if trouble.code in _SWITCHED_OFF else {"unread": str(trouble)}
 
     def _read(self) -> Answer:
         groups, metrics = self._groups(), self._metrics()
@@ -148,8 +148,3 @@ def _metrics(alarm: Answer) -> set[tuple[Any, Any]]:
     stats = [query.get("MetricStat", {}) for query in alarm.get("Metrics", [])]
     metrics = [stat.get("Metric", {}) for stat in stats]
     return {(m.get("Namespace"), m.get("MetricName")) for m in [alarm, *metrics]}
-
-
-def _code(trouble: AwsTrouble) -> str:
-    answer: Answer = getattr(trouble.__cause__, "response", {})
-    return str(answer.get("Error", {}).get("Code", ""))

@@ -6,11 +6,16 @@ The key and the code are never in it; see redaction.py for what else is not.
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .facts.snapshot import Snapshot, parse
 from .facts.unread import Answer
 from .live import SCHEMA
+
+# What a value of another kind than AWS's, or none, leads to.
+_DAMAGED = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 class SavedRefused(Exception):
@@ -38,7 +43,7 @@ def load(file: Path) -> Answer:
         raise SavedRefused(
             f"{file} cannot be read: {failure.strerror}. Write one with --save."
         ) from failure
-    except ValueError as damaged:
+    except (ValueError, RecursionError) as damaged:
         raise SavedRefused(
             f"{file} is not JSON. Write it again with --save."
         ) from damaged
@@ -50,9 +55,19 @@ def load(file: Path) -> Answer:
 
 
 def read(answers: Answer) -> Snapshot:
-    try:
+    with damage_is_said():
         return parse(answers)
-    except (KeyError, TypeError, ValueError, AttributeError) as damaged:
+
+
+@contextmanager
+def damage_is_said(from_file: bool = True) -> Iterator[None]:
+    """A file is sometimes edited. What AWS has answered is not damaged: there, it is a
+    mistake of ours, which is not to be hidden."""
+    try:
+        yield
+    except _DAMAGED as damaged:
+        if not from_file:
+            raise
         raise SavedRefused(
             f"the configuration lacks something ({type(damaged).__name__}: {damaged})."
             " Take it again with --save."

@@ -8,7 +8,8 @@ from copy import deepcopy
 from typing import Any
 
 from ..aws.behaviours import behaviours
-from .steps import BehaviourChanges, Change
+from ..aws.error_responses import kept_for
+from .steps import Change, Changes
 
 EVENTS = ("viewer-request", "origin-response")
 
@@ -69,15 +70,18 @@ def moved(config: Raw, name: str, arn: str) -> Raw:
     return config
 
 
-def changes(
-    before: Raw, after: Raw, names: dict[str, str]
-) -> tuple[BehaviourChanges, ...]:
+def changes(before: Raw, after: Raw, names: dict[str, str]) -> tuple[Changes, ...]:
     """Read from the configurations themselves, so that no change goes unsaid."""
     pairs = zip(behaviours(before), behaviours(after), strict=True)
-    found = (
-        BehaviourChanges(old.path_pattern, tuple(_differences(old.raw, new.raw, names)))
+    found = [
+        Changes(
+            f"behaviour {old.path_pattern}",
+            tuple(_differences(_facts(old.raw, names), _facts(new.raw, names))),
+        )
         for old, new in pairs
-    )
+    ]
+    kept = _differences(_kept(before), _kept(after))
+    found.append(Changes("errors of the origin, kept for", tuple(kept)))
     return tuple(each for each in found if each.changes)
 
 
@@ -90,11 +94,14 @@ def is_of(association: Raw, name: str) -> bool:
     return bool(_part(association["LambdaFunctionARN"], 6) == name)
 
 
-def _differences(before: Raw, after: Raw, names: dict[str, str]) -> Iterator[Change]:
-    old, new = _facts(before, names), _facts(after, names)
-    for what in old:
-        if old[what] != new[what]:
-            yield Change(what, old[what], new[what])
+def _differences(old: dict[str, str], new: dict[str, str]) -> Iterator[Change]:
+    for what, was in old.items():
+        if was != new[what]:
+            yield Change(what, was, new[what])
+
+
+def _kept(config: Raw) -> dict[str, str]:
+    return {str(status): f"{kept} s" for status, kept in kept_for(config).items()}
 
 
 def _facts(raw: Raw, names: dict[str, str]) -> dict[str, str]:
@@ -110,6 +117,7 @@ def _facts(raw: Raw, names: dict[str, str]) -> dict[str, str]:
     facts["origin request policy"] = (
         names.get(request, str(request)) if request else "none"
     )
+    facts["viewer protocol"] = raw["ViewerProtocolPolicy"]
     return facts
 
 

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Callable
 
 from ..aws.session import AwsTrouble, BotoMissing
+from ..bundle import BundleRefused
 from ..refused import BuildRefused
 from ..routes_file import RoutesRefused
-from .bundle import BundleRefused
 from .deployment import NotDone
 from .outcome import Stuck
 

@@ -2,10 +2,9 @@
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 
+from ..bundle import read_bundle
 from .attempt import attempt
-from .bundle import Bundle, BundleRefused, opened
 from .deployment import Deployment
 from .options import add_bundle, add_function, add_no_wait, add_pace, add_target, pace
 from .plan import plan
@@ -59,7 +58,8 @@ def run(
 def _deploy(
     options: argparse.Namespace, environment: Mapping[str, str], around: Surroundings
 ) -> None:
-    bundle = _read(options.bundle) if options.bundle else built(options, environment)
+    file = options.bundle
+    bundle = read_bundle(file) if file else built(options, environment)
     account, wanted = prepared(options, bundle, around)
     deployment = Deployment(
         account,
@@ -72,14 +72,3 @@ def _deploy(
         deployment.show()
         return
     around.say(live_now(deployment.run(), options.function_name, options.no_wait))
-
-
-def _read(file: Path) -> Bundle:
-    try:
-        return opened(file.read_bytes())
-    except OSError as unreadable:
-        raise BundleRefused(
-            f"{file} cannot be read: {unreadable.strerror}."
-        ) from unreadable
-    except BundleRefused as refused:
-        raise BundleRefused(f"{file} {refused}") from refused

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..aws.behaviours import gated
-from ..aws.session import AwsTrouble
+from ..aws.forwarding import MANAGED, Policy, of_cache_policy, of_request_policy
+from ..aws.session import no_distribution
 from .associations import live
-from .forwarding import MANAGED, Policy, of_cache_policy, of_request_policy
 from .observed import Distribution
 from .outcome import Done, Outcome, Superseded
 from .steps import Associate
@@ -22,10 +22,7 @@ class Distributions:
         try:
             found = self._client.get_distribution(Id=self._id)
         except self._client.exceptions.NoSuchDistribution as missing:
-            raise AwsTrouble(
-                f"there is no distribution {self._id} in this account."
-                " Is --distribution-id right, and the profile?"
-            ) from missing
+            raise no_distribution(self._id) from missing
         return Distribution(
             id=self._id,
             etag=found["ETag"],

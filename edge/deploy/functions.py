@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..aws.lambda_at_edge import unsupported, variables
 from .observed import (
     Absent,
     Broken,
@@ -16,8 +17,6 @@ from .observed import (
 )
 from .outcome import Done, Outcome, Superseded
 from .steps import Configure, CreateFunction, Publish, UpdateCode
-
-_MOST_STORAGE = 512  # MB
 
 
 class Functions:
@@ -178,19 +177,7 @@ def _condition(found: dict[str, Any]) -> Condition:
 
 
 def _unfit(found: dict[str, Any]) -> Iterator[str]:
-    """Named after the developer guide's list. Of variables only the names are told."""
-    variables = (found.get("Environment") or {}).get("Variables") or {}
-    if variables:
-        yield f"environment variables ({', '.join(sorted(variables))})"
-    if found.get("Layers"):
-        yield "layers"
-    if (found.get("VpcConfig") or {}).get("SubnetIds"):
-        yield "a VPC"
-    if (found.get("DeadLetterConfig") or {}).get("TargetArn"):
-        yield "a dead letter queue"
-    if (found.get("TracingConfig") or {}).get("Mode") == "Active":
-        yield "X-Ray tracing"
-    if found.get("PackageType", "Zip") != "Zip":
-        yield "a container image"
-    if (found.get("EphemeralStorage") or {}).get("Size", 0) > _MOST_STORAGE:
-        yield f"more than {_MOST_STORAGE} MB of storage"
+    names = variables(found)
+    if names:
+        yield f"environment variables ({', '.join(names)})"
+    yield from unsupported(found)

@@ -11,9 +11,8 @@ from ..aws.behaviours import (
     reaching_origin,
     serves,
 )
-from ..aws.managed_policies import CACHING_DISABLED
-from . import associations
-from .forwarding import (
+from ..aws.error_responses import keep_none
+from ..aws.forwarding import (
     MANAGED,
     Forwarded,
     Policy,
@@ -22,6 +21,8 @@ from .forwarding import (
     substitute,
     suits,
 )
+from ..aws.managed_policies import CACHING_DISABLED
+from . import associations
 from .observed import Absent, Function, Observed
 from .steps import Associate
 from .wanted import Wanted
@@ -40,6 +41,7 @@ def associate(
     arn = version_arn(observed.function, wanted.function, version)
     _run(config, wanted, arn)
     notes = tuple(_open(config, wanted.paths, policies))
+    keep_none(config)
     names = {each: policy.name for each, policy in policies.items()}
     changed = associations.changes(distribution.config, config, names)
     if not changed:
@@ -74,6 +76,9 @@ def _open(
         if behaviour.raw.get("CachePolicyId") != CACHING_DISABLED:
             yield from _bare_prefixes(config, paths, behaviour)
         yield from _let_through(behaviour, policies)
+        if behaviour.raw.get("ViewerProtocolPolicy") == "allow-all":
+            # Everybody on the way could read the payment proof.
+            behaviour.raw["ViewerProtocolPolicy"] = "redirect-to-https"
 
 
 def _bare_prefixes(

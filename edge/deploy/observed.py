@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .forwarding import Policy
+from ..aws.forwarding import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from ..aws.behaviours import Behaviour, reaching_origin
+from ..aws.behaviours import Behaviour, reaching_origin, takes_grpc
+from ..aws.lambda_at_edge import PRINCIPALS
 from .associations import conflicts
 from .observed import Absent, Broken, Function, NoRole, Observed, Role
-from .wanted import LONGEST_ROLE_NAME, PRINCIPALS, Wanted
+from .wanted import LONGEST_ROLE_NAME, Wanted
 
 
 def obstacles(observed: Observed, wanted: Wanted) -> Iterator[str]:
@@ -50,7 +51,8 @@ def _of_role(role: Role) -> Iterator[str]:
     if missing:
         yield (
             f"the role {role.name} cannot be assumed by {' and '.join(missing)}."
-            " Add that to its trust relationship, for sts:AssumeRole."
+            " Add that to its trust relationship, for sts:AssumeRole and without a"
+            " condition."
         )
 
 
@@ -64,8 +66,7 @@ def _in_the_way(behaviour: Behaviour, name: str) -> Iterator[str]:
 
 
 def _way_around(behaviour: Behaviour) -> Iterator[str]:
-    """CloudFront takes whatever calls itself application/grpc for gRPC."""
-    if (behaviour.raw.get("GrpcConfig") or {}).get("Enabled"):
+    if takes_grpc(behaviour.raw):
         yield (
             f"behaviour {behaviour.path_pattern}: gRPC is enabled, and AWS does not"
             " support Lambda@Edge for gRPC requests: they could pass the gate unpaid."

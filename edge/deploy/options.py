@@ -4,8 +4,8 @@ import argparse
 import re
 from pathlib import Path
 
+from ..aws.lambda_at_edge import MEMORY, RUNTIMES
 from .deployment import Pace
-from .wanted import MEMORY, RUNTIMES
 
 DEFAULT_NAME = "x402-edge"
 _LONGEST_WAIT = 1800

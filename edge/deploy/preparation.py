@@ -5,11 +5,12 @@ import sys
 from collections.abc import Mapping
 
 from ..build import build
-from ..environment import read_environment, warnings
+from ..bundle import Bundle, opened
+from ..environment import read_environment, refuse_test_key, warnings
 from ..routes_file import read_routes
 from .account import AwsAccount
 from .associations import live
-from .bundle import Bundle, objections, opened
+from .baked import objections
 from .deployment import NotDone
 from .observed import Observed
 from .surroundings import Surroundings
@@ -18,6 +19,8 @@ from .wanted import Wanted
 
 def built(options: argparse.Namespace, environment: Mapping[str, str]) -> Bundle:
     secrets = read_environment(environment)
+    if not options.allow_test_key:
+        refuse_test_key(secrets)
     for warning in warnings(secrets):
         print(f"warning: {warning}", file=sys.stderr)
     return opened(build(secrets, read_routes(options.routes)).content)

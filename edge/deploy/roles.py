@@ -1,12 +1,13 @@
 """The role that the function runs as: what IAM says of it, and what is asked of IAM."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
+from ..aws.lambda_at_edge import PRINCIPALS
+from ..aws.trust import trusted
 from .observed import NoRole, Role
 from .outcome import Done, Outcome, Superseded
-from .wanted import LONGEST_ROLE_NAME, PRINCIPALS
+from .wanted import LONGEST_ROLE_NAME
 
 # AWS's own: to create log groups and write to them, in every Region.
 LOGS_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
@@ -24,7 +25,7 @@ class Roles:
             role = self._client.get_role(RoleName=name)["Role"]
         except self._client.exceptions.NoSuchEntityException:
             return NoRole(name)
-        trusts = frozenset(_trusted(role["AssumeRolePolicyDocument"]))
+        trusts = trusted(role["AssumeRolePolicyDocument"])
         # A role that was given can allow it in many ways: that is looked at by check.
         may_log = name != self._own or self._has_logs_policy(name)
         return Role(name, role["Arn"], trusts, may_log)
@@ -65,19 +66,3 @@ def _trust() -> dict[str, Any]:
         "Action": "sts:AssumeRole",
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def _trusted(document: dict[str, Any]) -> Iterator[str]:
-    """IAM leaves the list away where there is one."""
-    for statement in _listed(document["Statement"]):
-        if statement["Effect"] != "Allow":
-            continue
-        if not {"sts:AssumeRole", "sts:*", "*"} & set(_listed(statement["Action"])):
-            continue
-        principal = statement.get("Principal", {})
-        if isinstance(principal, dict):
-            yield from _listed(principal.get("Service", []))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from .account import AwsAccount
 from .associations import live
 from .attempt import attempt
-from .bundle import Baked, baked_into
+from .baked import Baked, baked, baked_into
 from .deployment import Deployment, NotDone
 from .observed import Observed
 from .options import add_pace, add_routes, add_target, pace
@@ -57,10 +57,11 @@ def _rotate(
 ) -> None:
     name = options.function_name
     bundle = built(options, environment)
+    new = baked(bundle)
     account, wanted = prepared(options, bundle, around)
     deployed = Deployed(account, around)
-    replaced = _checked(deployed, account.observe(), name, bundle.baked)
-    for note in notes(bundle.baked, replaced):
+    replaced = _checked(deployed, account.observe(), name, new)
+    for note in notes(new, replaced):
         around.say(note)
     deployment = Deployment(
         account,
@@ -74,7 +75,7 @@ def _rotate(
         around.say(NOT_YET)
         return
     around.say(live_now(deployment.run(), name, is_on_its_way=False))
-    reasons = tuple(_elsewhere(deployed, account.others(), name, bundle.baked))
+    reasons = tuple(_elsewhere(deployed, account.others(), name, new))
     if reasons:
         raise NotDone(*reasons)
     for word in last_words(replaced):
@@ -118,8 +119,8 @@ def _elsewhere(
     deployed: Deployed, others: Iterable[tuple[str, int]], name: str, new: Baked
 ) -> Iterator[str]:
     for distribution, version in others:
-        baked = deployed[version]
-        if baked is None or baked.api_key != new.api_key:
+        found = deployed[version]
+        if found is None or found.api_key != new.api_key:
             yield (
                 f"{distribution} still runs version {version} of {name}, which has"
                 " another key. Rotate there, too: the same command with"

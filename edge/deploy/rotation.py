@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..environment import KEY_VARIABLE
 from ..signing_keys import ACCEPTED, SIGNING
-from .bundle import Baked
+from .baked import Baked
 from .steps import Refused
 
 

@@ -21,8 +21,11 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class BehaviourChanges:
-    pattern: str
+class Changes:
+    """In one place of a distribution."""
+
+    where: str
+    """Such as `behaviour /api/*`."""
     changes: tuple[Change, ...]
 
 
@@ -72,7 +75,7 @@ class Associate:
     version: int | None
     etag: str
     config: dict[str, Any]
-    changes: tuple[BehaviourChanges, ...]
+    changes: tuple[Changes, ...]
 
 
 Step = (
@@ -108,11 +111,11 @@ def parts(step: Step) -> frozenset[Part]:
     match step:
         case UpdateCode(changes=changes) | Configure(changes=changes):
             return frozenset((type(step), each.what, each.before) for each in changes)
-        case Associate(changes=behaviours):
+        case Associate(changes=places):
             return frozenset(
-                (type(step), behaviour.pattern, each.what, each.before)
-                for behaviour in behaviours
-                for each in behaviour.changes
+                (type(step), place.where, each.what, each.before)
+                for place in places
+                for each in place.changes
             )
         case _:
             return frozenset({(type(step),)})

@@ -2,22 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..aws.lambda_at_edge import ARCHITECTURE, HANDLER, MEMORY, RUNTIMES, TIMEOUT
 from .observed import Absent, Configuration, Function
-
-# Lambda@Edge runs these of Python, newest first.
-RUNTIMES = ("python3.14", "python3.13", "python3.12")
-
-HANDLER = "handler.handler"
-ARCHITECTURE = "x86_64"  # Lambda@Edge has no arm64
-
-# Seconds. The gate's own deadlines end well before: it answers, Lambda does not.
-TIMEOUT = 5
-
-# MB. For viewer triggers AWS documents both 128 as the limit and no limit of their own.
-MEMORY = 128
-
-# Who runs the function: Lambda, and its replicas at the edge.
-PRINCIPALS = frozenset({"lambda.amazonaws.com", "edgelambda.amazonaws.com"})
 
 LONGEST_ROLE_NAME = 64
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import assert_never
 
+from ..aws.lambda_at_edge import PRINCIPALS
 from .steps import (
     AllowLogs,
     Associate,
@@ -15,7 +16,6 @@ from .steps import (
     Step,
     UpdateCode,
 )
-from .wanted import PRINCIPALS
 
 
 def told(plan: Plan, function: str, distribution: str) -> Iterator[str]:
@@ -47,10 +47,10 @@ def lines(step: Step) -> Iterator[str]:
             yield from _table(changes)
         case Publish():
             yield "publish a version"
-        case Associate(changes=behaviours):
-            for behaviour in behaviours:
-                yield f"behaviour {behaviour.pattern}"
-                yield from (f"  {line}" for line in _table(behaviour.changes))
+        case Associate(changes=places):
+            for place in places:
+                yield place.where
+                yield from (f"  {line}" for line in _table(place.changes))
         case _:
             assert_never(step)
 

@@ -96,6 +96,13 @@ def conflicts(_: Any, properties: Properties) -> Iterator[str]:
             yield f"{name}: remove the CloudFront Function, or move it to the origin"
 
 
+def grpc(_: Any, properties: Properties) -> Iterator[str]:
+    for name, behaviour in _behaviours(properties):
+        enabled = behaviour.get("GrpcConfig", {}).get("Enabled", False)
+        if _events(behaviour) & EVENTS and enabled is not False:
+            yield f"{name}: remove GrpcConfig: gRPC requests could pass the gate unpaid"
+
+
 def _behaviours(properties: Properties) -> Behaviours:
     config = properties["DistributionConfig"]
     for behaviour in config.get("CacheBehaviors", []):
@@ -134,6 +141,7 @@ Encryption = _kit.rule(
     "E9515", "Proofs and intents travel encrypted", _KIND, encryption
 )
 Errors = _kit.rule("E9516", "Statuses clients act on are not replaced", _KIND, errors)
+Grpc = _kit.rule("E9518", "Nobody comes past the gate with gRPC", _KIND, grpc)
 Conflicts = _kit.rule(
     "E9517", "CloudFront Functions are not where the gate is", _KIND, conflicts
 )

@@ -38,8 +38,14 @@ SLOW_BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b" " * 999
         b'{"a": Infinity}',
         b"[" * 60_000,
         b"1" * 9999,
+        b'{"valid": false, "valid": true, "settlementIntentId": "a"}',
+        b'{"valid": true, "settlementIntentId": "a", "settlementIntentId": "b"}',
+        b'{"valid": false, "requirement": {"payTo": "a", "payTo": "b"}}',
     ],
-    ids=["empty", "cut", "not text", "NaN", "Infinity", "deep", "digits"],
+    ids=[
+        *("empty", "cut", "not text", "NaN", "Infinity", "deep", "digits"),
+        *("valid twice", "intent twice", "twice below"),
+    ],
 )
 def test_what_is_not_json_has_no_body(
     scripted: ScriptedFacilitator, facilitator: Facilitator, content: bytes

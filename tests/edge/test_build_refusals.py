@@ -30,7 +30,7 @@ from tests.edge.commands import ENVIRONMENT, Captured, build
         ("NEXFLOW_API_KEY", "", "is not set. Set it"),
         ("NEXFLOW_API_KEY", "SECRETKEY", "starts with nf_live_ or nf_test_"),
         ("NEXFLOW_API_KEY", "nf_live_", "starts with nf_live_ or nf_test_"),
-        ("NEXFLOW_API_KEY", "nf_live_SECRETKEY\n", "letters, digits"),
+        ("NEXFLOW_API_KEY", "nf_live_SECRETKEY\n", "white space around it"),
         ("NEXFLOW_API_KEY", "nf_live_SECRETKEYä", "letters, digits"),
         ("NEXFLOW_API_KEY", "nf_live_...", "not an example"),
     ],

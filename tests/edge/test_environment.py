@@ -51,6 +51,43 @@ def test_a_key_id_that_no_signature_can_name_is_refused(key_id: str) -> None:
     assert refusal(**{KEY_ID: key_id}).startswith(f"{KEY_ID} must be 1 to 64 letters")
 
 
+def test_one_secret_of_two_names_is_refused() -> None:
+    """It was renamed, and not renewed."""
+    said = refusal(**ACCEPTED | {ACCEPTED_SECRET: SIGNING[SECRET]})
+    assert "nothing would be rotated" in said
+    assert SIGNING[SECRET] not in said
+
+
+@pytest.mark.parametrize("secret", ["9f86d081884c7d65" * 2, "9F86D081" * 8, KEY])
+def test_a_secret_in_place_of_its_name_is_refused_and_not_shown(secret: str) -> None:
+    """A name is in every forwarded request, and on the screen."""
+    said = refusal(**{KEY_ID: secret})
+    assert said.startswith(f"{KEY_ID} looks like a secret")
+    assert secret not in said
+
+
+@pytest.mark.parametrize("key_id", ["2026-02", "deadbeef", "a" * 31, "blue_" * 8])
+def test_an_ordinary_name_is_taken(key_id: str) -> None:
+    (key,) = read_environment(ENVIRONMENT | {KEY_ID: key_id}).signing
+    assert key.id == key_id
+
+
+def test_keys_in_each_others_variables_are_refused_and_not_shown() -> None:
+    url, key = "NEXFLOW_FACILITATOR_URL", "NEXFLOW_API_KEY"
+    said = refusal(**{url: KEY, key: URL})
+    assert said.startswith(f"{url} is an API key. That belongs into {key}")
+    said += refusal(**{SECRET: f"{KEY}-{'0123456789' * 3}"})
+    assert f"{SECRET} is an API key" in said
+    assert KEY not in said
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {}", "{}\r\n", "\t{}"])
+def test_a_key_with_the_end_of_its_line_is_told_so(around: str) -> None:
+    said = refusal(NEXFLOW_API_KEY=around.format(KEY))
+    assert said.startswith("NEXFLOW_API_KEY has white space around it")
+    assert KEY not in said
+
+
 @pytest.mark.parametrize(
     ("secret", "fault"),
     [

@@ -59,6 +59,7 @@ def test_an_instant_that_cannot_be_read_is_not_repeated(at: object) -> None:
         (Answer(500, None), "settle answered 500"),
         (Answer(500, {"error": "a story, with\nlines"}), "settle answered 500"),
         (Answer(500, {"error": "a" * 65}), "settle answered 500"),
+        (Answer(401, {"error": "nf_live_SECRETKEY"}), "settle answered 401"),
         (Answer(500, {"error": 1}), "settle answered 500"),
         (Answer(201, {"ok": True}), "settle answered 201"),
     ],

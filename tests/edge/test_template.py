@@ -133,6 +133,14 @@ BROKEN = [
         ),
     ),
     (
+        "E9518",
+        "          AllowedMethods: [GET, HEAD, OPTIONS, PUT",
+        (
+            "          GrpcConfig: {Enabled: true}\n"
+            "          AllowedMethods: [GET, HEAD, OPTIONS, PUT"
+        ),
+    ),
+    (
         "E9521",
         "MetricName: VerifyLatency\n      ExtendedStatistic",
         "MetricName: VerifyP99\n      ExtendedStatistic",

@@ -21,26 +21,30 @@ from origin_middleware.record import (
     Recorded,
 )
 from origin_middleware.stores import waiting
-from origin_middleware.stores.redis import topology
 from tests.support.servers import RedisServer
-from tests.support.stores import Bench, a_claim, a_key, memory_bench, redis_bench
+from tests.support.stores import (
+    Bench,
+    OwnConnection,
+    a_claim,
+    a_key,
+    memory_bench,
+    redis_bench,
+)
 
 REAL = ["valkey", "redis_6_2", "redis_7"]
 
 
-@pytest.fixture(params=["memory", "fakeredis", "without hiredis", *REAL])
-async def bench(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Bench]:
+@pytest.fixture(params=["memory", "fakeredis", "own connections", *REAL])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     if request.param == "memory":
         yield memory_bench()
         return
     client: Redis
     if request.param == "fakeredis":
         client = fakeredis.FakeAsyncRedis()
-    elif request.param == "without hiredis":
-        monkeypatch.setattr(topology, "find_spec", lambda _: None)
-        client = Redis.from_url(request.getfixturevalue("valkey_server").url)
+    elif request.param == "own connections":
+        url = request.getfixturevalue("valkey_server").url
+        client = Redis.from_url(url, connection_class=OwnConnection)
     else:
         server: RedisServer = request.getfixturevalue(f"{request.param}_server")
         client = Redis.from_url(server.url)

@@ -5,11 +5,10 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-import redis as sync_redis
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from origin_middleware import ConfigurationError, RecordDamaged, StoreUnavailable
+from origin_middleware import RecordDamaged, StoreUnavailable
 from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores import codec
@@ -126,7 +125,7 @@ async def test_a_lost_subscription_is_opened_again(
     await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call] # redis-py's gap
     await store.complete(key, a_claim(), Completed(b"done"))
     assert isinstance(await wait, Finished)
-    assert await store._wakeups.channel() != ""
+    assert await store._session.wakeups.channel() != ""
 
 
 async def test_a_claim_that_arrives_too_late_is_not_applied(
@@ -226,7 +225,7 @@ async def test_a_ghost_that_was_applied_is_withdrawn(
         assert await store.claim(key, a_claim("ghost")) == Claimed()
         not_after = await clock(client) + 300
         header = b"\x01P" + a_claim("ghost").owner
-        store._claims._ghosts.add(
+        store._session.claims._ghosts.add(
             Ghost(scripts.RELEASE, store._name(key), header, not_after)
         )
         assert await client.exists(store._name(key))
@@ -277,7 +276,7 @@ async def clock(client: Redis) -> int:
 
 
 def main_line(store: RedisStore) -> Line:
-    endpoint = store._server._topology.endpoint(b"")
+    endpoint = store._session.server._topology.endpoint(b"")
     line = endpoint and endpoint.line(Purpose.MAIN)
     assert line
     return line
@@ -285,38 +284,5 @@ def main_line(store: RedisStore) -> Line:
 
 async def withdrawn(store: RedisStore) -> None:
     """Nobody has to ask for it."""
-    assert store._claims._ghosts._task is not None
-    await store._claims._ghosts._task
-
-
-def test_a_synchronous_client_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"redis\.asyncio"):
-        RedisStore(sync_redis.Redis())  # type: ignore[arg-type] # the mistake under test
-
-
-async def test_a_client_that_decodes_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="decode_responses"):
-        RedisStore(Redis(decode_responses=True))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"namespace": ""},
-        {"namespace": "a{b}"},
-        {"namespace": "a,b"},
-        {"namespace": b"a"},
-        {"budget": 0.0},
-        {"budget": float("nan")},
-        {"budget": "1"},
-        {"budget": True},
-    ],
-)
-def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> None:
-    with pytest.raises(ConfigurationError, match=next(iter(options))):
-        RedisStore(Redis(), **options)  # type: ignore[arg-type] # the mistake under test
-
-
-def test_a_url_that_cannot_work_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="redis://"):
-        RedisStore.from_url("http://localhost")
+    assert store._session.claims._ghosts._task is not None
+    await store._session.claims._ghosts._task

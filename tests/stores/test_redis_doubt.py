@@ -8,9 +8,10 @@ from redis.asyncio import Redis
 
 from origin_middleware import StoreUnavailable
 from origin_middleware.key import Key
-from origin_middleware.record import Claimed, Held
+from origin_middleware.record import Claim, Claimed, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
+from origin_middleware.stores.redis.claims import Claims, Kind
 from origin_middleware.stores.redis.scripts import Script
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
@@ -45,8 +46,8 @@ def key(client: Redis) -> Key:
 
 
 async def withdrawn(store: RedisStore) -> None:
-    assert store._claims._ghosts._task is not None
-    await store._claims._ghosts._task
+    assert store._session.claims._ghosts._task is not None
+    await store._session.claims._ghosts._task
 
 
 async def test_a_lost_reply_costs_an_attempt_and_not_the_claim(
@@ -93,7 +94,7 @@ async def test_an_attempt_that_comes_after_the_release_is_withdrawn(
     proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY, times=1)
     claim = a_claim("owner")
     assert await store.claim(key, claim) == Claimed()
-    ghost = store._claims._in_doubt[claim.owner]
+    ghost = store._session.claims._in_doubt[claim.owner]
     assert await store.release(key, claim)
     record, not_after = codec.in_progress(claim), ghost.not_after
     name = store._name(key)
@@ -101,6 +102,36 @@ async def test_an_attempt_that_comes_after_the_release_is_withdrawn(
     assert await client.exists(store._name(key))
     await withdrawn(store)
     assert not await client.exists(store._name(key))
+
+
+async def test_an_attempt_that_comes_after_somebody_elses_claim_is_withdrawn(
+    store: RedisStore,
+    proxy: Proxy,
+    client: Redis,
+    key: Key,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is under way while another claim is found, which is given back then."""
+    instants: list[int] = []
+    doubt = Claims._doubt
+
+    def noted(claims: Claims, kind: Kind, name: bytes, claim: Claim, last: int) -> None:
+        instants.append(last)
+        doubt(claims, kind, name, claim, last)
+
+    monkeypatch.setattr(Claims, "_doubt", noted)
+    mine, other, name = a_claim("mine"), a_claim("other"), store._name(key)
+    proxy.spoil(scripts.CLAIM.sha, Fault.RESET_BEFORE, times=1)
+    theirs = codec.in_progress(other)
+    far = 10**15
+    await client.eval(scripts.CLAIM.source, 1, name, theirs, 1_000_000, far)
+    assert isinstance(await store.claim(key, mine), Held)
+    await client.delete(name)
+    record = codec.in_progress(mine)
+    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, instants[0])
+    assert await client.exists(name)
+    await withdrawn(store)
+    assert not await client.exists(name)
 
 
 async def test_closing_the_store_withdraws_what_is_in_doubt(
@@ -141,6 +172,6 @@ async def test_two_thousand_claims_at_once_share_one_connection(
     store = RedisStore.from_url(valkey_server.url, budget=10.0)
     claims = [store.claim(a_key(), a_claim(f"owner-{n}")) for n in range(2_000)]
     assert await asyncio.gather(*claims) == [Claimed()] * 2_000
-    assert not store._claims._ghosts._ghosts
+    assert not store._session.claims._ghosts._ghosts
     assert len(await client.client_list()) == before + 1
     await store.aclose()

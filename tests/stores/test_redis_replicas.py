@@ -61,7 +61,7 @@ async def test_a_claim_that_no_replica_has_is_refused_and_withdrawn(
     replica.pause()
     with pytest.raises(StoreUnavailable, match="did not reach 1 replicas"):
         await store.claim(key, a_claim())
-    withdrawing = store._claims._ghosts._task
+    withdrawing = store._session.claims._ghosts._task
     assert withdrawing is not None
     await withdrawing
     assert not await client.exists(store._name(key))

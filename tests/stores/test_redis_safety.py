@@ -18,7 +18,7 @@ from origin_middleware.stores.redis.line import Command, Line
 from origin_middleware.stores.redis.refused import Refused
 from origin_middleware.stores.redis.safety import Safety
 from tests.support.servers import RedisServer, running, valkey
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import OwnConnection, a_claim, a_key
 
 
 @pytest.fixture
@@ -123,6 +123,19 @@ async def test_a_server_that_came_back_empty_gets_no_new_claims(
     await store.aclose()
 
 
+async def test_clients_with_connections_of_their_own_notice_it_as_well(
+    own_server: RedisServer,
+) -> None:
+    client = Redis.from_url(own_server.url, connection_class=OwnConnection)
+    store = RedisStore(client)
+    await store.claim(a_key(), a_claim())
+    lose_everything(own_server)
+    with pytest.raises(StoreUnavailable, match="may have lost records"):
+        await store.claim(a_key(), a_claim())
+    await store.aclose()
+    await client.aclose()
+
+
 async def test_after_the_quarantine_claims_are_made_again(
     own_server: RedisServer,
 ) -> None:
@@ -174,8 +187,13 @@ class Talking:
     closed = False
     in_order = True
 
-    def __init__(self, info: Mapping[str, str] | Exception) -> None:
+    def __init__(
+        self,
+        info: Mapping[str, str] | Exception,
+        clock: Any = (b"1700000000", b"0"),
+    ) -> None:
         self._info = info
+        self._clock = clock
         self.offset = 0
         self.quarantine = 0.0
 
@@ -185,9 +203,12 @@ class Talking:
     def close(self, reason: str) -> None:
         raise AssertionError
 
+    async def wait_closed(self) -> None:
+        raise AssertionError
+
     async def _answer(self, command: Command) -> Any:
         if command == ("TIME",):
-            return [b"1700000000", b"0"]
+            return self._clock
         if isinstance(self._info, Exception):
             raise self._info
         return "".join(f"{n}:{v}\r\n" for n, v in self._info.items()).encode()
@@ -236,6 +257,14 @@ async def test_what_may_be_lost_decides(
     line = Talking(after)
     await safety.greet(endpoint, line)
     assert (line.quarantine == 0.0) == trusted
+
+
+@pytest.mark.parametrize("answer", [b"OK", [b"1"], [b"a", b"b"], None, 7])
+async def test_what_is_no_clock_is_no_redis(answer: Any) -> None:
+    safety = Safety("refuse", 60.0, replicated=False)
+    odd = Talking(BEFORE, clock=answer)
+    with pytest.raises(ConnectionError, match="TIME"):
+        await safety.greet(an_endpoint(safety), odd)
 
 
 async def test_a_cluster_node_that_was_promoted_is_known_by_its_history() -> None:

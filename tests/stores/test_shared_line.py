@@ -193,6 +193,30 @@ async def test_silence_closes_the_line(proxy: Proxy, line: SharedLine) -> None:
     await proxy.deserted()
 
 
+async def test_a_large_command_has_until_its_deadline(
+    proxy: Proxy, line: SharedLine
+) -> None:
+    """Beneath TLS it leaves without anything that could be seen to move."""
+    held_back, name = proxy.spoil("SET", Fault.DELAY_REPLY), f"body-{token_hex(4)}"
+    reply = line.send(("SET", name, bytes(100_000), "PX", 60_000), soon())
+    await asyncio.wait({reply}, timeout=3 * SILENCE)
+    assert not line.closed
+    held_back.delayed.set()
+    assert await reply == b"OK"
+    proxy.spoil("GET", Fault.LOSE_REPLY, times=1)
+    (told,) = await ends([line.send(("GET", b"absent"), soon())])
+    assert "no reply for" in str(told), "but the next one has not"
+
+
+async def test_a_line_that_was_closed_leaves_no_connection(
+    proxy: Proxy, line: SharedLine
+) -> None:
+    line.close("the test is over")
+    assert not line._gone.is_set()
+    await line.wait_closed()
+    assert line._gone.is_set()
+
+
 async def test_a_line_that_has_nothing_to_wait_for_may_be_silent(
     proxy: Proxy, line: SharedLine
 ) -> None:

@@ -44,7 +44,8 @@ class Worker:
 
     def _count(self) -> None:
         """Who waits, and how often the server wakes this process."""
-        store, wait, wake = self._store, self._store.wait, self._store._waiting.wake
+        store, wait = self._store, self._store.wait
+        wake = store._session.waiting.wake
 
         async def waits(
             key: Key, held: Held, timeout: float, /
@@ -58,7 +59,7 @@ class Worker:
             wake(name)
 
         store.wait = waits  # type: ignore[method-assign] # in between, to count
-        store._waiting.wake = wakes  # type: ignore[method-assign] # as above
+        store._session.waiting.wake = wakes  # type: ignore[method-assign] # as above
 
     async def _sell(self, scope: Scope, receive: Receive, send: Send) -> None:
         with open(self._ledger, "ab", buffering=0) as ledger:  # noqa: ASYNC230, PTH123 - one write, at its end

@@ -2,6 +2,7 @@
 
 import json
 
+from ...environment import LIVE, PUBLIC_URL, URL_VARIABLE, is_loopback
 from ..evidence import Evidence
 from ..facts.unread import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
@@ -14,7 +15,7 @@ _NEW_KEY = "Build with the key of the Developers page, and run python -m edge ro
 def key(evidence: Evidence) -> Outcome:
     if evidence.bundle is None:
         return _NOT_GIVEN
-    if not evidence.bundle.settings.api_key.startswith("nf_live_"):
+    if not evidence.bundle.settings.api_key.startswith(LIVE):
         return Failed(
             "The key in the bundle is a test key: stub proofs are taken as payments.",
             _NEW_KEY,
@@ -46,6 +47,12 @@ def facilitator(evidence: Evidence) -> Outcome:
             f"The facilitator is asked over http ({endpoint.authority}): the key can"
             " be read on the way.",
             "Build with an https:// URL, and deploy.",
+        )
+    if is_loopback(endpoint.host):
+        return Failed(
+            f"The facilitator is {endpoint.authority}, the machine that the gate runs"
+            " on: nobody is there, and every paid request is answered 500.",
+            f"Build with {URL_VARIABLE}={PUBLIC_URL}, and deploy.",
         )
     return Passed(endpoint.authority)
 

@@ -5,10 +5,6 @@ from ..evidence import Evidence
 from ..facts.unread import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 
-# AWS, "How CloudFront processes HTTP 4xx and 5xx status codes from your origin":
-# these are kept whatever the origin says. The default is ten seconds.
-_ALWAYS_KEPT = frozenset({404, 414, 500, 501, 502, 503, 504})
-
 # What the two halves answer with. A client acts on the status and on the body.
 _OF_THE_CONTRACT = frozenset({400, 401, 402, 409, 422, 500, 503})
 
@@ -30,33 +26,27 @@ def policy(evidence: Evidence) -> Outcome:
 
 
 def errors_kept(evidence: Evidence) -> Outcome:
-    distribution = evidence.snapshot.distribution
-    set_to = {error.status: error.kept_for for error in distribution.errors}
-    kept = {status: set_to.get(status, 10) for status in _ALWAYS_KEPT} | set_to
-    long = [f"{status} for {kept[status]} s" for status in sorted(kept) if kept[status]]
+    kept = evidence.snapshot.distribution.errors_kept
+    long = [f"{status} for {seconds} s" for status, seconds in kept.items() if seconds]
     if long:
         return Warned(
             f"CloudFront keeps errors of the origin: {', '.join(long)}. CachingDisabled"
             " has no query in its key, so the error of one client is shown to others.",
-            "Add a custom error response for each, without a page, with an error"
-            " caching minimum TTL of 0.",
+            "Run python -m edge deploy, or add a custom error response for each,"
+            " without a page, with an error caching minimum TTL of 0.",
         )
     return Passed("their TTLs are 0")
 
 
 def errors_rewritten(evidence: Evidence) -> Outcome:
-    rewritten = [
-        error
-        for error in evidence.snapshot.distribution.errors
-        if error.page or error.shown_as != error.status
-    ]
-    named = ", ".join(f"{each.status} → {each.shown_as}" for each in rewritten)
+    pages = evidence.snapshot.distribution.pages
+    named = ", ".join(f"{status} → {shown_as}" for status, shown_as in pages.items())
     remedy = "Remove the page and the response code from that custom error response."
-    if any(each.status in _OF_THE_CONTRACT for each in rewritten):
+    if _OF_THE_CONTRACT & set(pages):
         return Failed(
             f"Statuses that clients act on are replaced by pages: {named}.", remedy
         )
-    if rewritten:
+    if pages:
         return Warned(f"Errors of the API are replaced by pages: {named}.", remedy)
     return Passed("no status is replaced")
 

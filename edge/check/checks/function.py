@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ...deploy.wanted import (
+from ...aws.lambda_at_edge import (
     ARCHITECTURE,
     HANDLER,
     MEMORY,
@@ -94,10 +94,9 @@ def environment(function: Function) -> Outcome:
 
 
 def features(function: Function) -> Outcome:
-    found = ", ".join(_unsupported(function))
-    if found:
+    if function.unsupported:
         return Failed(
-            f"Lambda@Edge does not support {found}.",
+            f"Lambda@Edge does not support {', '.join(function.unsupported)}.",
             "Take that out, publish, and associate the new version.",
         )
     return Passed("no layers, no VPC, no dead letters")
@@ -147,17 +146,6 @@ def _of(examine: Callable[[Function], Outcome]) -> Callable[[Evidence], Outcome]
         return examine(function)
 
     return of_evidence
-
-
-def _unsupported(function: Function) -> list[str]:
-    there = [*function.other_features]
-    if function.layers:
-        there.append("layers")
-    if function.in_vpc:
-        there.append("a VPC")
-    if function.has_dead_letters:
-        there.append("a dead-letter queue")
-    return there
 
 
 CHECKS = (

@@ -30,7 +30,20 @@ def methods(evidence: Evidence) -> Outcome:
     return Passed("all methods")
 
 
+def grpc(evidence: Evidence) -> Outcome:
+    open_ = [each.pattern for each in evidence.reaching if each.takes_grpc]
+    if open_:
+        return Failed(
+            f"gRPC is enabled on {', '.join(open_)}. AWS does not support Lambda@Edge"
+            " for gRPC requests: what calls itself application/grpc could pass the"
+            " gate unpaid.",
+            "Switch gRPC off for every behaviour that reaches the paid origin.",
+        )
+    return Passed("gRPC is off")
+
+
 CHECKS = (
     Check("viewer.protocol", "Payment proofs travel encrypted", protocol),
     Check("viewer.methods", "Methods that routes take are allowed", methods),
+    Check("viewer.grpc", "Nobody comes past the gate with gRPC", grpc),
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...aws.behaviours import Behaviour
+from ...aws.behaviours import Behaviour, takes_grpc
 from .policy import Caching, Forwarding, caching, forwarding, policy_of
 from .unread import Answer, Unread, items, read
 
@@ -32,6 +32,7 @@ class BehaviourFacts:
     """Of responses, in lower case: those that a policy sets or removes."""
     logged_fields: frozenset[str] | Unread
     """Of real-time logs."""
+    takes_grpc: bool
 
     def arns(self, event: str) -> list[str]:
         return [trigger.arn for trigger in self.triggers if trigger.event == event]
@@ -54,6 +55,7 @@ def parse_behaviour(behaviour: Behaviour, policies: Answer) -> BehaviourFacts:
         methods=frozenset(items(raw, "AllowedMethods") or _DEFAULT_METHODS),
         changed_headers=_changed_headers(raw, policies),
         logged_fields=_logged_fields(raw, policies),
+        takes_grpc=takes_grpc(raw),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ...aws.behaviours import Config
+from ...aws.error_responses import kept_for, replaced
 from .unread import Answer, Unread, items, read
 
 
@@ -21,15 +22,6 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorResponse:
-    status: int
-    page: str
-    """Empty for the origin's own."""
-    shown_as: int
-    kept_for: int
-
-
-@dataclass(frozen=True, slots=True)
 class Distribution:
     distribution_id: str
     domain: str
@@ -41,7 +33,10 @@ class Distribution:
     root_object: str
     origins: tuple[Origin, ...]
     groups: dict[str, tuple[str, ...]]
-    errors: tuple[ErrorResponse, ...]
+    errors_kept: dict[int, int]
+    """Seconds by status."""
+    pages: dict[int, int]
+    """The statuses of which a page is shown, and as which."""
     config: Config
 
 
@@ -58,7 +53,8 @@ def parse_distribution(answer: Answer, continuous: Answer | None) -> Distributio
         root_object=config.get("DefaultRootObject", ""),
         origins=tuple(_origin(item) for item in config["Origins"]["Items"]),
         groups=_groups(config),
-        errors=tuple(_error(item) for item in items(config, "CustomErrorResponses")),
+        errors_kept=kept_for(config),
+        pages=replaced(config),
         config=config,
     )
 
@@ -97,13 +93,3 @@ def _groups(config: Config) -> dict[str, tuple[str, ...]]:
         group["Id"]: tuple(member["OriginId"] for member in items(group, "Members"))
         for group in items(config, "OriginGroups")
     }
-
-
-def _error(item: Answer) -> ErrorResponse:
-    status = item["ErrorCode"]
-    return ErrorResponse(
-        status=status,
-        page=item.get("ResponsePagePath", ""),
-        shown_as=int(item.get("ResponseCode") or status),
-        kept_for=item.get("ErrorCachingMinTTL", 10),
-    )

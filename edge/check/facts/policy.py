@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from ...aws.managed_policies import CACHING_DISABLED
-from ...deploy.forwarding import (
+from ...aws.forwarding import (
     MANAGED,
     Forwarded,
     of_cache_policy,
     of_legacy_settings,
     of_request_policy,
 )
+from ...aws.managed_policies import CACHING_DISABLED
 from .unread import Answer, Unread, read
 
 # What CloudFront assumes where nothing is said: a day, and a year.

@@ -1,11 +1,12 @@
-"""The lifecycle in Lua, on Redis 6.2 or newer, or Valkey."""
+"""A store for Redis 6.2 or newer, and Valkey."""
 
 try:
-    import redis.asyncio  # noqa: F401 - only to say what to install
-except ModuleNotFoundError as exc:  # pragma: no cover - the test environment has it
-    raise ModuleNotFoundError(
-        "RedisStore needs redis-py: pip install 'origin-middleware[redis]'"
-    ) from exc
+    import hiredis  # noqa: F401
+    import redis  # noqa: F401
+except ImportError as missing:
+    raise ImportError(
+        f"RedisStore needs {missing.name}: pip install 'origin-middleware[redis]'"
+    ) from missing
 
 from .store import RedisStore
 

@@ -54,8 +54,11 @@ class Claims:
             )
             if reply is not None:
                 found = stored(reply)
-                if found.owner != claim.owner or isinstance(found.seen, Finished):
+                if isinstance(found.seen, Finished):
                     self.finished(claim)  # whatever still comes finds the same
+                    return found
+                if found.owner != claim.owner:
+                    self.released(claim)  # by the time it comes, the key may be free
                     return found
             if self._replicas.wanted:
                 await self._confirm(kind, name, claim, until)

@@ -54,7 +54,10 @@ class Endpoint:
         for task in self._opening.values():
             task.cancel()
             await asyncio.wait([task])
+        lines = list(self._lines.values())
         self.close("the store was closed")
+        for line in lines:
+            await line.wait_closed()
 
     async def _opened(self, purpose: Purpose) -> Line:
         line = await self._reach()

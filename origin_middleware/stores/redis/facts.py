@@ -17,6 +17,7 @@ class Facts(NamedTuple):
     up: float
     """Seconds since it was started."""
     empty: bool
+    clustered: bool
 
     @property
     def evicts(self) -> bool:
@@ -34,9 +35,17 @@ def facts(reply: bytes | str | Mapping[str, Any]) -> Facts:
         maxmemory_policy=str(said.get("maxmemory_policy", "")),
         append_only=str(said.get("aof_enabled", "1")) != "0",
         loading=str(said.get("loading", "0")) not in ("", "0"),
-        up=float(said.get("uptime_in_seconds", 0)),
+        up=_number(said.get("uptime_in_seconds", 0)),
         empty=not any(name[:2] == "db" and name[2:].isdigit() for name in said),
+        clustered="cluster" in (said.get("redis_mode"), said.get("server_mode")),
     )
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _lines(reply: bytes | str) -> dict[str, str]:

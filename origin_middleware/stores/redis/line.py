@@ -27,3 +27,6 @@ class Line(Protocol):
 
     def close(self, reason: str, /) -> None:
         """Whoever waits for a reply is given a ConnectionError."""
+
+    async def wait_closed(self) -> None:
+        """After `close`: until nothing is left of the connection."""

@@ -1,5 +1,5 @@
-"""For clients whose connections cannot be taken over, such as fakeredis, and where
-hiredis is missing: one command at a time on a connection of the client's pool.
+"""For clients whose connections cannot be taken over, such as fakeredis: one command at
+a time on a connection of the client's pool.
 """
 
 import asyncio
@@ -14,17 +14,23 @@ from .refused import refused
 # More would queue in the pool, where waiting looks like a server that does not answer.
 _AT_ONCE = 32
 
+FEWEST = 3
+"""Connections: one for commands, and two while a subscription is replaced."""
+
 
 class PooledLine:
-    """A `Line` that opens and closes nothing."""
+    """A `Line` that opens and closes nothing. It ends with the first connection that is
+    lost, so that the server is asked anew what it is."""
 
-    closed = False
     in_order = False
 
-    def __init__(self, client: Redis, silence: float) -> None:
+    def __init__(
+        self, client: Redis, silence: float, places: asyncio.Semaphore
+    ) -> None:
         self._client = client
         self._silence = silence
-        self._places = asyncio.Semaphore(_places(client))
+        self._places = places
+        self.closed = False
         self.offset = 0
         self.quarantine = 0.0
 
@@ -38,16 +44,21 @@ class PooledLine:
         except (ResponseError, BusyLoadingError) as error:
             raise refused(error) from error
         except RedisError as lost:
+            self.closed = True
             raise ConnectionError(str(lost)) from lost
         finally:
             self._places.release()
 
-    def close(self, reason: str) -> None:
+    def close(self, _: str, /) -> None:
         """The connections are the client's."""
+        self.closed = True
+
+    async def wait_closed(self) -> None:
+        """There is nothing to wait for."""
 
 
-def _places(client: Any) -> int:
-    """As many as the client has connections, less two for the subscription."""
-    pool = getattr(client, "connection_pool", None)
-    most: int = getattr(pool, "max_connections", _AT_ONCE)
-    return max(1, min(most, _AT_ONCE) - 2)
+def places(client: Redis) -> asyncio.Semaphore:
+    """One for each connection that the client may have, less those of a
+    subscription."""
+    most = min(client.connection_pool.max_connections, _AT_ONCE)
+    return asyncio.Semaphore(most - FEWEST + 1)

@@ -4,7 +4,6 @@ import re
 
 from redis.exceptions import (
     AskError,
-    AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
     MasterDownError,
@@ -20,7 +19,6 @@ from redis.exceptions import (
 # redis-py takes the code off the messages of these.
 _CODES: dict[type[RedisError], str] = {
     AskError: "ASK",
-    AuthenticationError: "WRONGPASS",
     BusyLoadingError: "LOADING",
     ClusterDownError: "CLUSTERDOWN",
     MasterDownError: "MASTERDOWN",

@@ -9,21 +9,21 @@ a retry looks new. So new claims are refused for as long as retries may come.
     restarted without one, or empty                     quarantine
     a promoted replica                                  quarantine, unless claims wait
                                                         for replicas
+    not seen before                                     trusted
 """
 
 import asyncio
 import logging
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal, assert_never
+from typing import assert_never
 
 from ...errors import StoreUnsafe
 from .endpoint import Endpoint
 from .facts import Facts, facts
 from .line import Line
+from .options import OnEviction
 from .refused import Refused
-
-OnEviction = Literal["refuse", "warn"]
 
 _log = logging.getLogger("origin_middleware")
 
@@ -42,17 +42,23 @@ class Known:
 
 class Safety:
     def __init__(
-        self, on_eviction: OnEviction, quarantine: float, *, replicated: bool
+        self,
+        on_eviction: OnEviction,
+        quarantine: float,
+        *,
+        replicated: bool,
+        clustered: bool = False,
     ) -> None:
         self._on_eviction = on_eviction
         self._quarantine = quarantine
         self._replicated = replicated
+        self._clustered = clustered
         self._known: dict[Endpoint, Known] = {}
         self._until: dict[Endpoint, float] = {}
         self._said: set[str] = set()
 
     async def greet(self, endpoint: Endpoint, line: Line) -> None:
-        """Raises StoreUnsafe for a server that evicts."""
+        """Raises StoreUnsafe for a server that evicts, or has only some of the keys."""
         until = asyncio.get_running_loop().time() + _WITHIN
         line.offset = await clock_offset(line, until)
         try:
@@ -80,6 +86,11 @@ class Safety:
         self._known[endpoint] = Known(seen.run, seen.history, until - _WITHIN)
 
     def _check(self, seen: Facts) -> None:
+        if seen.clustered and not self._clustered:
+            raise StoreUnsafe(
+                "Redis is a node of a cluster, and would refuse most keys: give "
+                "RedisStore a redis.asyncio.cluster.RedisCluster."
+            )
         if not seen.append_only:
             self._say(
                 "Redis keeps records in memory only (appendonly no): when it stops, "
@@ -103,11 +114,11 @@ class Safety:
         if not self._quarantine or not seen.run:
             return False
         before = self._known.get(endpoint)
-        now = asyncio.get_running_loop().time()
         if before is not None and before.run == seen.run:
             # Another history that continues one: it was a replica in between.
             promoted = before.history != seen.history and seen.continued.strip("0")
             return bool(promoted) and not self._replicated
+        now = asyncio.get_running_loop().time()
         for known in self._known.values():
             if known.history == seen.continued:
                 # A snapshot carries its history as well: a replica has been running.
@@ -123,6 +134,10 @@ class Safety:
 
 async def clock_offset(line: Line, until: float) -> int:
     """From our event loop's clock to the server's, in ms."""
-    seconds, microseconds = await line.send(("TIME",), until)
-    clock = int(seconds) * 1000 + int(microseconds) // 1000
+    reply = await line.send(("TIME",), until)
+    try:
+        [seconds, microseconds] = reply if isinstance(reply, (list, tuple)) else []
+        clock = int(seconds) * 1000 + int(microseconds) // 1000
+    except (TypeError, ValueError):
+        raise ConnectionError(f"TIME was answered with {reply!r:.60}") from None
     return clock - ceil(asyncio.get_running_loop().time() * 1000)

@@ -155,6 +155,9 @@ class _Asking:
     def close(self, reason: str) -> None:
         self._line.close(reason)
 
+    async def wait_closed(self) -> None:
+        await self._line.wait_closed()
+
 
 def silence(budget: float) -> float:
     """A reply that takes longer is more often lost than late; asking again is safe."""

@@ -8,6 +8,7 @@ event loop leave in one write, and replies come in the order of the commands.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import hiredis
@@ -23,6 +24,12 @@ _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignm
 
 # How often a line that waits for replies looks whether they still come.
 _LOOKS = 5
+
+# What does not fit into the buffers on the way takes its time to leave, and nobody can
+# see how it gets on: beneath TLS, asyncio does not say.
+_SLOW_TO_LEAVE = 65_536
+
+_CLOSING = 1.0
 
 
 async def reach(connection: AbstractConnection, silence: float) -> "SharedLine":
@@ -51,14 +58,15 @@ class SharedLine(asyncio.Protocol):
 
     def __init__(self, connection: AbstractConnection, silence: float) -> None:
         """Takes a connected connection over. It is given up after `silence` seconds in
-        which replies were due, and nothing moved."""
+        which replies were due, and none came."""
         self._loop = asyncio.get_running_loop()
         self._silence = silence
         self._reader = hiredis.Reader(replyError=Refused)
         self._pending: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._unsent: list[bytes] = []
         self._moved = self._loop.time()
-        self._unwritten = 0
+        self._leaving_until = 0.0
+        self._gone = asyncio.Event()
         self._watch: asyncio.TimerHandle | None = None
         self.closed = False
         self.offset = 0
@@ -81,6 +89,8 @@ class SharedLine(asyncio.Protocol):
             if not self._unsent:
                 self._loop.call_soon(self._flush)
             self._unsent.append(packed)
+        if len(packed) > _SLOW_TO_LEAVE:
+            self._leaving_until = max(self._leaving_until, until)
         self._pending.append((reply, until))
         return reply
 
@@ -118,6 +128,12 @@ class SharedLine(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.close(f"the connection was lost: {exc or 'closed by the server'}")
+        self._gone.set()
+
+    async def wait_closed(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING):
+                await self._gone.wait()
 
     def _flush(self) -> None:
         if not self.closed:
@@ -127,6 +143,7 @@ class SharedLine(asyncio.Protocol):
     def _expect(self) -> None:
         """From silence to waiting."""
         self._moved = self._loop.time()
+        self._leaving_until = 0.0
         if self._watch is None:
             self._watch = self._loop.call_later(self._silence / _LOOKS, self._look)
 
@@ -138,10 +155,7 @@ class SharedLine(asyncio.Protocol):
         for reply, until in self._pending:
             if until <= now + pause and not reply.done():
                 reply.set_exception(TimeoutError("no reply within the budget"))
-        unwritten = self._transport.get_write_buffer_size()
-        if unwritten != self._unwritten:
-            self._unwritten, self._moved = unwritten, now
-        if now - self._moved >= self._silence:
+        if now - self._moved >= self._silence and now >= self._leaving_until:
             self.close(f"no reply for {self._silence:g} s")
         else:
             self._watch = self._loop.call_later(pause, self._look)

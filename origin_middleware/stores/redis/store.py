@@ -1,7 +1,8 @@
 """RedisStore: the promises of `Store`, kept by the scripts in lua/."""
 
+import asyncio
 import hashlib
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
@@ -14,7 +15,6 @@ from ...record import (
     Claim,
     Claimed,
     Completed,
-    Evidence,
     Finished,
     Held,
     Outcome,
@@ -23,30 +23,16 @@ from ...record import (
 )
 from .. import codec
 from ..codec import milliseconds
-from ..waiting import Waiting
 from . import scripts
-from .bodies import LARGE, Bodies
-from .checks import check, check_replicas
-from .claims import CLAIM, TAKE_OVER, Claims, Kind
+from .bodies import LARGE
+from .checks import check
+from .claims import CLAIM, TAKE_OVER, Kind
 from .line import Argument
-from .replicas import Replicas
-from .replies import finished, stored
-from .safety import OnEviction, Safety
+from .options import OnEviction, Options, SomeOptions
+from .replies import evidence, finished, stored
 from .scripts import Script
-from .server import Server, silence
+from .session import Session
 from .urls import client_for
-from .wakeups import WakeUps
-
-
-class Options(TypedDict, total=False):
-    """Of a `RedisStore`."""
-
-    namespace: str
-    budget: float
-    on_eviction: OnEviction
-    quarantine: float
-    replicas: int
-    replicas_timeout: float
 
 
 class RedisStore:
@@ -55,7 +41,7 @@ class RedisStore:
     `client` comes from redis.asyncio: Redis, Sentinel(...).master_for(...) or
     RedisCluster. Its settings say how to connect; from then on all requests of the
     process share a connection. It stays the caller's: `aclose` does not close it,
-    except after `from_url`. For one event loop.
+    except after `from_url`. For one event loop at a time.
 
     - `namespace` begins the name of every key. Services that share a server but not
       their records need different ones.
@@ -81,20 +67,18 @@ class RedisStore:
         replicas: int = 0,
         replicas_timeout: float = 0.1,
     ) -> None:
-        check(client, namespace, budget, on_eviction, quarantine)
-        check_replicas(replicas, replicas_timeout, silence(budget))
+        options = Options(
+            namespace, budget, on_eviction, quarantine, replicas, replicas_timeout
+        )
+        check(client, options)
         self._client = client
         self._owns_client = False
+        self._options = options
         self._prefix = f"{namespace}:{{"
-        safety = Safety(on_eviction, quarantine, replicated=replicas > 0)
-        self._server = Server(client, budget, safety)
-        self._claims = Claims(self._server, Replicas(replicas, replicas_timeout))
-        self._bodies = Bodies(self._server)
-        self._waiting = Waiting()
-        self._wakeups = WakeUps(client, self._waiting, namespace)
+        self._latest: Session | None = None
 
     @classmethod
-    def from_url(cls, url: str, **options: Unpack[Options]) -> "RedisStore":
+    def from_url(cls, url: str, **options: Unpack[SomeOptions]) -> "RedisStore":
         """With a client of its own, and the options of `RedisStore`.
 
         `url` is what redis-py takes: redis://, rediss://, unix://. Raises
@@ -108,7 +92,7 @@ class RedisStore:
         """Raises StoreUnavailable where the server cannot be reached, and StoreUnsafe
         where it may evict; for a start-up that wants to know.
         """
-        await self._server.reach()
+        await self._session.server.reach()
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
         return await self._claimed(CLAIM, key, claim)
@@ -119,19 +103,19 @@ class RedisStore:
     async def wait(
         self, key: Key, held: Held, timeout: float, /
     ) -> Absent | Held | Finished:
-        name = self._name(key)
+        name, session = self._name(key), self._session
 
         async def look() -> Absent | Held | Finished:
-            channel = await self._wakeups.channel()
-            until = self._server.deadline()
-            reply = await self._server.evaluate(
+            channel = await session.wakeups.channel()
+            until = session.server.deadline()
+            reply = await session.server.evaluate(
                 scripts.WATCH, name, channel, until=until
             )
             if reply is None:
                 return Absent()
-            return await self._bodies.seen(name, stored(reply), until)
+            return await session.bodies.seen(name, stored(reply), until)
 
-        return await self._waiting.wait(name, held, timeout, look)
+        return await session.waiting.wait(name, held, timeout, look)
 
     async def renew(self, key: Key, claim: Claim, /) -> bool:
         retention = milliseconds(claim.retention)
@@ -144,55 +128,62 @@ class RedisStore:
     async def complete(
         self, key: Key, claim: Claim, outcome: Outcome, /
     ) -> Recorded | Preceded:
-        name, until = self._name(key), self._server.deadline()
+        name, session = self._name(key), self._session
+        until = session.server.deadline()
         match outcome:
             case Completed(response) if len(response) > LARGE:
-                reply = await self._bodies.complete(name, claim, response, until)
+                reply = await session.bodies.complete(name, claim, response, until)
             case _:
                 record = codec.finished(claim, outcome)
                 retention = milliseconds(claim.retention)
-                reply = await self._server.evaluate(
+                reply = await session.server.evaluate(
                     scripts.COMPLETE, name, record, retention, until=until
                 )
-        self._claims.finished(claim)
+        session.claims.finished(claim)
         if isinstance(reply, list):
-            seen = await self._bodies.seen(name, codec.decode(reply[0]), until)
+            seen = await session.bodies.seen(name, codec.decode(reply[0]), until)
             return Preceded(finished(seen))
-        return Recorded(Evidence(reply.decode()))
+        return Recorded(evidence(reply))
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
         released = bool(await self._run_owned(scripts.RELEASE, key, claim))
-        self._claims.released(claim)
+        self._session.claims.released(claim)
         return released
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
-        self._claims.finished(claim)
+        self._session.claims.finished(claim)
         return bool(await self._run_owned(scripts.ABANDON, key, claim))
 
     async def aclose(self) -> None:
         """End what the store opened. It may be used again afterwards."""
-        await self._wakeups.aclose()
-        await self._claims.aclose()
-        await self._server.aclose()
+        await self._session.aclose()
         if self._owns_client:
             await self._client.aclose()
 
     async def _claimed(self, kind: Kind, key: Key, claim: Claim) -> Answer:
-        name, until = self._name(key), self._server.deadline()
-        found = await self._claims.make(kind, name, claim, until)
+        name, session = self._name(key), self._session
+        until = session.server.deadline()
+        found = await session.claims.make(kind, name, claim, until)
         if found is None:
             return Claimed()
         try:
-            return await self._bodies.seen(name, found, until)
+            return await session.bodies.seen(name, found, until)
         except StoreUnavailable as away:
             raise ResponseUnavailable(str(away)) from away
 
     async def _run_owned(
         self, script: Script, key: Key, claim: Claim, *more: Argument
     ) -> Any:
-        return await self._server.evaluate(
+        return await self._session.server.evaluate(
             script, self._name(key), codec.header(b"P", claim.owner), *more
         )
+
+    @property
+    def _session(self) -> Session:
+        session = self._latest
+        if session is None or session.loop is not asyncio.get_running_loop():
+            session = self._latest = Session(self._client, self._options)
+        return session
 
     def _name(self, key: Key) -> bytes:
         """A digest: of fixed length and alphabet, not to be guessed from a list of

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 from redis.asyncio import Redis
@@ -14,7 +13,8 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from .endpoint import Endpoint, Greet, Reach
 from .line import Line
-from .pooled_line import PooledLine
+from .pooled_line import PooledLine, places
+from .shared_line import reach
 
 _OPEN_SOCKETS = (Connection._connect, UnixConnection._connect)  # noqa: SLF001 - as below
 
@@ -39,11 +39,9 @@ def topology(client: Redis | RedisCluster, greet: Greet, silence: float) -> Topo
     if isinstance(client, RedisCluster):
         return Cluster(client, greet, silence)
     pool = client.connection_pool
-    if _can_be_shared(pool.connection_class):
-        reach = reaching(pool.make_connection, silence)
-    else:
-        reach = partial(_pooled, PooledLine(client, silence))
-    return Single(Endpoint(reach, greet))
+    if opens_sockets(pool.connection_class):
+        return Single(Endpoint(reaching(pool.make_connection, silence), greet))
+    return Single(Endpoint(_pooling(client, silence), greet))
 
 
 class Single:
@@ -119,20 +117,22 @@ class Cluster:
         return self._endpoints[node.name]
 
 
-def reaching(connect: Callable[[], AbstractConnection], silence: float) -> Reach:
-    from .shared_line import reach  # noqa: PLC0415 - works without hiredis until here
+def opens_sockets(connection_class: type[AbstractConnection]) -> bool:
+    """Others have no connection that could be taken over: fakeredis has none at all."""
+    return connection_class._connect in _OPEN_SOCKETS  # noqa: SLF001 - that is the question
 
+
+def reaching(connect: Callable[[], AbstractConnection], silence: float) -> Reach:
     async def open_() -> Line:
         return await reach(connect(), silence)
 
     return open_
 
 
-async def _pooled(line: Line) -> Line:
-    return line
+def _pooling(client: Redis, silence: float) -> Reach:
+    all_places = places(client)
 
+    async def open_() -> Line:
+        return PooledLine(client, silence, all_places)
 
-def _can_be_shared(connection_class: type[AbstractConnection]) -> bool:
-    """Not where there is no socket: fakeredis connects in its own way."""
-    own_way = connection_class._connect not in _OPEN_SOCKETS  # noqa: SLF001 - that is the question
-    return not own_way and find_spec("hiredis") is not None
+    return open_

@@ -18,7 +18,9 @@ def client_for(url: str) -> Redis:
             socket_connect_timeout=None,
             socket_keepalive=True,
         )
-    except ValueError as exc:
+        # Where unknown options come out; it connects nowhere.
+        pool.make_connection()  # type: ignore[no-untyped-call] # redis-py's gap
+    except (ValueError, TypeError) as exc:
         # Without the URL, which may carry a password.
         raise ConfigurationError(f"RedisStore.from_url(...): {exc}") from exc
     return Redis.from_pool(pool)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from edge.aws.managed_policies import CACHING_OPTIMIZED
-from edge.check.bundle import Bundle
+from edge.bundle import Bundle
 from edge.check.finding import Failed, Warned
 from edge.check.probe import Answered, Probe, ProbeResult, Unanswered
 from edge.routes import Route
@@ -196,7 +196,71 @@ def canary(it: Setting) -> None:
     }
 
 
+def trusts(*statements: Answer) -> Change:
+    """What the role's trust policy says besides."""
+    return lambda it: it.answers["role"]["AssumeRolePolicyDocument"][
+        "Statement"
+    ].extend(statements)
+
+
+def unwatched(it: Setting) -> None:
+    """A Region that traffic has moved to since the alarms were made."""
+    region = it.answers["regions"]["ap-south-1"] = good.region()
+    region["alarms"] = [a for a in region["alarms"] if a["AlarmName"] != "unpaid"]
+
+
+def ahead(pattern: str) -> Change:
+    """A behaviour before all others that somebody made for something free."""
+    free = good.paid_behaviour(pattern) | {
+        "LambdaFunctionAssociations": good.listed([])
+    }
+    return lambda it: it.config["CacheBehaviors"]["Items"].insert(0, free)
+
+
+def same_server(it: Setting) -> None:
+    """The site's origin is the API's server under another name."""
+    it.config["Origins"]["Items"][1]["DomainName"] = "API.example.org"
+
+
+def legacy_kept(it: Setting) -> None:
+    """As long as the origin says, told apart by some headers."""
+    legacy(Headers=good.listed(["Host", *CONTRACT]))(it)
+    it.api["MaxTTL"] = 60
+
+
 BROKEN: list[tuple[str, type, Change]] = [
+    (
+        "bundle.facilitator",
+        Failed,
+        baked(facilitator=endpoint("https://localhost:8443/x402")),
+    ),
+    ("function.features", Failed, function(SnapStart={"ApplyOn": "PublishedVersions"})),
+    ("function.features", Failed, function(FileSystemConfigs=[{"Arn": "arn"}])),
+    ("function.features", Failed, function(KMSKeyArn="arn:aws:kms:key")),
+    ("function.features", Failed, function(PackageType="Image")),
+    (
+        "role.trust",
+        Failed,
+        trusts(
+            {
+                "Effect": "Deny",
+                "Principal": {"Service": "edgelambda.amazonaws.com"},
+                "Action": "sts:*",
+            }
+        ),
+    ),
+    ("triggers.around", Failed, same_server),
+    ("caching.policy", Failed, legacy_kept),
+    ("headers.query", Failed, request_policy("allViewer", query="whitelist")),
+    (
+        "triggers.version",
+        Failed,
+        triggers("default", VERIFY, good.trigger("origin-response", "arn:other:1")),
+    ),
+    ("alarms.unpaid", Failed, unwatched),
+    ("triggers.attached", Failed, ahead("/api/j*")),
+    ("triggers.attached", Failed, ahead("*oke")),
+    ("triggers.around", Failed, ahead("/docs/*")),
     ("bundle.key", Failed, baked(api_key="nf_test_SECRETKEY")),
     (
         "bundle.key-is-live",
@@ -375,6 +439,8 @@ BROKEN: list[tuple[str, type, Change]] = [
         Warned,
         into("api", AllowedMethods=good.listed(["GET", "HEAD"])),
     ),
+    ("viewer.grpc", Failed, into("api", GrpcConfig={"Enabled": True})),
+    ("viewer.grpc", Failed, into("default", GrpcConfig={"Enabled": True})),
     ("origin.protocol", Failed, origin_settings(OriginProtocolPolicy="http-only")),
     ("origin.protocol", Failed, origin_settings(OriginProtocolPolicy="match-viewer")),
     ("origin.timeout", Warned, origin_settings(OriginReadTimeout=20)),

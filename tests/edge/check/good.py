@@ -12,7 +12,7 @@ from edge.aws.managed_policies import (
     CACHING_DISABLED,
     CACHING_OPTIMIZED,
 )
-from edge.check.bundle import Bundle
+from edge.bundle import Bundle
 from edge.check.probe import Answered, Probe, ProbeResult
 from edge.routes import Route
 from edge.settings import Settings, endpoint

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.check.bundle import Bundle
+from edge.bundle import Bundle
 from edge.check.checklist import CHECKS, examine
 from edge.check.evidence import gather
 from edge.check.facts.snapshot import parse

@@ -12,12 +12,12 @@ import pytest
 
 from edge.aws.session import Session
 from edge.build import build, write
-from edge.check import command, saved
+from edge.check import command, probing, saved
 from edge.check.checklist import CHECKS
 from edge.environment import read_environment
 from edge.routes_file import parse_routes
 from tests.edge.check import good
-from tests.edge.check.fake_aws import account
+from tests.edge.check.fake_aws import Refused, account
 
 Captured = pytest.CaptureFixture[str]
 Run = Callable[..., int]
@@ -185,7 +185,7 @@ def test_a_live_check_asks_the_distribution_itself(
         return good.probes()
 
     monkeypatch.setattr(command, "open_session", lambda _: account().session)
-    monkeypatch.setattr(command, "probe", probe)
+    monkeypatch.setattr(probing, "probe", probe)
     assert run("--distribution-id", "E", "--regions", "eu-west-1") == 0
     assert run("--from-file", "saved.json", "--path", "/premium/x") == 0
     assert [(each.url, each.path) for each in asked] == [
@@ -207,7 +207,7 @@ def test_a_literal_route_is_tried_first(
         targets.append(given)
         return good.probes()
 
-    monkeypatch.setattr(command, "probe", probe)
+    monkeypatch.setattr(probing, "probe", probe)
     one = '[[route]]\npath = "{}"\nnetwork = "eip155:8453"\nresource_id = "r"\n'
     Path("routes.toml").write_text("".join(map(one.format, paths)))
     assert run("--from-file", "saved.json") == 0
@@ -223,7 +223,7 @@ def test_a_payment_can_come_from_a_file(
         payments.append(targets.payment)
         return good.probes()
 
-    monkeypatch.setattr(command, "probe", probe)
+    monkeypatch.setattr(probing, "probe", probe)
     (tmp_path / "proof").write_text("eyJ9\n")
     assert run("--from-file", "saved.json", "--payment", "@proof") == 0
     assert run("--from-file", "saved.json", "--payment", "eyJ9") == 0
@@ -241,17 +241,85 @@ def test_a_payment_can_come_from_a_file(
         (("--from-file", "saved.json", "--origin-url", "ftp://x"), "is no URL"),
         (("--from-file", "saved.json", "--payment", "@missing"), "x402-payment"),
         (("--from-file", "saved.json", "--path", "/free"), "/free is free"),
+        (("--from-file", "deep.json"), "deep.json is not JSON"),
+        (("--from-file", "saved.json", "--url", "https://a:b"), "is no URL"),
+        (("--from-file", "saved.json", "--url", "https://a:99999"), "is no URL"),
+        (("--from-file", "saved.json", "--url", "https://[::1"), "is no URL"),
+        (("--from-file", "saved.json", "--url", "https://a b"), "is no URL"),
+        (("--from-file", "saved.json", "--payment", "@two-lines"), "on one line"),
+        (("--from-file", "saved.json", "--payment", "PROOF\n2"), "on one line"),
     ],
 )
 def test_what_cannot_be_checked_is_status_2(
     run: Run, capsys: Captured, arguments: tuple[str, ...], message: str
 ) -> None:
+    Path("deep.json").write_text("[" * 100_000)
+    Path("two-lines").write_text("PROOF-1\nPROOF-2\n")
     assert run(*arguments) == 2
     shown = capsys.readouterr()
+    assert "PROOF" not in shown.err
     assert shown.out == ""
     assert shown.err.startswith("edge check: ")
     assert message in shown.err
     assert len(shown.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda answers: answers["function"].update(Timeout="5"),
+        lambda answers: answers["function"].update(Architectures=[None]),
+        lambda answers: answers["distribution"].pop("Status"),
+        lambda answers: answers["regions"]["eu-west-1"]["alarms"].append(1),
+        lambda answers: answers["distribution"]["DistributionConfig"].update(
+            CustomErrorResponses=good.listed([{"ErrorCode": "many"}])
+        ),
+    ],
+)
+def test_a_file_that_was_edited_badly_is_status_2(
+    run: Run, capsys: Captured, change: Callable[[dict[str, Any]], object]
+) -> None:
+    break_it(change)
+    assert run(*FILE) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("edge check: the configuration lacks something (")
+    assert "Take it again with --save." in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ("--distribution-id", "E1"),
+            "NoSuchDistribution",
+            "there is no distribution E1 in this account.",
+        ),
+        (
+            ("--distribution-id", "E1", "--function-name", "x402-egde"),
+            None,
+            "no behaviour of E1 runs a function x402-egde on viewer-request",
+        ),
+    ],
+)
+def test_a_name_that_is_wrong_is_named(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+    arguments: tuple[str, ...],
+    code: str | None,
+    message: str,
+) -> None:
+    aws = account()
+    if code:
+
+        def refused(*_: Any) -> dict[str, Any]:
+            raise Refused(code)
+
+        aws.replies["GetDistribution"] = refused
+    monkeypatch.setattr(command, "open_session", lambda _: aws.session)
+    assert run(*arguments, "--no-probes") == 2
+    assert capsys.readouterr().err.startswith(f"edge check: {message}")
 
 
 def test_without_boto3_it_says_how_to_get_it(

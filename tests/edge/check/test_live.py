@@ -200,7 +200,7 @@ def test_a_function_that_may_not_be_read_leaves_its_role_unread() -> None:
 def test_a_distribution_that_may_not_be_read_ends_it() -> None:
     aws = account()
     aws.replies["GetDistribution"] = refuse("NoSuchDistribution")
-    with pytest.raises(AwsTrouble, match="NoSuchDistribution"):
+    with pytest.raises(AwsTrouble, match="there is no distribution EDFDVBD6EXAMPLE"):
         collected(aws)
 
 

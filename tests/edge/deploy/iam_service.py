@@ -61,6 +61,15 @@ class IamService:
         ]
         return {"AttachedPolicies": policies, "IsTruncated": False}
 
+    def simulate_principal_policy(self, **given: Any) -> Parameters:
+        may_log = bool(self.attached[given["PolicySourceArn"].rpartition("/")[2]])
+        decision = "allowed" if may_log else "implicitDeny"
+        results = [
+            {"EvalActionName": action, "EvalDecision": decision}
+            for action in given["ActionNames"]
+        ]
+        return {"EvaluationResults": results, "IsTruncated": False}
+
     def _add(self, name: str, trust: str) -> None:
         self.roles[name] = {
             "Path": "/",

@@ -19,6 +19,7 @@ from tests.edge.deploy.examples import (
     behaviour,
     distribution,
     lambda_association,
+    listed,
 )
 from tests.edge.deploy.operator import Operator
 
@@ -62,7 +63,42 @@ def test_what_does_not_reach_the_origin_is_left_alone(operator: Operator) -> Non
     operator.deploy("--yes")
     after = operator.account.state()["distribution"]
     assert after["DefaultCacheBehavior"] == before["DefaultCacheBehavior"]
-    assert {**after, "CacheBehaviors": None} == {**before, "CacheBehaviors": None}
+    ours = {"CacheBehaviors": None, "CustomErrorResponses": None}
+    assert after | ours == before | ours
+
+
+def test_errors_are_not_kept_and_pages_stay(hire: Hire) -> None:
+    """CachingDisabled does not switch that off: a 503 of one client was for all."""
+    page = {"ErrorCode": 403, "ResponsePagePath": "/403.html", "ResponseCode": "403"}
+    slow = {"ErrorCode": 404, "ResponsePagePath": "", "ResponseCode": ""}
+    config = distribution(behaviour("api", "/api"), behaviour("api", "/api/*"))
+    config["CustomErrorResponses"] = listed(
+        page | {"ErrorCachingMinTTL": 60}, slow | {"ErrorCachingMinTTL": 300}
+    )
+    operator = hire(config)
+    assert operator.deploy("--yes") == 0
+    assert "  errors of the origin, kept for" in operator.said
+    for line in ("403  60 s → 0 s", "404  300 s → 0 s", "503  10 s → 0 s"):
+        assert f"    {line}" in operator.said
+    items = operator.account.cloudfront.config["CustomErrorResponses"]["Items"]
+    assert items[0] == page | {"ErrorCachingMinTTL": 0}
+    assert {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in items} == (
+        dict.fromkeys([403, 404, 414, 500, 501, 502, 503, 504], 0)
+    )
+
+
+def test_proofs_are_not_taken_over_http(hire: Hire) -> None:
+    """A site that is not paid for is left as it is."""
+    api = behaviour("api", "/api", ViewerProtocolPolicy="allow-all")
+    below = behaviour("api", "/api/*", ViewerProtocolPolicy="https-only")
+    site = behaviour("site", ViewerProtocolPolicy="allow-all")
+    operator = hire(distribution(api, below, default=site))
+    assert operator.deploy("--yes") == 0
+    assert "    viewer protocol        allow-all → redirect-to-https" in operator.said
+    config = operator.account.cloudfront.config
+    gated = [each["ViewerProtocolPolicy"] for each in config["CacheBehaviors"]["Items"]]
+    assert gated == ["redirect-to-https", "https-only"]
+    assert config["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "allow-all"
 
 
 def test_a_free_behaviour_of_the_same_origin_is_run_and_still_cached(
@@ -132,6 +168,8 @@ def test_a_plan_says_every_change(operator: Operator) -> None:
         *of_a_behaviour,
         "  behaviour /api/*",
         *of_a_behaviour,
+        "  errors of the origin, kept for",
+        *(f"    {each}  10 s → 0 s" for each in (404, 414, 500, 501, 502, 503, 504)),
     ]
 
 

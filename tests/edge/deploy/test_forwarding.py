@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from edge.aws.managed_policies import (
-    ALL_VIEWER,
-    ALL_VIEWER_EXCEPT_HOST_HEADER,
-    CACHING_DISABLED,
-)
-from edge.deploy.forwarding import (
+from edge.aws.forwarding import (
     MANAGED,
     NOTHING,
     of_cache_policy,
     of_legacy_settings,
     of_request_policy,
+)
+from edge.aws.managed_policies import (
+    ALL_VIEWER,
+    ALL_VIEWER_EXCEPT_HOST_HEADER,
+    CACHING_DISABLED,
 )
 from edge.intent import CONTRACT_HEADERS
 from tests.edge.deploy.cloudfront_service import cache_policy, request_policy

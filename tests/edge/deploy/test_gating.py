@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.aws.behaviours import behaviours, gated, reaching_origin
+from edge.aws.error_responses import kept_for
+from edge.aws.forwarding import Forwarded, Policy
 from edge.aws.managed_policies import (
     ALL_VIEWER,
     CACHING_DISABLED,
     CACHING_OPTIMIZED,
 )
-from edge.deploy.forwarding import Forwarded, Policy
 from edge.deploy.gating import associate
 from edge.deploy.observed import Absent, Distribution, NoRole, Observed
 from edge.deploy.wanted import Wanted
@@ -42,6 +43,7 @@ OURS_TO_CHANGE = (
     "MinTTL",
     "DefaultTTL",
     "MaxTTL",
+    "ViewerProtocolPolicy",
 )
 EVENTS = ("viewer-request", "origin-request", "origin-response", "viewer-response")
 
@@ -74,6 +76,7 @@ def raws(draw: st.DrawFn, pattern: str | None) -> Config:
         )
         sent = draw(st.sampled_from([None, ALL_VIEWER, "sent"]))
         raw |= {} if sent is None else {"OriginRequestPolicyId": sent}
+    raw["ViewerProtocolPolicy"] = draw(st.sampled_from(["allow-all", "https-only"]))
     raw["LambdaFunctionAssociations"] = listed(*draw(lambdas))
     raw["FunctionAssociations"] = listed(*draw(functions))
     if pattern is None:
@@ -99,8 +102,7 @@ def gate(config: Config) -> tuple[Config, dict[str, set[str]]]:
     if step is None:
         return config, {}
     return step.config, {
-        behaviour.pattern: {change.what for change in behaviour.changes}
-        for behaviour in step.changes
+        place.where: {change.what for change in place.changes} for place in step.changes
     }
 
 
@@ -123,6 +125,8 @@ def test_afterwards_the_gate_stands_wherever_it_has_to(config: Config) -> None:
         if each.path_pattern in paid:
             assert each.raw["CachePolicyId"] == CACHING_DISABLED
             assert each.raw["OriginRequestPolicyId"] != "sent"
+            assert each.raw["ViewerProtocolPolicy"] != "allow-all"
+    assert not any(kept_for(after).values())
     assert gate(after) == (after, {})  # and nothing is left to do
 
 
@@ -132,10 +136,12 @@ def test_every_change_is_said_and_nothing_else_changes(config: Config) -> None:
     after, said = gate(config)
     pairs = zip(behaviours(config), behaviours(after), strict=True)
     changed = {
-        old.path_pattern: set(differences(old.raw, new.raw))
+        f"behaviour {old.path_pattern}": set(differences(old.raw, new.raw))
         for old, new in pairs
         if old.raw != new.raw
     }
+    errors = set(map(str, kept_for(config)))
+    assert said.pop("errors of the origin, kept for", None) == errors
     assert said == changed
     assert without_what_is_ours(after) == without_what_is_ours(config)
 
@@ -148,6 +154,8 @@ def differences(old: Config, new: Config) -> Iterator[str]:
         yield "cache policy"
     if old.get("OriginRequestPolicyId") != new.get("OriginRequestPolicyId"):
         yield "origin request policy"
+    if old["ViewerProtocolPolicy"] != new["ViewerProtocolPolicy"]:
+        yield "viewer protocol"
 
 
 def at(event: str, raw: Config) -> list[Config]:
@@ -158,6 +166,7 @@ def at(event: str, raw: Config) -> list[Config]:
 
 def without_what_is_ours(config: Config) -> Any:
     config = deepcopy(config)
+    config.pop("CustomErrorResponses")
     for each in behaviours(config):
         for name in OURS_TO_CHANGE:
             each.raw.pop(name, None)

@@ -230,7 +230,8 @@ def test_a_role_that_the_edge_cannot_assume_is_named(operator: Operator) -> None
     assert operator.deploy("--yes", "--role", arn) == 2
     assert operator.said[-1] == (
         "edge deploy: the role mine cannot be assumed by edgelambda.amazonaws.com."
-        " Add that to its trust relationship, for sts:AssumeRole."
+        " Add that to its trust relationship, for sts:AssumeRole and without a"
+        " condition."
     )
     assert operator.account.changes == []
 
@@ -249,6 +250,28 @@ BOTH = ["lambda.amazonaws.com", "edgelambda.amazonaws.com"]
         ([ASSUME | {"Principal": {"Service": BOTH}, "Effect": "Deny"}], False),
         (
             [ASSUME | {"Principal": {"Service": BOTH}, "Action": "sts:TagSession"}],
+            False,
+        ),
+        (
+            [
+                ASSUME | {"Principal": {"Service": BOTH}},
+                ASSUME | {"Principal": {"Service": BOTH[1]}, "Effect": "Deny"},
+            ],
+            False,
+        ),
+        (
+            [
+                ASSUME | {"Principal": {"Service": BOTH}},
+                ASSUME | {"Principal": "*", "Effect": "Deny"},
+            ],
+            False,
+        ),
+        (
+            [
+                ASSUME
+                | {"Principal": {"Service": BOTH}}
+                | {"Condition": {"StringEquals": {"sts:ExternalId": "x"}}}
+            ],
             False,
         ),
         ([ASSUME | {"Principal": {"AWS": "123456789012"}}], False),
@@ -318,6 +341,15 @@ def test_a_bundle_that_would_be_wrong_on_the_internet_is_refused(
 ) -> None:
     assert operator.deploy("--yes", environment=environment) == 2
     assert operator.said[-1].startswith(f"edge deploy: {reason}")
+    assert operator.account.calls == []
+
+
+def test_a_test_key_is_refused_before_anything_is_built(operator: Operator) -> None:
+    operator.routes.unlink()
+    for command in (operator.deploy, operator.rotate):
+        operator.said.clear()
+        assert command("--yes", environment=TEST_KEY) == 2
+        assert " NEXFLOW_API_KEY is a test key, with which " in operator.said[0]
     assert operator.account.calls == []
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from edge.deploy.bundle import Baked
+from edge.deploy.baked import Baked
 from edge.deploy.rotate_command import NOT_YET
 from edge.signature import SigningKey
 from tests.edge.deploy.account import Interruption

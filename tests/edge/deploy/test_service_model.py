@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.session import get_session  # type: ignore[import-untyped] # no types
 
-from edge.deploy.wanted import RUNTIMES
+from edge.aws.lambda_at_edge import RUNTIMES
 from tests.edge.deploy.service_model import violations
 
 SESSION = get_session()

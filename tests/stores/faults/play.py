@@ -53,7 +53,7 @@ class _Table:
             if isinstance(script, scripts.Script):
                 await self._admin.script_load(script.source)
         await self._elsewhere.check()
-        await self._elsewhere._wakeups.channel()
+        await self._elsewhere._session.wakeups.channel()
         self._tasks, self._stalls = Tasks(), Stalls()
         probe = self._stalls.probe(self._admin.ping)
         self._probing = asyncio.create_task(probe)

@@ -80,7 +80,7 @@ async def test_a_subscription_that_fell_silent_is_replaced(
 ) -> None:
     """No reset tells of it, as when a router has forgotten the connection."""
     monkeypatch.setattr(wakeups, "_IDLE", 0.1)
-    assert await store._wakeups.channel()
+    assert await store._session.wakeups.channel()
     proxy.swallow()
     proxy.swallow_nothing()
     await proxy.has_come("SUBSCRIBE", 2)
@@ -93,7 +93,7 @@ async def test_a_subscription_that_does_not_come_about_is_tried_again(
 ) -> None:
     await store.check()
     lost = proxy.spoil("HELLO", Fault.LOSE_REPLY, times=1)
-    assert not await store._wakeups.channel()
+    assert not await store._session.wakeups.channel()
     assert lost.fired == 1
     await proxy.has_come("SUBSCRIBE", 1)
     await store.aclose()

@@ -38,8 +38,8 @@ async def store(proxy: Proxy) -> AsyncIterator[RedisStore]:
 
 
 async def everything_has_arrived(store: RedisStore, proxy: Proxy) -> None:
-    assert store._claims._ghosts._task is not None
-    await store._claims._ghosts._task
+    assert store._session.claims._ghosts._task is not None
+    await store._session.claims._ghosts._task
     await store.aclose()
     await proxy.deserted()
 

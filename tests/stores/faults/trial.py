@@ -86,11 +86,11 @@ class Trial:
         async with asyncio.timeout(_WITHDRAWN_WITHIN):
             for front in self._fronts:
                 await front._guard.running.drain()
-            while self.store._claims._ghosts._ghosts:
-                task = self.store._claims._ghosts._task
+            while self.store._session.claims._ghosts._ghosts:
+                task = self.store._session.claims._ghosts._task
                 assert task is not None
                 await task
-        assert not self.store._claims._in_doubt
+        assert not self.store._session.claims._in_doubt
         await self.store.aclose()
         async with asyncio.timeout(1):
             await self.proxy.deserted()

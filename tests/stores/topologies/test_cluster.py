@@ -1,11 +1,12 @@
 """A slot that moves and a primary that goes away while requests are served."""
 
 import asyncio
+from contextlib import aclosing
 from secrets import token_hex
 
 import pytest
 
-from origin_middleware import StoreUnavailable
+from origin_middleware import StoreUnavailable, StoreUnsafe
 from origin_middleware.key import Key
 from origin_middleware.record import (
     Claimed,
@@ -130,3 +131,12 @@ def killed(topology: Cluster, name: bytes) -> None:
     """Returns when somebody else serves the name."""
     topology.primary_of(name).process.kill()
     topology.await_promotion(name)
+
+
+async def test_a_client_for_one_server_is_refused_with_the_one_to_take(
+    sharded: Cluster,
+) -> None:
+    url = sharded.members[0].process.url
+    async with aclosing(RedisStore.from_url(url)) as store:
+        with pytest.raises(StoreUnsafe, match=r"redis\.asyncio\.cluster\.RedisCluster"):
+            await store.check()

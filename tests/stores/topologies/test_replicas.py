@@ -44,13 +44,13 @@ async def test_what_replicas_confirm_is_this_claim_and_not_the_next(
         )
         stack.push_async_callback(one.aclose)
         stack.push_async_callback(other.aclose)
-        confirm = one._claims._replicas.have
+        confirm = one._session.claims._replicas.have
 
         async def forgotten(*arguments: Any) -> bool:
             primary.ask("DEL", record_name(key))
             assert await other.claim(key, a_claim("b")) == Claimed()
             return await confirm(*arguments)
 
-        monkeypatch.setattr(one._claims._replicas, "have", forgotten)
+        monkeypatch.setattr(one._session.claims._replicas, "have", forgotten)
         with pytest.raises(StoreUnavailable):
             await one.claim(key, a_claim("a"))

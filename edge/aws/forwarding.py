@@ -8,13 +8,13 @@ The signature covers the query, so the origin has to see all of that as well.
 from dataclasses import dataclass
 from typing import Any
 
-from ..aws.managed_policies import (
+from ..intent import CONTRACT_HEADERS
+from .managed_policies import (
     ALL_VIEWER,
     ALL_VIEWER_AND_CLOUDFRONT_HEADERS_2022_06,
     ALL_VIEWER_EXCEPT_HOST_HEADER,
     CACHING_DISABLED,
 )
-from ..intent import CONTRACT_HEADERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,73 @@
+"""A bundle that was built, and what is inside: from the zip that `build` writes."""
+
+import json
+import zipfile
+import zlib
+from base64 import b64encode
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .settings import Settings, SettingsError, parse
+
+_SETTINGS = "edge/settings.json"
+_NOT_OURS = "is no bundle of this version. Build it again with python -m edge build."
+
+# What a zip raises that was damaged, cut off, or is another one. RuntimeError: it asks
+# for a password; NotImplementedError: it is packed in a way that Python does not know.
+DAMAGED = (
+    ValueError,
+    KeyError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class BundleRefused(Exception):
+    """The message says what to do."""
+
+
+class Bundle(NamedTuple):
+    content: bytes
+    settings: Settings
+
+    @property
+    def code(self) -> str:
+        """The digest as AWS shows it: CodeSha256."""
+        return b64encode(sha256(self.content).digest()).decode()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(route.path for route in self.settings.routes)
+
+
+def read_bundle(file: Path) -> Bundle:
+    """Raises BundleRefused."""
+    try:
+        return opened(file.read_bytes())
+    except OSError as wrong:
+        raise BundleRefused(
+            f"{file} cannot be read: {wrong.strerror}."
+            " Name the zip that python -m edge build wrote."
+        ) from wrong
+    except BundleRefused as refused:
+        raise BundleRefused(f"{file} {refused}") from refused
+
+
+def opened(content: bytes) -> Bundle:
+    try:
+        return Bundle(content, parse(document(content)))
+    except (SettingsError, *DAMAGED) as wrong:
+        raise BundleRefused(_NOT_OURS) from wrong
+
+
+def document(content: bytes) -> Any:
+    """The settings as they were baked in. Raises one of DAMAGED."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        archive.getinfo("handler.py")
+        return json.loads(archive.read(_SETTINGS))

@@ -1,0 +1,106 @@
+"""What cannot work is refused before the first request, with what to do instead."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import fakeredis
+import pytest
+import redis as sync_redis
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+
+from origin_middleware import (
+    ConfigurationError,
+)
+from origin_middleware.stores.redis import RedisStore
+from tests.support.servers import RedisServer
+from tests.support.stores import OwnConnection
+
+
+def test_a_synchronous_client_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"redis\.asyncio"):
+        RedisStore(sync_redis.Redis())  # type: ignore[arg-type] # the mistake under test
+
+
+async def test_a_client_that_decodes_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="decode_responses"):
+        RedisStore(Redis(decode_responses=True))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"namespace": ""},
+        {"namespace": "a{b}"},
+        {"namespace": "a,b"},
+        {"namespace": b"a"},
+        {"budget": 0.0},
+        {"budget": float("nan")},
+        {"budget": "1"},
+        {"budget": True},
+    ],
+)
+def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        RedisStore(Redis(), **options)  # type: ignore[arg-type] # the mistake under test
+
+
+def test_a_url_that_cannot_work_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="redis://"):
+        RedisStore.from_url("http://localhost")
+
+
+@pytest.mark.parametrize("wrong", ["sockettimeout=1", "db=one"])
+def test_a_url_with_an_option_that_is_none_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="from_url"):
+        RedisStore.from_url(f"redis://localhost?{wrong}")
+
+
+async def test_a_cluster_that_cannot_be_subscribed_to_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(RedisCluster, "pubsub")
+    with pytest.raises(ConfigurationError, match=r"redis-py 8\.0"):
+        RedisStore(RedisCluster(host="localhost"))
+
+
+async def test_replicas_need_connections_that_can_be_kept() -> None:
+    url = "redis://localhost"
+    own = Redis.from_url(url, connection_class=OwnConnection)
+    for client in (own, fakeredis.FakeAsyncRedis()):
+        with pytest.raises(ConfigurationError, match="WAIT"):
+            RedisStore(client, replicas=1)
+
+
+async def test_a_pool_without_room_for_a_subscription_is_refused() -> None:
+    few = Redis.from_url(
+        "redis://localhost", connection_class=OwnConnection, max_connections=2
+    )
+    with pytest.raises(ConfigurationError, match="max_connections=2"):
+        RedisStore(few)
+
+
+@pytest.mark.parametrize("missing", ["redis", "hiredis"])
+def test_what_is_not_installed_is_named(missing: str) -> None:
+    assert find_spec(missing)
+    program = f"import sys; sys.modules[{missing!r}] = None\n"
+    program += "import origin_middleware.stores.redis"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert f"needs {missing}: pip install 'origin-middleware[redis]'" in run.stderr
+
+
+@pytest.mark.parametrize("kind", ["memory", "fakeredis", "a server"])
+def test_each_request_may_have_an_event_loop_of_its_own(
+    kind: str, valkey_server: RedisServer
+) -> None:
+    where = valkey_server.url if kind == "a server" else kind
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.stores.loops", where],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout == "200 200 200 200 executions: 2\n", run.stderr
