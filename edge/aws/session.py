@@ -133,8 +133,11 @@ def _of_denial(operation: str, said: str, who: str, needed: str) -> str:
 
 
 def _of_failure(failed: Any, who: str) -> str:
-    said = " ".join(str(failed).split())
-    match type(failed).__name__:
+    said = " ".join(str(failed).split()).removesuffix(".")
+    name = type(failed).__name__
+    if "Token" in name or name.startswith(("SSO", "Login", "CredentialRetrieval")):
+        return f"{who}: {said}. Log in again, e.g. with aws sso login."
+    match name:
         case "NoCredentialsError" | "PartialCredentialsError":
             return (
                 f"there are no complete AWS credentials for {who}."
@@ -142,7 +145,14 @@ def _of_failure(failed: Any, who: str) -> str:
             )
         case "ProfileNotFound":
             return f"{who} is not configured. See aws configure list-profiles."
-        case "EndpointConnectionError" | "ConnectTimeoutError" | "ProxyConnectionError":
-            return f"AWS cannot be reached: {said}"
+        case (
+            "EndpointConnectionError"
+            | "ConnectTimeoutError"
+            | "ProxyConnectionError"
+            | "ReadTimeoutError"
+            | "ConnectionClosedError"
+            | "SSLError"
+        ):
+            return f"AWS cannot be reached: {said}. Repeat the command when it can."
         case _:
             return f"{who}: {said}"

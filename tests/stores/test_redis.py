@@ -16,6 +16,7 @@ from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.endpoint import Purpose
 from origin_middleware.stores.redis.ghosts import Ghost
 from origin_middleware.stores.redis.line import Line
+from origin_middleware.stores.redis.shared_line import SharedLine
 from sample_origin.redis_server import free_port
 from tests.support.servers import RedisServer, running, valkey
 from tests.support.stores import a_claim, a_key
@@ -247,6 +248,17 @@ async def test_records_survive_a_restart_and_the_store_reconnects(
     own_server.start()
     assert isinstance(await store.claim(key, a_claim("b")), Finished)
     await store.aclose()
+
+
+async def test_a_store_that_was_closed_leaves_no_connection(
+    store: RedisStore, key: Key
+) -> None:
+    """Nor one that is only about to go: the event loop may end right after it."""
+    await store.claim(key, a_claim())
+    line = main_line(store)
+    assert isinstance(line, SharedLine)
+    await store.aclose()
+    assert line._gone.is_set()
 
 
 async def test_a_wait_survives_a_store_that_is_away(

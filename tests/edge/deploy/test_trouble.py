@@ -149,12 +149,29 @@ def test_what_aws_refuses_is_one_line(
             exceptions.EndpointConnectionError(endpoint_url="https://aws.invalid"),
             (
                 "AWS cannot be reached: Could not connect to the endpoint URL:"
-                ' "https://aws.invalid"'
+                ' "https://aws.invalid". Repeat the command when it can.'
             ),
         ),
         (
             exceptions.TokenRetrievalError(provider="sso", error_msg="expired"),
-            "me: Error when retrieving token from sso: expired",
+            (
+                "me: Error when retrieving token from sso: expired."
+                " Log in again, e.g. with aws sso login."
+            ),
+        ),
+        (
+            exceptions.SSOTokenLoadError(error_msg="no token"),
+            (
+                "me: Error loading SSO Token: no token."
+                " Log in again, e.g. with aws sso login."
+            ),
+        ),
+        (
+            exceptions.ReadTimeoutError(endpoint_url="https://aws.invalid"),
+            (
+                'AWS cannot be reached: Read timeout on endpoint URL: "https://aws'
+                '.invalid". Repeat the command when it can.'
+            ),
         ),
     ],
 )
