@@ -29,6 +29,9 @@ _LARGEST_RESPONSE = 67_108_864
 # As long as the digest (RFC 2104, section 3).
 _SHORTEST_SECRET = 32
 
+# What signature.py reads back: a semicolon or a comma would end the parameter.
+_KEY_ID = re.compile(r"[!#-+\--:<-\[\]-~]{1,255}")
+
 
 def check(policy: "Policy") -> None:
     """Raises ConfigurationError."""
@@ -128,6 +131,11 @@ def _check_secrets(secrets: object) -> None:
         if not isinstance(keyid, str) or not isinstance(secret, bytes):
             raise ConfigurationError(
                 "Policy(secrets=...): key ids are strings and secrets are bytes."
+            )
+        if not _KEY_ID.fullmatch(keyid):
+            raise ConfigurationError(
+                f"Policy(secrets=...): no signature can name the key id {keyid!r}. Use "
+                "letters, digits and . _ -, as in '2026-02'."
             )
         if len(secret) < _SHORTEST_SECRET:
             raise ConfigurationError(

@@ -12,7 +12,14 @@ from http_message_signatures import (
     algorithms,
 )
 
-from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy, admission
+from origin_middleware import (
+    ConfigurationError,
+    IdempotencyMiddleware,
+    MemoryStore,
+    Policy,
+    admission,
+    signature,
+)
 from origin_middleware.asgi import Scope
 from origin_middleware.signature import Distrust, distrust
 from tests.support.asgi import App, request
@@ -240,3 +247,19 @@ def test_a_policy_keeps_its_own_copy_of_the_secrets() -> None:
     mine.clear()
     assert policy.secrets == SECRETS
     assert replace(policy, lease=5.0).secrets == SECRETS
+
+
+def test_a_policy_takes_exactly_the_key_ids_that_a_signature_can_name() -> None:
+    line = signed("new").headers["signature-input"]
+    assert signature._stated(line)
+    for keyid in [f"a{chr(code)}b" for code in range(256)]:
+        named = line.replace('"new"', f'"{keyid}"')
+        assert is_taken(keyid) == (signature._stated(named) is not None), keyid
+
+
+def is_taken(keyid: str) -> bool:
+    try:
+        Policy(secrets={keyid: b"s" * 32})
+    except ConfigurationError:
+        return False
+    return True
