@@ -1,8 +1,6 @@
 """Builds the bundle: the run-time files and the settings, in one reproducible zip."""
 
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from hashlib import sha256
@@ -14,6 +12,7 @@ from .environment import Secrets
 from .refused import BuildRefused
 from .routes_file import RoutesFile
 from .settings import parse
+from .whole_file import write_whole
 
 # What runs at the edge. The tools stay out: a bundle that is smaller starts sooner.
 RUNTIME = (
@@ -72,19 +71,9 @@ def build(secrets: Secrets, file: RoutesFile) -> Bundle:
 
 
 def write(bundle: Bundle, output: Path) -> None:
-    """All of it or nothing: an upload must never find half a zip."""
+    """Raises BuildRefused."""
     try:
-        handle, name = tempfile.mkstemp(
-            dir=output.parent, prefix=output.name, suffix="~"
-        )
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(bundle.content)
-            temporary.replace(output)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(bundle.content, output)
     except OSError as failure:
         raise BuildRefused(
             f"{output} cannot be written: {failure.strerror}."

@@ -74,7 +74,8 @@ class Policy:
     refused (409)."""
 
     on_store_unavailable: OnStoreUnavailable = "refuse"
-    """No claim could be made: refuse (503), or run the handler unprotected."""
+    """No claim could be made, because the store is away or not to be trusted: refuse
+    (503), or run the handler unprotected."""
 
     header_name: bytes = field(init=False, repr=False, compare=False)
     """`header` the way ASGI delivers names."""

@@ -10,6 +10,7 @@ in that of its pattern, and in none of the patterns before it.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from .items import items
 from .path_patterns import example
 
 Config = dict[str, Any]
@@ -24,12 +25,11 @@ class Behaviour(NamedTuple):
 
 def behaviours(config: Config) -> list[Behaviour]:
     """In the order in which CloudFront tries them."""
-    items = config.get("CacheBehaviors", {}).get("Items") or []
     default = config["DefaultCacheBehavior"]
     return [
         *(
             Behaviour(item["PathPattern"], item["TargetOriginId"], item)
-            for item in items
+            for item in items(config, "CacheBehaviors")
         ),
         Behaviour("*", default["TargetOriginId"], default),
     ]
@@ -80,7 +80,7 @@ def _servers(config: Config, behaviour: Behaviour) -> Iterator[str]:
     """By domain name: two origins may have one server behind them."""
     domains = {
         origin["Id"]: str(origin.get("DomainName", origin["Id"])).lower()
-        for origin in config.get("Origins", {}).get("Items") or []
+        for origin in items(config, "Origins")
     }
     for origin_id in _origin_ids(config, behaviour.target_origin_id):
         yield domains.get(origin_id, origin_id)
@@ -88,7 +88,7 @@ def _servers(config: Config, behaviour: Behaviour) -> Iterator[str]:
 
 def _origin_ids(config: Config, target: str) -> list[str]:
     """Of a group all members: CloudFront asks the second when the first fails."""
-    for group in config.get("OriginGroups", {}).get("Items") or []:
+    for group in items(config, "OriginGroups"):
         if group["Id"] == target:
             return [member["OriginId"] for member in group["Members"]["Items"]]
     return [target]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .items import items
+
 # AWS, "How CloudFront processes HTTP 4xx and 5xx status codes from your origin":
 # these are kept whatever the origin says, and unless another time is set, for this.
 ALWAYS_KEPT = (404, 414, 500, 501, 502, 503, 504)
@@ -17,7 +19,7 @@ def kept_for(config: Config) -> dict[int, int]:
     client was answered with is shown to others, who do not reach the origin."""
     set_to = {
         int(each["ErrorCode"]): int(each.get("ErrorCachingMinTTL", _DEFAULT))
-        for each in _responses(config)
+        for each in items(config, "CustomErrorResponses")
     }
     kept = dict.fromkeys(ALWAYS_KEPT, _DEFAULT) | set_to
     return dict(sorted(kept.items()))
@@ -27,25 +29,21 @@ def keep_none(config: Config) -> None:
     """On a copy. Pages stay: whether they should is their owner's to say."""
     if not any(kept_for(config).values()):
         return
-    present = _responses(config)
+    present = items(config, "CustomErrorResponses")
     named = {int(each["ErrorCode"]) for each in present}
     added = [
         {"ErrorCode": status, "ResponsePagePath": "", "ResponseCode": ""}
         for status in ALWAYS_KEPT
         if status not in named
     ]
-    items = [{**each, "ErrorCachingMinTTL": 0} for each in (*present, *added)]
-    config["CustomErrorResponses"] = {"Quantity": len(items), "Items": items}
+    every = [{**each, "ErrorCachingMinTTL": 0} for each in (*present, *added)]
+    config["CustomErrorResponses"] = {"Quantity": len(every), "Items": every}
 
 
 def replaced(config: Config) -> dict[int, int]:
     """The statuses of which CloudFront shows a page of its own, and as which."""
     return {
         int(each["ErrorCode"]): int(each.get("ResponseCode") or each["ErrorCode"])
-        for each in _responses(config)
+        for each in items(config, "CustomErrorResponses")
         if each.get("ResponsePagePath") or each.get("ResponseCode")
     }
-
-
-def _responses(config: Config) -> list[Config]:
-    return list((config.get("CustomErrorResponses") or {}).get("Items") or [])

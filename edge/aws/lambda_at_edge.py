@@ -1,7 +1,9 @@
 """What Lambda@Edge asks of a function, and how the gate's own is set."""
 
-from collections.abc import Iterator
 from typing import Any
+
+# When the gate runs: to verify, and to settle.
+EVENTS = ("viewer-request", "origin-response")
 
 # What runs there of Python, newest first.
 RUNTIMES = ("python3.14", "python3.13", "python3.12")
@@ -20,35 +22,36 @@ PRINCIPALS = frozenset({"lambda.amazonaws.com", "edgelambda.amazonaws.com"})
 
 _MOST_STORAGE = 512  # MB
 
+# As GetFunctionConfiguration answers.
+Configuration = dict[str, Any]
 
-def variables(configuration: dict[str, Any]) -> list[str]:
+
+def variables(configuration: Configuration) -> list[str]:
     """The names of the environment variables, which are not supported either.
     Only the names: a value may be a secret."""
-    found = (configuration.get("Environment") or {}).get("Variables") or {}
-    return sorted(found)
+    return sorted(_part(configuration, "Environment").get("Variables") or {})
 
 
-def unsupported(configuration: dict[str, Any]) -> Iterator[str]:
-    """What else of a GetFunctionConfiguration Lambda@Edge has not, after the list in
-    the developer guide."""
-    found = configuration
-    if found.get("Layers"):
-        yield "layers"
-    if (found.get("VpcConfig") or {}).get("SubnetIds") or (
-        found.get("VpcConfig") or {}
-    ).get("VpcId"):
-        yield "a VPC"
-    if (found.get("DeadLetterConfig") or {}).get("TargetArn"):
-        yield "a dead letter queue"
-    if (found.get("TracingConfig") or {}).get("Mode") == "Active":
-        yield "X-Ray tracing"
-    if found.get("PackageType", "Zip") != "Zip":
-        yield "a container image"
-    if found.get("FileSystemConfigs"):
-        yield "file systems"
-    if (found.get("SnapStart") or {}).get("ApplyOn", "None") != "None":
-        yield "SnapStart"
-    if found.get("KMSKeyArn"):
-        yield "a KMS key for the environment"
-    if (found.get("EphemeralStorage") or {}).get("Size", 0) > _MOST_STORAGE:
-        yield f"more than {_MOST_STORAGE} MB of storage"
+def unsupported(configuration: Configuration) -> list[str]:
+    """What else there is that Lambda@Edge has not, after the developer guide's list."""
+    vpc = _part(configuration, "VpcConfig")
+    storage = _part(configuration, "EphemeralStorage").get("Size", 0)
+    snap_start = _part(configuration, "SnapStart").get("ApplyOn", "None")
+    features = {
+        "layers": configuration.get("Layers"),
+        "a VPC": vpc.get("VpcId") or vpc.get("SubnetIds"),
+        "a dead letter queue": _part(configuration, "DeadLetterConfig").get(
+            "TargetArn"
+        ),
+        "X-Ray tracing": _part(configuration, "TracingConfig").get("Mode") == "Active",
+        "a container image": configuration.get("PackageType", "Zip") != "Zip",
+        "file systems": configuration.get("FileSystemConfigs"),
+        "SnapStart": snap_start != "None",
+        "a KMS key for the environment": configuration.get("KMSKeyArn"),
+        f"more than {_MOST_STORAGE} MB of storage": storage > _MOST_STORAGE,
+    }
+    return [name for name, is_there in features.items() if is_there]
+
+
+def _part(configuration: Configuration, name: str) -> dict[str, Any]:
+    return configuration.get(name) or {}

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 from ..aws.behaviours import behaviours
+from ..aws.items import items
+from ..aws.lambda_arn import parse_arn
 from ..aws.session import AwsTrouble, Session, explained, no_distribution
 from . import redaction
-from .facts.function import parse_arn
-from .facts.unread import Answer, items
+from .facts.unread import Answer
 from .policies import Kind, named, read_policies
 from .regions import NEEDED, read_regions
 

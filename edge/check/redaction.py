@@ -6,8 +6,9 @@ kept whole but for the values of headers, which are where shared secrets are put
 
 from copy import deepcopy
 
+from ..aws.items import items
 from ..aws.trust import listed
-from .facts.unread import Answer, items
+from .facts.unread import Answer
 
 REMOVED = "(removed)"
 

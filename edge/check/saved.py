@@ -4,12 +4,11 @@ The key and the code are never in it; see redaction.py for what else is not.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..whole_file import write_whole
 from .facts.snapshot import Snapshot, parse
 from .facts.unread import Answer
 from .live import SCHEMA
@@ -23,13 +22,9 @@ class SavedRefused(Exception):
 
 
 def save(answers: Answer, file: Path) -> None:
-    """All of it or nothing."""
     content = json.dumps(answers, indent=1, sort_keys=True, default=str)
     try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix="~")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content + "\n")
-        Path(name).replace(file)
+        write_whole(f"{content}\n".encode(), file)
     except OSError as failure:
         raise SavedRefused(
             f"{file} cannot be written: {failure.strerror}. Name another with --save."

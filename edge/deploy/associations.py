@@ -9,9 +9,10 @@ from typing import Any
 
 from ..aws.behaviours import behaviours
 from ..aws.error_responses import kept_for
+from ..aws.items import items
+from ..aws.lambda_arn import parse_arn
+from ..aws.lambda_at_edge import EVENTS
 from .steps import Change, Changes
-
-EVENTS = ("viewer-request", "origin-response")
 
 # Stands for the number of a version that is not published yet.
 NEXT = "NEXT"
@@ -22,10 +23,12 @@ Raw = dict[str, Any]
 def live(config: Raw, name: str) -> frozenset[int]:
     """The versions of this function that the distribution runs."""
     return frozenset(
-        int(version)
+        int(arn.version)
         for behaviour in behaviours(config)
         for each in associations(behaviour.raw)
-        if (version := _version(each)).isdigit() and is_of(each, name)
+        if (arn := parse_arn(each["LambdaFunctionARN"])).name == name
+        and arn.version
+        and arn.version.isdigit()
     )
 
 
@@ -86,12 +89,12 @@ def changes(before: Raw, after: Raw, names: dict[str, str]) -> tuple[Changes, ..
 
 
 def associations(raw: Raw) -> list[Raw]:
-    return list((raw.get("LambdaFunctionAssociations") or {}).get("Items") or [])
+    return items(raw, "LambdaFunctionAssociations")
 
 
 def is_of(association: Raw, name: str) -> bool:
     """By name: a distribution can only run functions of its own account."""
-    return bool(_part(association["LambdaFunctionARN"], 6) == name)
+    return parse_arn(association["LambdaFunctionARN"]).name == name
 
 
 def _differences(old: dict[str, str], new: dict[str, str]) -> Iterator[Change]:
@@ -124,7 +127,8 @@ def _facts(raw: Raw, names: dict[str, str]) -> dict[str, str]:
 def _label(association: Raw) -> str:
     if "FunctionARN" in association:
         return f"CloudFront Function {association['FunctionARN'].rpartition('/')[2]}"
-    name, version = _part(association["LambdaFunctionARN"], 6), _version(association)
+    arn = parse_arn(association["LambdaFunctionARN"])
+    name, version = arn.name, arn.version
     label = (
         f"the new version of {name}" if version == NEXT else f"{name} version {version}"
     )
@@ -132,7 +136,7 @@ def _label(association: Raw) -> str:
 
 
 def _functions(raw: Raw) -> list[Raw]:
-    return list((raw.get("FunctionAssociations") or {}).get("Items") or [])
+    return items(raw, "FunctionAssociations")
 
 
 def _by_event(listed: list[Raw]) -> dict[str, tuple[str, bool]]:
@@ -143,12 +147,3 @@ def _by_event(listed: list[Raw]) -> dict[str, tuple[str, bool]]:
         )
         for each in listed
     }
-
-
-def _version(association: Raw) -> str:
-    return _part(association["LambdaFunctionARN"], 7)
-
-
-def _part(arn: str, index: int) -> str:
-    """arn:aws:lambda:us-east-1:123456789012:function:name:version"""
-    return (arn.split(":") + [""] * 8)[index]

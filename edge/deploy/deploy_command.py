@@ -3,12 +3,11 @@
 import argparse
 from collections.abc import Mapping
 
-from ..bundle import read_bundle
 from .attempt import attempt
 from .deployment import Deployment
 from .options import add_bundle, add_function, add_no_wait, add_pace, add_target, pace
 from .plan import plan
-from .preparation import built, live_now, prepared
+from .preparation import built, given, live_now, prepared
 from .surroundings import Surroundings
 
 _DESCRIPTION = """\
@@ -59,7 +58,7 @@ def _deploy(
     options: argparse.Namespace, environment: Mapping[str, str], around: Surroundings
 ) -> None:
     file = options.bundle
-    bundle = read_bundle(file) if file else built(options, environment)
+    bundle = given(file) if file else built(options, environment)
     account, wanted = prepared(options, bundle, around)
     deployment = Deployment(
         account,

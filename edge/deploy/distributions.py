@@ -5,6 +5,7 @@ from typing import Any
 
 from ..aws.behaviours import gated
 from ..aws.forwarding import MANAGED, Policy, of_cache_policy, of_request_policy
+from ..aws.items import items
 from ..aws.session import no_distribution
 from .associations import live
 from .observed import Distribution
@@ -47,7 +48,7 @@ class Distributions:
         """The other distributions that run it, and which version."""
         pages = self._client.get_paginator("list_distributions").paginate()
         for page in pages:
-            for summary in page["DistributionList"].get("Items") or []:
+            for summary in items(page, "DistributionList"):
                 if summary["Id"] != self._id:
                     for version in sorted(live(summary, function)):
                         yield summary["Id"], version

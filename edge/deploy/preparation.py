@@ -3,11 +3,13 @@
 import argparse
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from ..build import build
-from ..bundle import Bundle, opened
-from ..environment import read_environment, refuse_test_key, warnings
+from ..bundle import Bundle, opened, read_bundle
+from ..environment import Secrets, read_environment, refuse_test_key, warnings
 from ..routes_file import read_routes
+from ..settings import Endpoint
 from .account import AwsAccount
 from .associations import live
 from .baked import objections
@@ -21,9 +23,16 @@ def built(options: argparse.Namespace, environment: Mapping[str, str]) -> Bundle
     secrets = read_environment(environment)
     if not options.allow_test_key:
         refuse_test_key(secrets)
-    for warning in warnings(secrets):
-        print(f"warning: {warning}", file=sys.stderr)
+    _warn(secrets)
     return opened(build(secrets, read_routes(options.routes)).content)
+
+
+def given(file: Path) -> Bundle:
+    """What there is to say about it was said when it was built, to somebody."""
+    bundle = read_bundle(file)
+    settings = bundle.settings
+    _warn(Secrets(_url(settings.facilitator), settings.api_key, settings.signing))
+    return bundle
 
 
 def prepared(
@@ -44,6 +53,15 @@ def prepared(
     session = around.open_session(options.profile)
     account = AwsAccount(session, options.distribution_id, wanted, bundle.content)
     return account, wanted
+
+
+def _url(endpoint: Endpoint) -> str:
+    return f"http{'s' if endpoint.secure else ''}://{endpoint.authority}"
+
+
+def _warn(secrets: Secrets) -> None:
+    for warning in warnings(secrets):
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def live_now(observed: Observed, function: str, is_on_its_way: bool) -> str:

@@ -193,12 +193,12 @@ async def test_silence_closes_the_line(proxy: Proxy, line: SharedLine) -> None:
     await proxy.deserted()
 
 
-async def test_a_large_command_has_until_its_deadline(
+async def test_a_large_command_is_given_time_to_leave(
     proxy: Proxy, line: SharedLine
 ) -> None:
     """Beneath TLS it leaves without anything that could be seen to move."""
     held_back, name = proxy.spoil("SET", Fault.DELAY_REPLY), f"body-{token_hex(4)}"
-    reply = line.send(("SET", name, bytes(100_000), "PX", 60_000), soon())
+    reply = line.send(("SET", name, bytes(1_048_576), "PX", 60_000), soon())
     await asyncio.wait({reply}, timeout=3 * SILENCE)
     assert not line.closed
     held_back.delayed.set()

@@ -1,9 +1,9 @@
 """Routes and behaviours: each has to know the other."""
 
 from ...aws.behaviours import gated
+from ...aws.lambda_at_edge import EVENTS
 from ..evidence import Evidence
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
-from .triggers import EVENTS
 
 
 def baked(evidence: Evidence) -> Outcome:

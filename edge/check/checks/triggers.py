@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
+from ...aws.lambda_arn import parse_arn
+from ...aws.lambda_at_edge import EVENTS
 from ..evidence import Evidence
 from ..facts.behaviour import BehaviourFacts
-from ..facts.function import parse_arn
 from ..finding import Check, Failed, Outcome, Passed, Warned
 
-EVENTS = ("viewer-request", "origin-response")
 # AWS, "Restrictions on all edge functions": these two kinds do not mix on these.
 _VIEWER_EVENTS = {"viewer-request", "viewer-response"}
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from ...aws.behaviours import Behaviour, takes_grpc
+from ...aws.items import items
 from .policy import Caching, Forwarding, caching, forwarding, policy_of
-from .unread import Answer, Unread, items, read
+from .unread import Answer, Unread, read
 
 # What the API assumes when the field is not sent.
 _DEFAULT_METHODS = ["GET", "HEAD"]

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from ...aws.behaviours import Config
 from ...aws.error_responses import kept_for, replaced
-from .unread import Answer, Unread, items, read
+from ...aws.items import items
+from .unread import Answer, Unread, read
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,10 @@
 
 from dataclasses import dataclass
 
+from ...aws.lambda_arn import Arn, parse_arn
 from ...aws.lambda_at_edge import unsupported, variables
 from ...aws.trust import trusted
 from .unread import Answer, Unread, read
-
-
-@dataclass(frozen=True, slots=True)
-class Arn:
-    """arn:aws:lambda:us-east-1:111122223333:function:name:7"""
-
-    region: str
-    name: str
-    version: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +35,6 @@ class Published:
 class Role:
     trusts: frozenset[str]
     """The services that may assume it."""
-
-
-def parse_arn(text: str) -> Arn:
-    parts = text.split(":")
-    if len(parts) < 7 or parts[2] != "lambda":
-        return Arn(region="", name=text, version=None)
-    return Arn(parts[3], parts[6], parts[7] if len(parts) > 7 else None)
 
 
 def parse_function(answer: Answer | None) -> Function | Unread:

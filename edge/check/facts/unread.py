@@ -19,9 +19,3 @@ def read(answer: Answer | None, what: str) -> Answer | Unread:
     if "unread" in answer:
         return Unread(f"{what} could not be read: {answer['unread']}")
     return answer
-
-
-def items(answer: Answer, key: str) -> list[Any]:
-    """CloudFront's lists: {"Quantity": 1, "Items": [...]}, without Items when empty."""
-    found: list[Any] = (answer.get(key) or {}).get("Items") or []
-    return found

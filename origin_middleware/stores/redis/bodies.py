@@ -16,7 +16,7 @@ from .line import Line
 from .server import Server, evaluated
 
 # Up to here one round trip less is worth more than the copies that Lua makes.
-LARGE = 65_536
+LARGE = 131_072
 
 
 class Bodies:

@@ -25,9 +25,11 @@ _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignm
 # How often a line that waits for replies looks whether they still come.
 _LOOKS = 5
 
-# What does not fit into the buffers on the way takes its time to leave, and nobody can
-# see how it gets on: beneath TLS, asyncio does not say.
-_SLOW_TO_LEAVE = 65_536
+# Bytes. What does not fit into the buffers on the way takes its time to leave, and how it
+# gets on cannot be seen: beneath TLS, asyncio does not say. It is given this many a
+# second.
+_SLOW_TO_LEAVE = 131_072
+_SLOWEST = 1_048_576
 
 _CLOSING = 1.0
 
@@ -90,7 +92,8 @@ class SharedLine(asyncio.Protocol):
                 self._loop.call_soon(self._flush)
             self._unsent.append(packed)
         if len(packed) > _SLOW_TO_LEAVE:
-            self._leaving_until = max(self._leaving_until, until)
+            leaves = self._loop.time() + self._silence + len(packed) / _SLOWEST
+            self._leaving_until = max(self._leaving_until, min(leaves, until))
         self._pending.append((reply, until))
         return reply
 

@@ -280,6 +280,22 @@ def test_a_bundle_that_was_built_before_is_deployed_as_it_is(
     assert all(raw["CachePolicyId"] == CACHING_DISABLED for raw in items)
 
 
+def test_a_bundle_that_does_not_sign_is_warned_about_wherever_it_was_built(
+    operator: Operator, tmp_path: Path
+) -> None:
+    plain = {name: ENVIRONMENT[name] for name in list(ENVIRONMENT)[:2]}
+    file = tmp_path / "lambda-edge.zip"
+    content = build(read_environment(plain), read_routes(operator.routes)).content
+    file.write_bytes(content)
+    assert operator.deploy("--plan", "--bundle", str(file), environment={}) == 0
+    of_a_file = [line for line in operator.said if line.startswith("warning: ")]
+    operator.said.clear()
+    assert operator.deploy("--plan", environment=plain) == 0
+    built_here = [line for line in operator.said if line.startswith("warning: ")]
+    assert of_a_file == built_here
+    assert len(of_a_file) == 1
+
+
 def test_what_is_deployed_is_what_build_would_write(operator: Operator) -> None:
     operator.deploy("--yes")
     (content,) = operator.account.functions.bundles.values()
