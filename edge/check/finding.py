@@ -1,6 +1,6 @@
 """What a check can say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -36,6 +36,23 @@ class NotChecked:
 
 
 Outcome: TypeAlias = Passed | Failed | Warned | NotChecked
+
+
+def worst_of(
+    each: Callable[[Evidence], Iterable[Outcome]], passed: str
+) -> Callable[[Evidence], Outcome]:
+    """Of several behaviours or Regions. What is wrong in one is not hidden by another
+    that could not be read."""
+
+    def examine(evidence: Evidence) -> Outcome:
+        found = list(each(evidence))
+        for kind in (Failed, Warned, NotChecked):
+            for outcome in found:
+                if isinstance(outcome, kind):
+                    return outcome
+        return Passed(passed)
+
+    return examine
 
 
 class Check(NamedTuple):

@@ -4,33 +4,32 @@ What an alarm is called and how it is made is its owner's affair: filters and al
 are run on the lines that the gate would write.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from ..evidence import Evidence
 from ..facts.logs import Alarm, MetricFilter, RegionLogs
-from ..finding import Check, Failed, NotChecked, Outcome, Passed
+from ..finding import Check, Failed, NotChecked, Outcome, Passed, worst_of
 from ..simulation.firing import CannotTell, Metrics, fires, metrics_of
 from ..simulation.traffic import Occasion, occasions, ordinary
 from .logs import logged_regions
 
 
-def _fires_on(occasion: Occasion) -> Callable[[Evidence], Outcome]:
-    def examine(evidence: Evidence) -> Outcome:
+def _fires_on(occasion: Occasion) -> Callable[[Evidence], Iterator[Outcome]]:
+    def examine(evidence: Evidence) -> Iterator[Outcome]:
         regions = logged_regions(evidence)
         if not regions:
-            return NotChecked("there is no log group yet")
+            yield NotChecked("there is no log group yet")
         for region in regions:
             found, doubts = _firing(region, occasion)
             if not found and doubts:
-                return NotChecked(f"{region.region}: {'; '.join(doubts)}")
-            if not found:
-                return Failed(
+                yield NotChecked(f"{region.region}: {'; '.join(doubts)}")
+            elif not found:
+                yield Failed(
                     f"In {region.region} no alarm is quiet on ordinary days and fires"
                     f" when {occasion.happens}.",
                     "Deploy edge/alarms.yaml in each Region that has a log group.",
                 )
-        return Passed(", ".join(region.region for region in regions))
 
     return examine
 
@@ -77,7 +76,11 @@ def _metrics(filters: tuple[MetricFilter, ...], alarm: str | None) -> Metrics:
 
 CHECKS = (
     *(
-        Check(f"alarms.{occasion.alarm}", occasion.line, _fires_on(occasion))
+        Check(
+            f"alarms.{occasion.alarm}",
+            occasion.line,
+            worst_of(_fires_on(occasion), "in every Region that has a log group"),
+        )
         for occasion in occasions()
     ),
     Check("alarms.actions", "Somebody is told when an alarm fires", actions),

@@ -1,28 +1,29 @@
 """Nothing paid for comes from a cache, and no error does for long."""
 
+from collections.abc import Iterator
+
 from ...aws.managed_policies import CACHING_DISABLED
 from ..evidence import Evidence
 from ..facts.unread import Unread
-from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
+from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
 
 # What the two halves answer with. A client acts on the status and on the body.
 _OF_THE_CONTRACT = frozenset({400, 401, 402, 409, 422, 500, 503})
 
 
-def policy(evidence: Evidence) -> Outcome:
+def policy(evidence: Evidence) -> Iterator[Outcome]:
     for behaviour in evidence.gated:
         found = behaviour.caching
         if isinstance(found, Unread):
-            return NotChecked(f"{behaviour.pattern}: {found.why}")
-        if found.maximum > 0:
-            return Failed(
+            yield NotChecked(f"{behaviour.pattern}: {found.why}")
+        elif found.maximum > 0:
+            yield Failed(
                 f"{behaviour.pattern} serves {evidence.example(behaviour)} and keeps"
                 f" responses up to {found.maximum} s. What one client paid for is"
                 " handed to others, and a response from the cache is never settled.",
                 f"Set the managed policy CachingDisabled ({CACHING_DISABLED}), or add"
                 " a behaviour with it for that path.",
             )
-    return Passed("their TTLs are 0")
 
 
 def errors_kept(evidence: Evidence) -> Outcome:
@@ -52,7 +53,11 @@ def errors_rewritten(evidence: Evidence) -> Outcome:
 
 
 CHECKS = (
-    Check("caching.policy", "Gated behaviours keep nothing", policy),
+    Check(
+        "caching.policy",
+        "Gated behaviours keep nothing",
+        worst_of(policy, "their TTLs are 0"),
+    ),
     Check("caching.errors", "Errors are not kept", errors_kept),
     Check("errors.pages", "Errors arrive as they were sent", errors_rewritten),
 )

@@ -6,7 +6,7 @@ from ...aws.managed_policies import ALL_VIEWER_EXCEPT_HOST_HEADER
 from ...intent import CONTRACT_HEADERS
 from ..evidence import Evidence
 from ..facts.unread import Unread
-from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
+from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
 
 _REMEDY = (
     "Set the managed origin request policy AllViewerExceptHostHeader"
@@ -19,36 +19,33 @@ _OF_ANSWERS = frozenset(
 )
 
 
-def forwarded(evidence: Evidence) -> Outcome:
+def forwarded(evidence: Evidence) -> Iterator[Outcome]:
     for behaviour in evidence.gated:
         found = behaviour.forwarding
         if isinstance(found, Unread):
-            return NotChecked(f"{behaviour.pattern}: {found.why}")
-        lost = sorted(name for name in CONTRACT_HEADERS if not found.has(name))
-        if lost:
-            return Failed(
+            yield NotChecked(f"{behaviour.pattern}: {found.why}")
+        elif lost := sorted(name for name in CONTRACT_HEADERS if not found.has(name)):
+            yield Failed(
                 f"{behaviour.pattern} serves {evidence.example(behaviour)} and does"
                 f" not send the origin {', '.join(lost)}: paid requests are refused,"
                 " or served and never settled.",
                 _REMEDY,
             )
-    return Passed("all five")
 
 
-def query(evidence: Evidence) -> Outcome:
+def query(evidence: Evidence) -> Iterator[Outcome]:
     for behaviour in evidence.gated:
         found = behaviour.forwarding
         if isinstance(found, Unread):
-            return NotChecked(f"{behaviour.pattern}: {found.why}")
-        if not found.parts:
-            return NotChecked("there is no origin request policy at all")
-        if not found.has_whole_query:
-            return Failed(
+            yield NotChecked(f"{behaviour.pattern}: {found.why}")
+        elif not found.parts:
+            yield NotChecked("there is no origin request policy at all")
+        elif not found.has_whole_query:
+            yield Failed(
                 f"On {behaviour.pattern} the origin is not sent the whole query,"
                 " which the gate signs: a paid request with a query is refused.",
                 _REMEDY,
             )
-    return Passed("all of it")
 
 
 def added(evidence: Evidence) -> Outcome:
@@ -64,33 +61,30 @@ def added(evidence: Evidence) -> Outcome:
     return Passed("none")
 
 
-def answers(evidence: Evidence) -> Outcome:
+def answers(evidence: Evidence) -> Iterator[Outcome]:
     for behaviour in evidence.gated:
         found = behaviour.changed_headers
         if isinstance(found, Unread):
-            return NotChecked(f"{behaviour.pattern}: {found.why}")
-        touched = sorted(found & _OF_ANSWERS)
-        if touched:
-            return Warned(
+            yield NotChecked(f"{behaviour.pattern}: {found.why}")
+        elif touched := sorted(found & _OF_ANSWERS):
+            yield Warned(
                 f"The response headers policy of {behaviour.pattern} removes or"
                 f" replaces {', '.join(touched)}.",
                 "Take them out of the policy: clients act on them.",
             )
-    return Passed("no policy touches them")
 
 
-def logged(evidence: Evidence) -> Outcome:
+def logged(evidence: Evidence) -> Iterator[Outcome]:
     for behaviour in evidence.gated:
         found = behaviour.logged_fields
         if isinstance(found, Unread):
-            return NotChecked(f"{behaviour.pattern}: {found.why}")
-        if "cs-headers" in found:
-            return Failed(
+            yield NotChecked(f"{behaviour.pattern}: {found.why}")
+        elif "cs-headers" in found:
+            yield Failed(
                 f"The real-time log of {behaviour.pattern} has all request headers,"
                 " and with them every payment proof.",
                 "Take the field cs-headers out of the real-time log configuration.",
             )
-    return Passed("no cs-headers")
 
 
 def paths(evidence: Evidence) -> Outcome:
@@ -114,10 +108,26 @@ def _prefixed(evidence: Evidence) -> Iterator[tuple[str, str]]:
 
 
 CHECKS = (
-    Check("headers.forwarded", "The origin is sent the gate's headers", forwarded),
-    Check("headers.query", "The origin is sent the whole query", query),
+    Check(
+        "headers.forwarded",
+        "The origin is sent the gate's headers",
+        worst_of(forwarded, "all five"),
+    ),
+    Check(
+        "headers.query",
+        "The origin is sent the whole query",
+        worst_of(query, "all of it"),
+    ),
     Check("headers.path", "The origin sees the path that was signed", paths),
     Check("headers.added", "CloudFront adds none of the gate's headers", added),
-    Check("headers.answers", "Answers keep the headers that clients act on", answers),
-    Check("headers.logged", "No log of CloudFront's has the payment proof", logged),
+    Check(
+        "headers.answers",
+        "Answers keep the headers that clients act on",
+        worst_of(answers, "no policy touches them"),
+    ),
+    Check(
+        "headers.logged",
+        "No log of CloudFront's has the payment proof",
+        worst_of(logged, "no cs-headers"),
+    ),
 )

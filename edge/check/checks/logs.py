@@ -32,7 +32,8 @@ def lost(evidence: Evidence) -> Outcome:
             f"The gate has run in {', '.join(silent)}, and there is no log group.",
             "Let the role call logs:CreateLogGroup there, or create the group.",
         )
-    return Passed("none does")
+    unread = _unread(evidence)
+    return NotChecked(unread) if unread else Passed("none does")
 
 
 def retention(evidence: Evidence) -> Outcome:

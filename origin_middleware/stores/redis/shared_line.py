@@ -25,8 +25,8 @@ _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignm
 # How often a line that waits for replies looks whether they still come.
 _LOOKS = 5
 
-# Bytes. What does not fit into the buffers on the way takes its time to leave, and how it
-# gets on cannot be seen: beneath TLS, asyncio does not say. It is given this many a
+# Bytes. What does not fit into the buffers on the way takes its time to leave, and how
+# it gets on cannot be seen: beneath TLS, asyncio does not say. It is given this many a
 # second.
 _SLOW_TO_LEAVE = 131_072
 _SLOWEST = 1_048_576

@@ -208,10 +208,49 @@ def test_policies_that_may_not_be_read_are_not_checked() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("CachePolicyId", "caching.policy"),
+        ("OriginRequestPolicyId", "headers.forwarded"),
+        ("ResponseHeadersPolicyId", "headers.answers"),
+        ("RealtimeLogConfigArn", "headers.logged"),
+    ],
+)
+def test_what_may_not_be_read_hides_nothing_that_is_wrong(key: str, name: str) -> None:
+    """The first behaviour has a policy that nobody may read, the next a bad one."""
+    it = setting()
+    it.api[key] = "unread"
+    premium = it.config["CacheBehaviors"]["Items"][1]
+    it.answers["policies"] |= {
+        "cachePolicies": {"bad": {"MinTTL": 1}},
+        "responseHeadersPolicies": {
+            "bad": {"RemoveHeadersConfig": good.listed([{"Header": "Retry-After"}])}
+        },
+        "realtimeLogConfigs": {"bad": {"Fields": ["cs-headers"]}},
+    }
+    premium[key] = "bad"
+    if key == "OriginRequestPolicyId":
+        del premium[key]
+    assert name in named(findings(it), Failed, Warned)
+
+
+def test_an_alarm_in_doubt_hides_no_region_without_one() -> None:
+    it = setting()
+    doubtful = it.answers["regions"]["us-east-1"]["metricFilters"][1]
+    assert doubtful["filterName"] == "VerifyErrors"
+    doubtful["filterPattern"] = "[level, message = *verify*]"
+    it.region["alarms"] = [
+        each for each in it.region["alarms"] if each["AlarmName"] != "verify-errors"
+    ]
+    assert troubles(findings(it)) == {"alarms.verify-errors": "Failed"}
+
+
 def test_a_region_that_may_not_be_read_hides_no_other() -> None:
     it = setting()
     it.answers["regions"]["eu-west-1"] = UNREAD
-    assert named(findings(it), Failed, Warned, NotChecked) == {}
+    found = findings(it)
+    assert named(found, Failed, Warned, NotChecked) == {"logs.lost": "NotChecked"}
     it.answers["regions"] = {"eu-west-1": UNREAD}
     assert "logs.groups" in named(findings(it), NotChecked)
 
