@@ -15,14 +15,13 @@ _SETTINGS = "edge/settings.json"
 _NOT_OURS = "is no bundle of this version. Build it again with python -m edge build."
 
 # What a zip raises that was damaged, cut off, or is another one. RuntimeError: it asks
-# for a password; NotImplementedError: it is packed in a way that Python does not know.
+# for a password, or is packed in a way that Python does not know.
 DAMAGED = (
     ValueError,
     KeyError,
     EOFError,
     OSError,
     RuntimeError,
-    NotImplementedError,
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -79,6 +79,9 @@ def forwarding(raw: Answer, policies: Answer) -> Forwarding | Unread:
         if isinstance(found, Unread):
             return found
         parts.append(of_request_policy(found))
-    if cache is not None and "unread" not in cache:
-        parts.append(of_cache_policy(cache))
+    if cache is not None and raw["CachePolicyId"] != CACHING_DISABLED:
+        found = read(cache, "the cache policy")
+        if isinstance(found, Unread):  # it may send what the other one does not
+            return found
+        parts.append(of_cache_policy(found))
     return Forwarding(tuple(parts))

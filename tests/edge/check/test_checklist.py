@@ -235,6 +235,16 @@ def test_what_may_not_be_read_hides_nothing_that_is_wrong(key: str, name: str) -
     assert name in named(findings(it), Failed, Warned)
 
 
+def test_what_a_cache_policy_sends_is_in_doubt_until_it_is_read() -> None:
+    it = setting()
+    it.api["CachePolicyId"] = "unread"
+    del it.api["OriginRequestPolicyId"]
+    found = findings(it)
+    assert troubles(found) == {}
+    unchecked = {"caching.policy", "headers.forwarded", "headers.query"}
+    assert set(named(found, NotChecked)) == unchecked
+
+
 def test_an_alarm_in_doubt_hides_no_region_without_one() -> None:
     it = setting()
     doubtful = it.answers["regions"]["us-east-1"]["metricFilters"][1]
