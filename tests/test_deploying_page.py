@@ -27,9 +27,9 @@ from tests.edge.check.real_lines import INTENT, PAID
 from tests.edge.commands import build
 from tests.edge.deploy.account import Account, Interruption
 from tests.edge.deploy.clock import Clock
-from tests.edge.deploy.examples import NEW_KEY, behaviour, distribution
+from tests.edge.deploy.examples import ENVIRONMENT, NEW_KEY, behaviour, distribution
 from tests.edge.deploy.operator import Operator
-from tests.edge.deploy.test_rotate import signing
+from tests.edge.deploy.test_rotate import signing, without_signing
 from tests.edge.deploy.wire import WiredSession
 from tests.edge.examples import NOW, SIGNING, settings_for
 from tests.support.cloudfront_events import origin_response, viewer_request
@@ -171,6 +171,7 @@ def deploying(session: WiredSession, folder: Path) -> list[str]:
     slow.deploy("--yes", "--timeout", "60")
     secrets.deploy("--yes", environment=signing("2026-01"))
     secrets.rotate("--yes", environment=signing("2026-02", "2026-01"))
+    secrets.deploy("--yes", environment=without_signing(ENVIRONMENT))
     secrets.deploy("--yes", environment=signing("2026-01", "2026-02"))
     secrets.rotate("--yes", environment=signing("2026-02", "2026-01"))
     return [line for each in (live, bare, cut, slow, secrets) for line in each.said]

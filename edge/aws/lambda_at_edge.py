@@ -6,7 +6,8 @@ from typing import Any
 EVENTS = ("viewer-request", "origin-response")
 
 # What runs there of Python, newest first.
-RUNTIMES = ("python3.14", "python3.13", "python3.12")
+# The first is for new functions.
+RUNTIMES = ("python3.13", "python3.14", "python3.12")
 
 HANDLER = "handler.handler"
 ARCHITECTURE = "x86_64"  # Lambda@Edge has no arm64

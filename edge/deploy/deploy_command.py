@@ -3,12 +3,18 @@
 import argparse
 from collections.abc import Mapping
 
+from .account import AwsAccount
 from .attempt import attempt
-from .deployment import Deployment
+from .baked import Baked, baked
+from .deployed import Deployed
+from .deployment import Deployment, NotDone
 from .options import add_bundle, add_function, add_no_wait, add_pace, add_target, pace
 from .plan import plan
 from .preparation import built, given, live_now, prepared
+from .signing import all_breaks
 from .surroundings import Surroundings
+
+_DROP_SIGNING = "--drop-signing"
 
 _DESCRIPTION = """\
 Put the gate in front of an API: create or update its function, publish a version, run
@@ -41,6 +47,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         action="store_true",
         help="take off functions that are in the way of the gate",
     )
+    command.add_argument(
+        _DROP_SIGNING,
+        action="store_true",
+        help="do not go on with the signing secret that is live: an origin that"
+        " verifies refuses, and nothing is settled, where the two versions meet",
+    )
     add_pace(command)
     add_no_wait(command)
     command.set_defaults(run=run)
@@ -60,6 +72,8 @@ def _deploy(
     file = options.bundle
     bundle = given(file) if file else built(options, environment)
     account, wanted = prepared(options, bundle, around)
+    if not options.drop_signing:
+        _go_on_signing(account, options.function_name, baked(bundle), around)
     deployment = Deployment(
         account,
         lambda observed: plan(observed, wanted),
@@ -71,3 +85,12 @@ def _deploy(
         deployment.show()
         return
     around.say(live_now(deployment.run(), options.function_name, options.no_wait))
+
+
+def _go_on_signing(
+    account: AwsAccount, name: str, new: Baked, around: Surroundings
+) -> None:
+    running = Deployed(account, around).live(account.observe(), name)
+    reasons = tuple(all_breaks(new, running))
+    if reasons:
+        raise NotDone(*reasons, f"to deploy it all the same, add {_DROP_SIGNING}.")

@@ -3,14 +3,12 @@
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
 
-from .account import AwsAccount
-from .associations import live
 from .attempt import attempt
-from .baked import Baked, baked, baked_into
+from .baked import Baked, baked
+from .deployed import Deployed
 from .deployment import Deployment, NotDone
 from .observed import Observed
 from .options import add_pace, add_routes, add_target, pace
-from .outcome import Stuck
 from .plan import plan
 from .preparation import built, live_now, prepared
 from .rollback import previous
@@ -82,34 +80,11 @@ def _rotate(
         around.say(word)
 
 
-class Deployed:
-    """The bundles of published versions, each read once."""
-
-    def __init__(self, account: AwsAccount, around: Surroundings) -> None:
-        self._account = account
-        self._around = around
-        self._read: dict[int, Baked | None] = {}
-
-    def __getitem__(self, version: int) -> Baked | None:
-        if version not in self._read:
-            try:
-                content = self._around.download(self._account.address(version))
-            except OSError as lost:
-                raise Stuck(
-                    f"the bundle of version {version} cannot be read: {lost}."
-                    " Its key has to be compared with the new one. Repeat the command."
-                ) from lost
-            self._read[version] = baked_into(content)
-        return self._read[version]
-
-
 def _checked(deployed: Deployed, observed: Observed, name: str, new: Baked) -> Rotation:
-    running = live(observed.distribution.config, name)
+    running = deployed.live(observed, name)
     replaced = (previous(observed.versions, version) for version in running)
     before = {version.number for version in replaced if version is not None}
-    decided = rotation(
-        new, {n: deployed[n] for n in running}, {n: deployed[n] for n in before}
-    )
+    decided = rotation(new, running, {n: deployed[n] for n in before})
     if isinstance(decided, Refused):
         raise NotDone(*decided.reasons)
     return decided

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..environment import KEY_VARIABLE
-from ..signing_keys import ACCEPTED, SIGNING
+from ..signing_keys import ACCEPTED
 from .baked import Baked
+from .signing import breaks
 from .steps import Refused
 
 
@@ -76,8 +77,9 @@ def last_words(rotation: Rotation) -> Iterator[str]:
         )
     if rotation.signing_key is not None:
         yield (
-            f"{rotation.signing_key} signs nothing any more. Next, unset {ACCEPTED[0]}"
-            f" and {ACCEPTED[1]} and deploy. Then take it from the origin."
+            f"{rotation.signing_key} signs nothing any more. Wait ten minutes, for what"
+            f" it has signed to be answered. Then unset {ACCEPTED[0]} and {ACCEPTED[1]}"
+            " and deploy, and take it from the origin."
         )
 
 
@@ -91,25 +93,4 @@ def _reasons(new: Baked, live: Mapping[int, Baked | None]) -> Iterator[str]:
                 " its key cannot be compared. Use deploy."
             )
         else:
-            yield from _of_signing(new, version, old)
-
-
-def _of_signing(new: Baked, version: int, old: Baked) -> Iterator[str]:
-    """While one version replaces another, either may sign and either may check."""
-    if not old.signing:
-        return
-    if not new.signing:
-        yield (
-            f"version {version} signs, and this bundle would not: the origin would"
-            f" refuse all it is sent. Set {SIGNING[0]} and {SIGNING[1]}."
-        )
-    elif old.signing[0] not in new.signing:
-        yield (
-            f"version {version} signs with {old.signing[0].id}, which this bundle does"
-            f" not accept. Set {ACCEPTED[0]} and {ACCEPTED[1]} to it."
-        )
-    elif new.signing[0] not in old.signing:
-        yield (
-            f"version {version} does not accept {new.signing[0].id} yet. Give it to the"
-            f" origin, then deploy with it as {ACCEPTED[0]} first, and rotate then."
-        )
+            yield from breaks(new, version, old)

@@ -36,7 +36,7 @@ def test_from_nothing_to_live(operator: Operator) -> None:
     assert operator.deploy("--yes") == 0
     state = operator.account.state()
     latest = state["function"]
-    assert (latest["Runtime"], latest["Handler"]) == ("python3.14", "handler.handler")
+    assert (latest["Runtime"], latest["Handler"]) == ("python3.13", "handler.handler")
     assert (latest["Timeout"], latest["MemorySize"]) == (5, 128)
     assert (latest["Architectures"], latest["PackageType"]) == (["x86_64"], "Zip")
     assert latest["Role"] == state["roles"]["x402-edge-role"]["Arn"]
@@ -161,7 +161,7 @@ def test_a_plan_says_every_change(operator: Operator) -> None:
         "function x402-edge (us-east-1)",
         f"  create the role {role}",
         "  attach AWSLambdaBasicExecutionRole to x402-edge-role: it may write logs",
-        "  create it: python3.14, x86_64, 128 MB, 5 s, handler handler.handler",
+        "  create it: python3.13, x86_64, 128 MB, 5 s, handler handler.handler",
         "  publish a version",
         "distribution E2QWRUHAPOMQZL",
         "  behaviour /api",
@@ -263,8 +263,8 @@ def test_a_runtime_that_is_too_old_is_replaced(operator: Operator) -> None:
     assert operator.account.functions.latest is not None
     operator.account.functions.latest["Runtime"] = "python3.9"
     assert operator.deploy("--yes", environment=NEW_KEY) == 0
-    assert "  runtime  python3.9 → python3.14" in operator.said
-    assert operator.account.functions.published[-1]["Runtime"] == "python3.14"
+    assert "  runtime  python3.9 → python3.13" in operator.said
+    assert operator.account.functions.published[-1]["Runtime"] == "python3.13"
 
 
 def test_a_bundle_that_was_built_before_is_deployed_as_it_is(

@@ -69,7 +69,7 @@ def test_function_role_and_versions_are_made(
     first, second = versions()
     assert first["CodeSha256"] != second["CodeSha256"]
     for version in (first, second):
-        assert version["Runtime"] == "python3.14"
+        assert version["Runtime"] == "python3.13"
         assert (version["Timeout"], version["MemorySize"]) == (5, 128)
     client = boto3.client("iam", region_name="us-east-1")
     role = client.get_role(RoleName="x402-edge-role")["Role"]

@@ -232,13 +232,14 @@ def test_a_signing_secret_that_was_accepted_before_is_rotated(
     assert operator.rotate("--yes", environment=signing("two", "one")) == 0
     assert "note: the origin must already accept the key two" in operator.said
     assert operator.said[-1] == (
-        "one signs nothing any more. Next, unset EDGE_SIGNING_ACCEPTED_SECRET and"
-        " EDGE_SIGNING_ACCEPTED_KEY_ID and deploy. Then take it from the origin."
+        "one signs nothing any more. Wait ten minutes, for what it has signed to be"
+        " answered. Then unset EDGE_SIGNING_ACCEPTED_SECRET and"
+        " EDGE_SIGNING_ACCEPTED_KEY_ID and deploy, and take it from the origin."
     )
     assert "revoke" not in operator.read
 
 
-@pytest.mark.parametrize(
+BREAKS = pytest.mark.parametrize(
     ("live", "new", "reason"),
     [
         (
@@ -258,6 +259,9 @@ def test_a_signing_secret_that_was_accepted_before_is_rotated(
         ),
     ],
 )
+
+
+@BREAKS
 def test_a_signing_secret_is_not_rotated_in_one_go(
     operator: Operator, live: Environment, new: Environment, reason: str
 ) -> None:
@@ -270,7 +274,36 @@ def test_a_signing_secret_is_not_rotated_in_one_go(
     assert operator.account.changes == []
 
 
+@BREAKS
+def test_nor_does_a_deployment_forget_it(
+    operator: Operator, live: Environment, new: Environment, reason: str
+) -> None:
+    """As from a shell without the variables: an origin that verifies would refuse all
+    that is paid for."""
+    operator.deploy("--yes", environment=live)
+    operator.account.calls.clear()
+    assert operator.deploy("--yes", environment=new) == 2
+    assert operator.said[-2].startswith(f"edge deploy: {reason}")
+    assert operator.said[-1].endswith("to deploy it all the same, add --drop-signing.")
+    assert operator.account.changes == []
+    assert operator.deploy("--yes", "--drop-signing", environment=new) == 0
+
+
+def test_the_deployments_around_a_rotation_go_on_signing(operator: Operator) -> None:
+    assert operator.deploy("--yes", environment=signing("one")) == 0
+    assert operator.deploy("--yes", environment=signing("one", "two")) == 0
+    assert operator.rotate("--yes", environment=signing("two", "one")) == 0
+    assert operator.deploy("--yes", environment=signing("two")) == 0
+
+
 def test_a_gate_that_did_not_sign_may_begin_to(operator: Operator) -> None:
+    operator.deploy("--yes", environment=without_signing(ENVIRONMENT))
+    assert operator.deploy("--yes", environment=ENVIRONMENT) == 0
+
+
+def test_a_gate_that_did_not_sign_may_be_rotated_to_one_that_does(
+    operator: Operator,
+) -> None:
     operator.deploy("--yes", environment=without_signing(ENVIRONMENT))
     assert operator.rotate("--yes", environment=NEW_KEY) == 0
     assert REVOKE in operator.said[-1]
