@@ -43,7 +43,8 @@ To rotate the signing secret, and leave no payment unsettled, wait after each st
 until CloudFront has deployed it:
   1. give the origin both secrets; build with the new one as the accepted one
   2. build with the new one as the signing one and the old one as the accepted one
-  3. build without an accepted one; then take the old one from the origin
+  3. ten minutes later, when what the old one has signed is answered, build without
+     an accepted one; then take the old one from the origin
 """
 
 

@@ -3,7 +3,7 @@
 from enum import Enum
 
 from .asgi import Scope
-from .key import Key
+from .key import Key, as_sent
 
 _PLACE = "origin_middleware.attempt"
 
@@ -29,6 +29,13 @@ class Attempt:
         """False where this attempt took over from one that was abandoned. An attempt
         that failed and gave the key back leaves no trace."""
         self.statement: Statement | None = None
+
+    @property
+    def intent(self) -> str:
+        """The settlement intent, for your books and for the services that you call; or
+        whatever else `header` or `key_of` make the key. `key` has the tenant in front,
+        if there is a `tenant_of`."""
+        return as_sent(self.key)
 
     def nothing_happened(self) -> None:
         """No side effect: a retry may run, also with `on_failure="refuse"`."""

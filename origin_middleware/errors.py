@@ -1,14 +1,12 @@
 """What can go wrong outside the ordinary path.
 
 OriginMiddlewareError
-├── ConfigurationError    the operator: an option makes no sense; raised at construction
-(also a ValueError)
+├── ConfigurationError    an option cannot work (also a ValueError)
 └── StoreError            the store
     ├── StoreUnavailable  it did not answer, or refused to write, within the budget
-    │   ├── ResponseUnavailable  a response of which it knows; the request is never run
+    │   ├── ResponseUnavailable  what is recorded cannot be read now; nothing is run
     │   └── StoreUnsafe   it may lose what it acknowledges; the operator has to act
-    └── RecordDamaged     it answered with a record that cannot be read; the record is
-    never re-run
+    └── RecordDamaged     it holds what cannot be read; nothing is run again
 
 Ordinary outcomes (held, finished, refused, …) are values, not exceptions.
 """
@@ -19,7 +17,11 @@ class OriginMiddlewareError(Exception):
 
 
 class ConfigurationError(OriginMiddlewareError, ValueError):
-    """An option that cannot work; the message says what to change."""
+    """An option that cannot work; the message says what to change.
+
+    Raised at construction, or at a request for which a function of yours answers
+    nonsense.
+    """
 
 
 class StoreError(OriginMiddlewareError):

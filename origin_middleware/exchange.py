@@ -35,6 +35,9 @@ from .reconciliation import Reconciliation
 from .record import Answer, Claim, Claimed
 from .response import StoredResponse
 
+# Whatever the policy for a store that is away: there is something under the key.
+_KNOWN = (RecordDamaged, ResponseUnavailable)
+
 
 class Exchange:
     """One request with a key.
@@ -77,13 +80,11 @@ class Exchange:
         try:
             answer = await self._guard.store.claim(self._key, self._claim)
             return await self._follow(answer)
-        except StoreUnavailable as away:
-            if answer is None and not isinstance(away, ResponseUnavailable):
-                return decide_without_store(self._policy.on_store_unavailable)
-            # Somebody else executes, or may have: then the policy does not apply.
-            return Refuse(Refusal.STORE_UNAVAILABLE)
-        except RecordDamaged:
-            return Refuse(Refusal.RECORD_DAMAGED)
+        except (StoreUnavailable, RecordDamaged) as error:
+            refused = self._refused(error)
+            if answer is not None or isinstance(error, _KNOWN):
+                return refused  # somebody else executes, or may have
+            return decide_without_store(self._policy.on_store_unavailable)
 
     async def _follow(self, answer: Answer) -> Verdict | TakeOver:
         """What the answer leads to, after waiting while somebody else executes."""
@@ -134,10 +135,8 @@ class Exchange:
                 decision = await self._follow(answer)
                 if not isinstance(decision, TakeOver):
                     return decision
-        except StoreUnavailable:
-            return Refuse(Refusal.STORE_UNAVAILABLE)
-        except RecordDamaged:
-            return Refuse(Refusal.RECORD_DAMAGED)
+        except (StoreUnavailable, RecordDamaged) as error:
+            return self._refused(error)
 
     async def _ruling(self) -> Verdict | None:
         """None where the key was taken from us while the reconciler was thinking."""
@@ -162,12 +161,17 @@ class Exchange:
     async def _replay(self, recorded: bytes, send: Send) -> None:
         try:
             response = StoredResponse.from_bytes(recorded)
-        except RecordDamaged:
-            await self._refuse(Refusal.RECORD_DAMAGED, send)
+        except RecordDamaged as damaged:
+            await self._refuse(self._refused(damaged).refusal, send)
             return
         self._guard.observe(seen.Replayed(self._key, self._elapsed()))
         with suppress(OSError):
             await response.replay(send)
+
+    def _refused(self, error: StoreUnavailable | RecordDamaged) -> Refuse:
+        self._guard.complaints.add(error, asyncio.get_running_loop().time())
+        damaged = isinstance(error, RecordDamaged)
+        return Refuse(Refusal.RECORD_DAMAGED if damaged else Refusal.STORE_UNAVAILABLE)
 
     async def _refuse(self, refusal: Refusal, send: Send) -> None:
         self._guard.observe(seen.Refused(self._key, refusal, self._elapsed()))

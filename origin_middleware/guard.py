@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .asgi import ASGIApp
+from .complaints import Complaints
 from .observer import Observer
 from .running import Running
 from .stores import Store
@@ -14,3 +15,4 @@ class Guard:
     store: Store
     observe: Observer
     running: Running
+    complaints: Complaints

@@ -6,6 +6,7 @@ from functools import partial
 from typing import NewType
 
 from .asgi import Scope
+from .errors import ConfigurationError
 
 Key = NewType("Key", str)
 
@@ -56,7 +57,7 @@ def _unquoted(value: str, name: bytes) -> Key | MalformedKey:
 
 def function_key(key_of: KeyOf, scope: Scope) -> Key | MalformedKey | None:
     value = key_of(scope)
-    return None if value is None else checked_key(value)
+    return None if value is None else checked_key(_text(value, "key_of"))
 
 
 def checked_key(value: str) -> Key | MalformedKey:
@@ -77,5 +78,20 @@ def tenants_key(
     key = read(scope)
     if key is None or isinstance(key, MalformedKey):
         return key
-    tenant = tenant_of(scope)
+    tenant = _text(tenant_of(scope), "tenant_of")
     return Key(f"{len(tenant)}\0{tenant}\0{key}")
+
+
+def as_sent(key: Key) -> str:
+    """Without the tenant."""
+    return key.rpartition("\0")[2]
+
+
+def _text(value: object, option: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise ConfigurationError(
+        f"Policy({option}=...): the function returned a {type(value).__name__}. It has "
+        "to return a string; ASGI gives headers as bytes, which .decode() turns into "
+        "one."
+    )

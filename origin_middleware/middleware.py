@@ -13,6 +13,7 @@ from . import observer as seen
 from .admission import Admitted, Clock, Denied, admit
 from .asgi import ASGIApp, Receive, Scope, Send
 from .attempt import attempt_of
+from .complaints import Complaints
 from .exchange import Exchange
 from .guard import Guard
 from .middleware_checks import check
@@ -43,7 +44,7 @@ class IdempotencyMiddleware:
     ) -> None:
         check(store, observer, clock)
         observe = contained(observer or LoggingObserver())
-        self._guard = Guard(app, store, observe, Running())
+        self._guard = Guard(app, store, observe, Running(), Complaints())
         self._policy = policy if isinstance(policy, Policy) else None
         self._policy_of = policy_of(policy)
         self._clock = clock

@@ -1,6 +1,7 @@
 """Wrong arguments of the middleware are refused, with what to give instead."""
 
 from .errors import ConfigurationError
+from .policy_checks import is_async
 from .stores import Store
 
 
@@ -17,6 +18,11 @@ def check(store: object, observer: object, clock: object) -> None:
             raise ConfigurationError(
                 f"IdempotencyMiddleware({name}={_name(value)}): {name} must be a "
                 "function, or an object that can be called like one."
+            )
+        if is_async(value):
+            raise ConfigurationError(
+                f"IdempotencyMiddleware({name}={_name(value)}): {name} must be an "
+                "ordinary function, not an async one: nobody would await it."
             )
 
 

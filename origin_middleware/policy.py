@@ -31,7 +31,9 @@ class Policy:
     """Finds the key in the ASGI scope instead; None where there is none."""
 
     tenant_of: TenantOf | None = None
-    """Whose key it is: the same key of two tenants is two keys."""
+    """Whose key it is: the same key of two tenants is two keys. The `key` that a
+    handler, a reconciler and an observer see then has the tenant in front; `intent` is
+    what was sent."""
 
     require_key: bool = False
     """Refuse requests without a key. On paid routes: yes, or calling the origin
@@ -104,7 +106,8 @@ PolicyOf = Callable[[Scope], Policy | None]
 
 
 def policy_of(policy: Policy | PolicyOf) -> PolicyOf:
-    """Raises ConfigurationError for what is neither."""
+    """Raises ConfigurationError for what is neither; the function that it returns, for
+    an answer that is none."""
     if isinstance(policy, Policy):
         return lambda _: policy
     if isinstance(policy, type) or not callable(policy):
@@ -112,4 +115,19 @@ def policy_of(policy: Policy | PolicyOf) -> PolicyOf:
             f"IdempotencyMiddleware(policy={policy!r}): policy must be a Policy(...), "
             "or a function that returns one for an ASGI scope."
         )
-    return policy
+    if policy_checks.is_async(policy):
+        raise ConfigurationError(
+            f"IdempotencyMiddleware(policy={policy!r}): policy must be an ordinary "
+            "function, not an async one."
+        )
+
+    def found(scope: Scope) -> Policy | None:
+        answer: object = policy(scope)
+        if answer is None or isinstance(answer, Policy):
+            return answer
+        raise ConfigurationError(
+            f"The policy function returned {answer!r:.60}. It has to return a Policy, "
+            "or None to let a request pass untouched."
+        )
+
+    return found

@@ -67,8 +67,17 @@ def _check_functions(policy: "Policy") -> None:
         value = getattr(policy, name)
         if value is not None and not callable(value):
             _refuse(policy, name, "a function of the ASGI scope, or None")
+        if is_async(value):
+            _refuse(policy, name, "an ordinary function of the scope, not an async one")
     if not callable(policy.delivered):
         _refuse(policy, "delivered", "a function of method and status")
+    if is_async(policy.delivered):  # a coroutine is true: everything would count
+        _refuse(policy, "delivered", "an ordinary function, not an async one")
+
+
+def is_async(function: object) -> bool:
+    called = getattr(function, "__call__", None)  # noqa: B004 - an object with one
+    return iscoroutinefunction(function) or iscoroutinefunction(called)
 
 
 def _check_choices(policy: "Policy") -> None:
@@ -89,8 +98,7 @@ def _check_choices(policy: "Policy") -> None:
 
 
 def _check_reconciler(function: Callable[..., object]) -> None:
-    called = getattr(function, "__call__", None)  # noqa: B004 - an object with one
-    if not iscoroutinefunction(function) and not iscoroutinefunction(called):
+    if not is_async(function):
         raise ConfigurationError(
             f"Policy(on_abandoned={function!r}): the function has to be async."
         )

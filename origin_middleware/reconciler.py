@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from .key import Key
+from .key import Key, as_sent
 from .record import Fingerprint
 from .response import StoredResponse
 
@@ -15,6 +15,11 @@ class Abandoned:
 
     key: Key
     fingerprint: Fingerprint
+
+    @property
+    def intent(self) -> str:
+        """As in `Attempt`: what the books know it by."""
+        return as_sent(self.key)
 
 
 Ruling = Literal["execute", "refuse"] | StoredResponse

@@ -56,12 +56,18 @@ class Running:
             client.leave()
             raise
 
-    async def drain(self) -> None:
+    async def drain(self, within: float = _DRAIN) -> None:
         """Also for what is begun meanwhile, such as a write that is tried again."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + _DRAIN
+        until = loop.time() + within
         while self._tasks and loop.time() < until:
             await asyncio.wait(set(self._tasks), timeout=until - loop.time())
+        if self._tasks:
+            _log.warning(
+                "The shutdown does not wait any longer for what still runs (%d): "
+                "handlers that it ends leave their outcome unknown.",
+                len(self._tasks),
+            )
 
     def lifespan(
         self, receive: Receive, send: Send, store: Store

@@ -180,6 +180,22 @@ async def test_a_shutdown_waits_for_a_write_that_is_tried_again() -> None:
     assert isinstance(events[-1], seen.Executed)
 
 
+async def test_a_shutdown_that_does_not_wait_any_longer_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    inner = GatedApp()
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    await app._guard.running.drain(within=0)
+    assert "does not wait any longer for what still runs (1)" in caplog.text
+    caplog.clear()
+    inner.gate.set()
+    await running
+    await app._guard.running.drain(within=0)
+    assert caplog.text == ""
+
+
 class Surprising(FaultyStore):
     """Raises what no store should."""
 

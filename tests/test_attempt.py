@@ -79,7 +79,8 @@ async def test_a_handler_sees_its_key_and_that_it_is_the_first() -> None:
     await request(IdempotencyMiddleware(handler, store=MemoryStore()))
     (attempt,) = handler.attempts
     assert attempt is not None
-    assert (attempt.key, attempt.first) == ("intent-1", True)
+    assert (attempt.key, attempt.intent) == ("intent-1", "intent-1")
+    assert attempt.first
 
 
 async def test_a_handler_that_took_over_sees_that_it_is_not_the_first() -> None:

@@ -11,6 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import (
@@ -144,6 +145,40 @@ async def test_compression_inside_is_recorded_as_it_was() -> None:
                 raw.append(b"".join([part async for part in answer.aiter_raw()]))
     assert raw[0] == raw[1]
     assert gzip.decompress(raw[1]).decode() == f"{LONG}1"
+
+
+class Members(BaseHTTPMiddleware):
+    """Lets in who has a password."""
+
+    async def dispatch(
+        self, request: Request, call_next: RequestResponseEndpoint
+    ) -> Response:
+        if "authorization" not in request.headers:
+            return Response(status_code=401)
+        return await call_next(request)
+
+
+async def test_who_is_asked_outside_is_asked_at_a_replay_too() -> None:
+    handlers = Handlers()
+    app = Starlette(
+        routes=[Route("/", handlers.text)], middleware=[Middleware(Members), ours()]
+    )
+    async with client(app) as http:
+        member = await http.get("/", headers=INTENT | {"authorization": "Basic eDp5"})
+        stranger = await http.get("/", headers=INTENT)
+    assert (member.status_code, stranger.status_code) == (200, 401)
+
+
+async def test_inside_cors_a_refusal_can_be_read_by_a_browser() -> None:
+    cors = Middleware(CORSMiddleware, allow_origins=["https://shop.example"])
+    app = Starlette(
+        routes=[Route("/", Handlers().text)],
+        middleware=[cors, ours(Policy(require_key=True))],
+    )
+    async with client(app) as http:
+        refused = await http.get("/", headers={"origin": "https://shop.example"})
+    assert refused.status_code == 400
+    assert refused.headers["access-control-allow-origin"] == "https://shop.example"
 
 
 async def test_a_head_request_is_recorded_and_has_no_body() -> None:

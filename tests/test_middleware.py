@@ -642,3 +642,14 @@ def test_what_cannot_be_called_is_refused_at_construction(
 def test_what_is_not_a_policy_is_refused_at_construction() -> None:
     with pytest.raises(ConfigurationError, match="policy must be a Policy"):
         IdempotencyMiddleware(App(), store=MemoryStore(), policy={})  # type: ignore[arg-type] # the mistake under test
+
+
+@pytest.mark.parametrize("option", ["policy", "observer", "clock"])
+def test_a_function_that_nobody_would_await_is_refused_at_construction(
+    option: str,
+) -> None:
+    async def function(_: object) -> None: ...
+
+    options: dict[str, Any] = {option: function}
+    with pytest.raises(ConfigurationError, match="an ordinary function, not an async"):
+        IdempotencyMiddleware(App(), store=MemoryStore(), **options)

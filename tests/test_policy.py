@@ -7,6 +7,10 @@ import pytest
 from origin_middleware import ConfigurationError, Policy
 
 
+async def asked_of_somebody(*_: object) -> bool:
+    return False
+
+
 def test_the_defaults_are_the_documented_ones() -> None:
     policy = Policy()
     assert policy.header == "x-settlement-intent-id"
@@ -74,6 +78,9 @@ def test_no_patience_and_no_kept_bytes_are_allowed() -> None:
         ({"key_of": "header"}, "key_of must be a function of the ASGI scope"),
         ({"tenant_of": 1}, "tenant_of must be a function of the ASGI scope"),
         ({"delivered": None}, "delivered must be a function of method and status"),
+        ({"delivered": asked_of_somebody}, "delivered must be an ordinary function"),
+        ({"key_of": asked_of_somebody}, "key_of must be an ordinary function"),
+        ({"tenant_of": asked_of_somebody}, "tenant_of must be an ordinary function"),
         ({"unrecorded_headers": "set-cookie"}, "unrecorded_headers must be names"),
         ({"unrecorded_headers": ["set cookie"]}, "unrecorded_headers must be names"),
         ({"unrecorded_headers": 1}, "unrecorded_headers must be names"),

@@ -1,10 +1,21 @@
 """Rules of a policy that replace the ordinary ones."""
 
+from typing import Any
+
 import pytest
 
-from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
-from origin_middleware.asgi import Scope
+from origin_middleware import (
+    Abandoned,
+    Attempt,
+    ConfigurationError,
+    IdempotencyMiddleware,
+    MemoryStore,
+    Policy,
+    attempt_of,
+)
+from origin_middleware.asgi import Receive, Scope, Send
 from tests.support.asgi import App, chunk, request, start
+from tests.support.stores import a_claim
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -79,6 +90,46 @@ async def test_no_tenant_ends_where_anothers_key_begins() -> None:
     await request(app, key=b"1", headers=[(b"x-tenant", b"a:1")])
     await request(app, key=b"1:1", headers=[(b"x-tenant", b"a")])
     assert inner.executions == 2
+
+
+async def test_the_intent_is_what_was_sent_whoever_the_tenant_is() -> None:
+    attempts: list[Attempt] = []
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        attempt = attempt_of(scope)
+        assert attempt is not None
+        attempts.append(attempt)
+        await App()(scope, receive, send)
+
+    policy = Policy(tenant_of=lambda _: "acme\0inc")
+    app = IdempotencyMiddleware(handler, store=MemoryStore(), policy=policy)
+    await request(app, key=b"intent-1")
+    (attempt,) = attempts
+    assert attempt.key != attempt.intent == "intent-1"
+    assert Abandoned(attempt.key, a_claim().fingerprint).intent == "intent-1"
+
+
+@pytest.mark.parametrize("answer", [True, "refuse", Policy])
+async def test_a_policy_function_that_returns_no_policy_runs_nothing(
+    answer: Any,
+) -> None:
+    inner = App()
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=lambda _: answer)
+    with pytest.raises(ConfigurationError, match="has to return a Policy, or None"):
+        await request(app)
+    assert inner.executions == 0
+
+
+@pytest.mark.parametrize("option", ["key_of", "tenant_of"])
+@pytest.mark.parametrize("answer", [b"one", 1])
+async def test_a_function_that_returns_no_string_runs_nothing(
+    option: str, answer: Any
+) -> None:
+    inner = App()
+    options: dict[str, Any] = {option: lambda _: answer}
+    with pytest.raises(ConfigurationError, match=f"{option}=.*return a string"):
+        await request(protected(inner, Policy(**options)))
+    assert inner.executions == 0
 
 
 async def test_what_counts_as_delivered_can_be_replaced() -> None:

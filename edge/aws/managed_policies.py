@@ -8,8 +8,6 @@ developer guide of Amazon CloudFront.
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 # A day, unless the origin says otherwise: what is paid for must not be under it.
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
-# As long as the origin says.
-USE_ORIGIN_CACHE_CONTROL_HEADERS = "83da9c7e-98b4-4e11-a168-04f0df8e2c65"
 
 ALL_VIEWER = "216adef6-5c7f-47e4-b989-5492eafa07d3"
 ALL_VIEWER_AND_CLOUDFRONT_HEADERS_2022_06 = "33f36d7e-f396-46d9-90e0-52428a34d9dc"

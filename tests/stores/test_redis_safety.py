@@ -229,6 +229,8 @@ PROMOTED = {
     "master_replid2": "history",
     "uptime_in_seconds": "1000",
 }
+# The primary began another history when its first replica came, after it was reached.
+PROMOTED_LATER = {**PROMOTED, "master_replid2": "a history nobody has heard of"}
 # A snapshot carries the history of its server, as a replica does.
 RESTORED = {**PROMOTED, "uptime_in_seconds": "0"}
 DEMOTED_AND_BACK = {**PROMOTED, "run_id": "one"}
@@ -243,6 +245,8 @@ DEMOTED_AND_BACK = {**PROMOTED, "run_id": "one"}
         ({**RESTARTED, "aof_enabled": "0"}, False, False),
         (PROMOTED, False, False),
         (PROMOTED, True, True),
+        (PROMOTED_LATER, False, False),
+        (PROMOTED_LATER, True, True),
         (RESTORED, True, False),
         (DEMOTED_AND_BACK, False, False),
         (EMPTY, True, False),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Connection, Redis
+from redis.credentials import CredentialProvider
 
 from origin_middleware.stores.redis.refused import Refused
 from origin_middleware.stores.redis.shared_line import SharedLine, reach
@@ -309,3 +310,33 @@ async def test_a_server_that_refuses_at_once_says_why(proxy: Proxy) -> None:
     with pytest.raises(Refused, match="NOPERM"):
         await a_line(proxy.port)
     await proxy.deserted()
+
+
+async def test_large_commands_that_keep_coming_do_not_hide_the_silence(
+    proxy: Proxy, line: SharedLine
+) -> None:
+    """Each is given time to leave, but they leave one after the other."""
+    loop, body = asyncio.get_running_loop(), bytes(200_000)
+    await line.send(("PING",), soon())
+    proxy.swallow()
+    begun, sent = loop.time(), []
+    while not line.closed and loop.time() - begun < 2:
+        sent.append(line.send(("SET", "never", body, "PX", 60_000), soon()))
+        await asyncio.wait(sent, timeout=SILENCE / 4)
+    assert line.closed
+    assert loop.time() - begun <= 3 * SILENCE
+    assert {str(end) for end in await ends(sent)} == {f"no reply for {SILENCE:g} s"}
+
+
+async def test_whatever_keeps_a_connection_from_being_made_is_an_outage(
+    valkey_server: RedisServer,
+) -> None:
+    """Such as a service that gives out passwords, and is away."""
+    nobody = Connection(port=valkey_server.port, credential_provider=Away())
+    with pytest.raises(ConnectionError, match="no token today"):
+        await reach(nobody, SILENCE)
+
+
+class Away(CredentialProvider):
+    def get_credentials(self) -> tuple[str]:
+        raise ValueError("no token today")

@@ -51,7 +51,7 @@ class Endpoint:
             line.close(reason)
 
     async def aclose(self) -> None:
-        for task in self._opening.values():
+        for task in list(self._opening.values()):
             task.cancel()
             await asyncio.wait([task])
         lines = list(self._lines.values())

@@ -20,6 +20,10 @@ class Facts(NamedTuple):
     clustered: bool
 
     @property
+    def promoted(self) -> bool:
+        return bool(self.continued.strip("0"))
+
+    @property
     def evicts(self) -> bool:
         return self.maxmemory_policy not in ("noeviction", "")
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import BusyLoadingError, ResponseError
 
 from .line import Command
 from .refused import refused
@@ -43,7 +43,9 @@ class PooledLine:
                 return await self._client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py's gap
         except (ResponseError, BusyLoadingError) as error:
             raise refused(error) from error
-        except RedisError as lost:
+        except TimeoutError:
+            raise
+        except Exception as lost:  # a credential provider raises what it likes
             self.closed = True
             raise ConnectionError(str(lost)) from lost
         finally:

@@ -116,14 +116,20 @@ class Safety:
         before = self._known.get(endpoint)
         if before is not None and before.run == seen.run:
             # Another history that continues one: it was a replica in between.
-            promoted = before.history != seen.history and seen.continued.strip("0")
-            return bool(promoted) and not self._replicated
-        now = asyncio.get_running_loop().time()
-        for known in self._known.values():
-            if known.history == seen.continued:
-                # A snapshot carries its history as well: a replica has been running.
-                return not (self._replicated and seen.up > now - known.at + 1)
+            promoted = before.history != seen.history and seen.promoted
+            return promoted and not self._replicated
+        continued = self._continued(seen) or (before if seen.promoted else None)
+        if continued is not None:
+            # A snapshot carries its history as well: a replica has been running.
+            now = asyncio.get_running_loop().time()
+            return not (self._replicated and seen.up > now - continued.at + 1)
         return before is not None and (seen.empty or not seen.append_only)
+
+    def _continued(self, seen: Facts) -> Known | None:
+        """The server whose history this one continues, if it still had that one when it
+        was last reached: with the first replica it begins another."""
+        same = (k for k in self._known.values() if k.history == seen.continued)
+        return next(same, None)
 
     def _say(self, text: str) -> None:
         """Once for each store, not at every connection."""

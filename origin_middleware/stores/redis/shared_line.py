@@ -15,7 +15,7 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 
 from .line import Command
 from .refused import Refused, refused
@@ -42,11 +42,12 @@ async def reach(connection: AbstractConnection, silence: float) -> "SharedLine":
             await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
     except (ResponseError, AuthenticationError) as error:
         raise refused(error) from error
-    except RedisError as lost:
-        raise ConnectionError(f"no connection: {lost}") from lost
     except TimeoutError:
         await connection.disconnect(nowait=True)
         raise TimeoutError(f"no connection within {silence:g} s") from None
+    except Exception as lost:  # a credential provider raises what it likes
+        await connection.disconnect(nowait=True)
+        raise ConnectionError(f"no connection: {lost}") from lost
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
@@ -64,10 +65,9 @@ class SharedLine(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._silence = silence
         self._reader = hiredis.Reader(replyError=Refused)
-        self._pending: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._pending: deque[tuple[asyncio.Future[Any], float, float]] = deque()
         self._unsent: list[bytes] = []
         self._moved = self._loop.time()
-        self._leaving_until = 0.0
         self._gone = asyncio.Event()
         self._watch: asyncio.TimerHandle | None = None
         self.closed = False
@@ -91,10 +91,8 @@ class SharedLine(asyncio.Protocol):
             if not self._unsent:
                 self._loop.call_soon(self._flush)
             self._unsent.append(packed)
-        if len(packed) > _SLOW_TO_LEAVE:
-            leaves = self._loop.time() + self._silence + len(packed) / _SLOWEST
-            self._leaving_until = max(self._leaving_until, min(leaves, until))
-        self._pending.append((reply, until))
+        leaving = len(packed) / _SLOWEST if len(packed) > _SLOW_TO_LEAVE else 0.0
+        self._pending.append((reply, until, leaving))
         return reply
 
     def close(self, reason: str) -> None:
@@ -105,7 +103,7 @@ class SharedLine(asyncio.Protocol):
             self._watch.cancel()
         self._transport.abort()
         pending, self._pending = self._pending, deque()
-        for reply, _ in pending:
+        for reply, *_ in pending:
             if not reply.done():
                 reply.set_exception(ConnectionError(reason))
 
@@ -121,7 +119,7 @@ class SharedLine(asyncio.Protocol):
             self.close("the server sent what was not asked for")
 
     def _deliver(self, reply: Any) -> None:
-        waiting, _ = self._pending.popleft()
+        waiting, _, _ = self._pending.popleft()
         if waiting.done():
             return
         if isinstance(reply, Refused):
@@ -146,7 +144,6 @@ class SharedLine(asyncio.Protocol):
     def _expect(self) -> None:
         """From silence to waiting."""
         self._moved = self._loop.time()
-        self._leaving_until = 0.0
         if self._watch is None:
             self._watch = self._loop.call_later(self._silence / _LOOKS, self._look)
 
@@ -155,13 +152,20 @@ class SharedLine(asyncio.Protocol):
         if not self._pending:
             return
         now, pause = self._loop.time(), self._silence / _LOOKS
-        for reply, until in self._pending:
+        for reply, until, _ in self._pending:
             if until <= now + pause and not reply.done():
                 reply.set_exception(TimeoutError("no reply within the budget"))
-        if now - self._moved >= self._silence and now >= self._leaving_until:
+        if now >= self._due():
             self.close(f"no reply for {self._silence:g} s")
         else:
             self._watch = self._loop.call_later(pause, self._look)
+
+    def _due(self) -> float:
+        """When the next reply is overdue. Whatever was sent before its command has been
+        answered, so what was sent after it does not matter."""
+        _, until, leaving = self._pending[0]
+        due = self._moved + self._silence
+        return max(due, min(due + leaving, until))
 
 
 def _taken_from(connection: AbstractConnection) -> asyncio.StreamWriter:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import RedisClusterException, RedisError
 
 from ..waiting import Waiting
 
@@ -55,7 +54,7 @@ class WakeUps:
                     async with asyncio.timeout(_SILENCE):
                         await pubsub.subscribe(self._channel)
                     await self._forward(pubsub)
-            except (RedisError, RedisClusterException, OSError) as exc:
+            except Exception as exc:  # a credential provider raises what it likes
                 logging.getLogger("origin_middleware").info(
                     "Wake-ups are interrupted: %r", exc
                 )

@@ -1,19 +1,22 @@
 """Faults of the store that the proxy has shown."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Connection, Redis
+from redis.credentials import CredentialProvider
 
 from origin_middleware import IdempotencyMiddleware, Policy, StoreUnavailable
-from origin_middleware.record import Completed, Held
+from origin_middleware.record import Completed, Evidence, Held, Recorded
 from origin_middleware.stores.redis import RedisStore, scripts, wakeups
 from origin_middleware.stores.redis.bodies import LARGE
 from tests.support.asgi import App, chunk, request, start
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer, running, valkey
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import OwnConnection, a_claim, a_key
 
 BUDGET = 0.5
 BODY = b"." * (LARGE + 1)
@@ -137,3 +140,37 @@ async def test_a_completed_request_whose_response_cannot_be_read_does_not_run_ag
     proxy.spoil("GET", Fault.LOSE_REPLY)
     assert (await request(app)).code == "store-unavailable"
     assert inner.executions == 1
+
+
+@pytest.mark.parametrize("connection_class", [Connection, OwnConnection])
+async def test_passwords_that_cannot_be_had_are_an_outage(
+    own_server: RedisServer, connection_class: type[Connection]
+) -> None:
+    """Not an error of the app, which a client would see as 500."""
+    client = Redis.from_url(
+        own_server.url, credential_provider=Away(), connection_class=connection_class
+    )
+    store = RedisStore(client, budget=BUDGET)
+    with suppress(StoreUnavailable):
+        await store.claim(a_key(), a_claim())
+    await store._session.wakeups.channel()
+    listening = store._session.wakeups._task
+    assert listening is not None
+    assert not listening.done()
+    await store.aclose()
+    await client.aclose()
+
+
+class Away(CredentialProvider):
+    def get_credentials(self) -> tuple[str]:
+        raise ValueError("no token today")
+
+
+async def test_closing_does_not_mind_who_comes_meanwhile(store: RedisStore) -> None:
+    """Here with the first large response, which needs a line of its own."""
+    await store.claim(a_key(), a_claim())
+    completing = asyncio.create_task(
+        store.complete(a_key(), a_claim(), Completed(BODY))
+    )
+    await store.aclose()
+    assert await completing == Recorded(Evidence.CLAIM_LOST)
