@@ -43,7 +43,8 @@ class PooledLine:
                 return await self._client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py's gap
         except (ResponseError, BusyLoadingError) as error:
             raise refused(error) from error
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError):
+            self.closed = True  # redis-py gives up the connection of who gives up
             raise
         except Exception as lost:  # a credential provider raises what it likes
             self.closed = True

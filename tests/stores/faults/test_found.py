@@ -1,6 +1,7 @@
 """Faults of the store that the proxy has shown."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -174,3 +175,23 @@ async def test_closing_does_not_mind_who_comes_meanwhile(store: RedisStore) -> N
     )
     await store.aclose()
     assert await completing == Recorded(Evidence.CLAIM_LOST)
+
+
+async def test_a_pool_that_met_silence_asks_anew_what_the_server_is(
+    proxy: Proxy, own_server: RedisServer
+) -> None:
+    """redis-py gives up the connection, and opens the next one without a word."""
+    client = Redis.from_url(proxy.url, connection_class=OwnConnection)
+    store = RedisStore(client, budget=BUDGET)
+    await store.check()
+    proxy.swallow()
+    with pytest.raises(StoreUnavailable, match="did not answer"):
+        await store.claim(a_key(), a_claim())
+    own_server.kill()
+    shutil.rmtree(own_server._directory / "appendonlydir")
+    own_server.start()
+    proxy.swallow_nothing()
+    with pytest.raises(StoreUnavailable, match="may have lost records"):
+        await store.claim(a_key(), a_claim())
+    await store.aclose()
+    await client.aclose()
