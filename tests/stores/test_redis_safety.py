@@ -14,8 +14,8 @@ from origin_middleware.asgi import Message, Receive, Scope, Send
 from origin_middleware.record import Claimed, Completed, Finished
 from origin_middleware.stores.redis import RedisStore
 from origin_middleware.stores.redis.endpoint import Endpoint
+from origin_middleware.stores.redis.error_reply import ErrorReply
 from origin_middleware.stores.redis.line import Command, Line
-from origin_middleware.stores.redis.refused import Refused
 from origin_middleware.stores.redis.safety import Safety
 from tests.support.servers import RedisServer, running, valkey
 from tests.support.stores import OwnConnection, a_claim, a_key
@@ -294,7 +294,7 @@ async def test_a_server_that_does_not_tell_is_warned_about(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     safety = Safety("refuse", 60.0, replicated=False)
-    silent = Talking(Refused("NOPERM this user has no permissions to run 'info'"))
+    silent = Talking(ErrorReply("NOPERM this user has no permissions to run 'info'"))
     with caplog.at_level(logging.WARNING):
         await safety.greet(an_endpoint(safety), silent)
     assert any("cannot tell" in line and "NOPERM" in line for line in caplog.messages)

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Connection, Redis
 from redis.credentials import CredentialProvider
 
-from origin_middleware.stores.redis.refused import Refused
+from origin_middleware.stores.redis.error_reply import ErrorReply
 from origin_middleware.stores.redis.shared_line import SharedLine, reach
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
@@ -71,14 +71,14 @@ async def test_nobody_gets_anothers_reply(
 
     answered: set[int] = set()
     asking = [asyncio.create_task(ask(n)) for n in range(1_000)]
-    while not all(task.done() for task in asking):
+    for _ in range(500):
         random.choice(asking).cancel()
         await asyncio.sleep(0)
     done = await asyncio.gather(*asking, return_exceptions=True)
     gave_up = [n for n, end in enumerate(done) if end is not None]
     assert all(isinstance(done[n], asyncio.CancelledError) for n in gave_up)
     assert gave_up
-    assert len(answered) == 1_000 - len(gave_up) > 100
+    assert len(answered) == 1_000 - len(gave_up) >= 500
     assert await line.send(("ECHO", b"the last"), soon()) == b"the last"
     line.close("the test is over")
 
@@ -116,7 +116,7 @@ async def test_a_refusal_is_its_senders_alone(line: SharedLine) -> None:
     replies = [line.send((c, b"a"), soon()) for c in ("ECHO", "NO-SUCH", "ECHO")]
     first, refused, last = await ends(replies)
     assert (first, last) == (b"a", b"a")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ErrorReply)
     assert refused.code == "ERR"
     assert not line.closed
 
@@ -307,7 +307,7 @@ async def test_a_connection_that_is_not_made_raises_in_time(
 
 async def test_a_server_that_refuses_at_once_says_why(proxy: Proxy) -> None:
     proxy.spoil("HELLO", "NOPERM this user has no permissions")
-    with pytest.raises(Refused, match="NOPERM"):
+    with pytest.raises(ErrorReply, match="NOPERM"):
         await a_line(proxy.port)
     await proxy.deserted()
 

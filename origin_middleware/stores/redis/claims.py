@@ -13,9 +13,9 @@ from .. import codec
 from ..codec import milliseconds
 from . import scripts
 from .endpoint import Purpose
+from .error_reply import ErrorReply
 from .ghosts import Ghost, Ghosts
 from .line import Line
-from .refused import Refused
 from .replicas import Replicas
 from .replies import stored
 from .safety import clock_offset
@@ -78,14 +78,14 @@ class Claims:
             return await evaluated(
                 line, kind.script, name, (record, retention, not_after), until
             )
-        except Refused as refused:
-            if refused.code != "LATE":
+        except ErrorReply as error:
+            if error.code != "LATE":
                 raise
             if not trusted:
                 raise StoreUnavailable(
                     "Redis may have lost records: new claims wait until retries of "
                     "older ones are over."
-                ) from refused
+                ) from error
             # Our idea of the server's clock was wrong: somebody has set it.
             line.offset = await clock_offset(line, until)
             raise

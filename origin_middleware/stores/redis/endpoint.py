@@ -34,7 +34,7 @@ class Endpoint:
         return None if line is None or line.closed else line
 
     async def open(self, purpose: Purpose, until: float) -> Line:
-        """Raises OSError where there is no connection by `until`, and Refused."""
+        """Raises OSError where there is no connection by `until`, and ErrorReply."""
         line = self.line(purpose)
         if line is not None:
             return line

@@ -20,7 +20,7 @@ class Line(Protocol):
     def send(self, command: Command, until: float, /) -> Awaitable[Any]:
         """The reply.
 
-        Raises Refused for an error reply, TimeoutError after `until` (on the loop's
+        Raises ErrorReply for an error reply, TimeoutError after `until` (on the loop's
         clock) and ConnectionError where the connection was lost: then nobody knows
         whether the command was carried out.
         """

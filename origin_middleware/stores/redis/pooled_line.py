@@ -8,8 +8,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, ResponseError
 
+from .error_reply import error_reply
 from .line import Command
-from .refused import refused
 
 # More would queue in the pool, where waiting looks like a server that does not answer.
 _AT_ONCE = 32
@@ -42,7 +42,7 @@ class PooledLine:
             async with asyncio.timeout_at(min(loop.time() + self._silence, until)):
                 return await self._client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py's gap
         except (ResponseError, BusyLoadingError) as error:
-            raise refused(error) from error
+            raise error_reply(error) from error
         except (TimeoutError, asyncio.CancelledError):
             self.closed = True  # redis-py gives up the connection of who gives up
             raise

@@ -20,10 +20,10 @@ from typing import assert_never
 
 from ...errors import StoreUnsafe
 from .endpoint import Endpoint
+from .error_reply import ErrorReply
 from .facts import Facts, facts
 from .line import Line
 from .options import OnEviction
-from .refused import Refused
 
 _log = logging.getLogger("origin_middleware")
 
@@ -63,17 +63,17 @@ class Safety:
         line.offset = await clock_offset(line, until)
         try:
             seen = facts(await line.send(("INFO",), until))
-        except Refused as refused:
-            if refused.passing:
+        except ErrorReply as error:
+            if error.passing:
                 raise
             self._say(
-                f"RedisStore cannot tell whether records are safe: INFO: {refused}. "
+                f"RedisStore cannot tell whether records are safe: INFO: {error}. "
                 "Allow the command, or see to it that maxmemory-policy is noeviction."
             )
             return
         if seen.loading:
             # What it says of itself is not true yet: no append-only file, few keys.
-            raise Refused("LOADING the dataset in memory")
+            raise ErrorReply("LOADING the dataset in memory")
         self._check(seen)
         if self._may_have_lost(endpoint, seen):
             self._until[endpoint] = until - _WITHIN + self._quarantine

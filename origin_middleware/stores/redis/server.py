@@ -13,9 +13,10 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from ...errors import RecordDamaged, StoreUnavailable
+from .asking import Asking
 from .endpoint import Purpose
-from .line import Argument, Command, Line
-from .refused import Refused
+from .error_reply import ErrorReply
+from .line import Argument, Line
 from .safety import Safety
 from .scripts import Script
 from .topology import topology
@@ -60,9 +61,9 @@ class Server:
                 if line is None or asking:
                     line = await self._open(name, purpose, until, asking)
                 return await step(line)
-            except Refused as refused:
-                raise_if_final(refused)
-                failure = refused
+            except ErrorReply as error:
+                raise_if_final(error)
+                failure = error
             except OSError as lost:
                 if str(lost):  # a time limit of ours tells less than what came before
                     failure = lost
@@ -88,7 +89,7 @@ class Server:
         for endpoint in self._topology.endpoints():
             try:
                 await endpoint.open(Purpose.MAIN, until)
-            except (OSError, Refused) as failure:
+            except (OSError, ErrorReply) as failure:
                 raise StoreUnavailable(f"Redis did not answer: {failure}") from failure
 
     async def aclose(self) -> None:
@@ -103,7 +104,7 @@ class Server:
     ) -> Line:
         endpoint = self._topology.at(asking) if asking else None
         if endpoint is not None:
-            return _Asking(await endpoint.open(purpose, until))
+            return Asking(await endpoint.open(purpose, until))
         endpoint = self._topology.endpoint(name)
         if endpoint is None:
             await self._learn(until)
@@ -117,7 +118,7 @@ class Server:
         self, name: bytes, purpose: Purpose, failure: Exception, until: float
     ) -> str:
         """Whom to ask instead, for once; the ordinary one next time where it is ''."""
-        code = failure.code if isinstance(failure, Refused) else ""
+        code = failure.code if isinstance(failure, ErrorReply) else ""
         if code == "ASK":
             return str(failure).split(" ")[-1]
         if code in ("READONLY", "MASTERDOWN"):
@@ -125,7 +126,7 @@ class Server:
             line = self._line(name, purpose)
             if line is not None:
                 line.close(f"the server answered {code}")
-        if not isinstance(failure, Refused) or code in ("MOVED", "READONLY"):
+        if not isinstance(failure, ErrorReply) or code in ("MOVED", "READONLY"):
             with suppress(OSError):  # the next attempt may find more
                 await self._learn(until)
         return ""
@@ -133,30 +134,6 @@ class Server:
     async def _learn(self, until: float) -> None:
         async with asyncio.timeout_at(until):
             await self._topology.learn()
-
-
-class _Asking:
-    """A line to the node that is taking a slot over, for names that it has already."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-        self.closed = line.closed
-        self.offset = line.offset
-        self.quarantine = line.quarantine
-        self.in_order = line.in_order
-
-    def send(self, command: Command, until: float) -> Awaitable[Any]:
-        # The node counts it for the very next command, which no other can precede: both
-        # are sent in the same turn.
-        asking = asyncio.ensure_future(self._line.send(("ASKING",), until))
-        asking.add_done_callback(_ignore)
-        return self._line.send(command, until)
-
-    def close(self, reason: str) -> None:
-        self._line.close(reason)
-
-    async def wait_closed(self) -> None:
-        await self._line.wait_closed()
 
 
 def silence(budget: float) -> float:
@@ -176,31 +153,24 @@ async def evaluated(
     """`name` is the first of the keys; `arguments` begin with the others."""
     try:
         return await line.send(("EVALSHA", script.sha, keys, name, *arguments), until)
-    except Refused as refused:
-        if refused.code != "NOSCRIPT":
+    except ErrorReply as error:
+        if error.code != "NOSCRIPT":
             raise
     # After a restart or a failover. Nothing has run, and EVAL puts the script back into
     # the cache.
     return await line.send(("EVAL", script.source, keys, name, *arguments), until)
 
 
-def raise_if_final(refused: Refused) -> None:
+def raise_if_final(error: ErrorReply) -> None:
     """Some answers would be the same a moment later: no permission, out of memory, not
     a record of ours.
     """
-    if refused.passing:
+    if error.passing:
         return
-    if refused.code == "WRONGTYPE":
-        raise RecordDamaged(
-            "The key holds something that is not a record."
-        ) from refused
-    raise StoreUnavailable(f"Redis refused: {refused}") from refused
+    if error.code == "WRONGTYPE":
+        raise RecordDamaged("The key holds something that is not a record.") from error
+    raise StoreUnavailable(f"Redis refused: {error}") from error
 
 
 def now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _ignore(reply: "asyncio.Future[Any]") -> None:
-    if not reply.cancelled():
-        reply.exception()

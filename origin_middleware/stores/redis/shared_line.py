@@ -17,8 +17,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ResponseError
 
+from .error_reply import ErrorReply, error_reply
 from .line import Command
-from .refused import Refused, refused
 
 _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment] # its stub knows tuples of one
 
@@ -35,13 +35,13 @@ _CLOSING = 1.0
 
 
 async def reach(connection: AbstractConnection, silence: float) -> "SharedLine":
-    """Raises OSError where there is no connection, and Refused."""
+    """Raises OSError where there is no connection, and ErrorReply."""
     connection.retry = Retry(NoBackoff(), 0)  # retries are ours, and they tell why
     try:
         async with asyncio.timeout(silence):
             await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
     except (ResponseError, AuthenticationError) as error:
-        raise refused(error) from error
+        raise error_reply(error) from error
     except TimeoutError:
         await connection.disconnect(nowait=True)
         raise TimeoutError(f"no connection within {silence:g} s") from None
@@ -64,7 +64,7 @@ class SharedLine(asyncio.Protocol):
         which replies were due, and none came."""
         self._loop = asyncio.get_running_loop()
         self._silence = silence
-        self._reader = hiredis.Reader(replyError=Refused)
+        self._reader = hiredis.Reader(replyError=ErrorReply)
         self._pending: deque[tuple[asyncio.Future[Any], float, float]] = deque()
         self._unsent: list[bytes] = []
         self._moved = self._loop.time()
@@ -122,7 +122,7 @@ class SharedLine(asyncio.Protocol):
         waiting, _, _ = self._pending.popleft()
         if waiting.done():
             return
-        if isinstance(reply, Refused):
+        if isinstance(reply, ErrorReply):
             waiting.set_exception(reply)
         else:
             waiting.set_result(reply)

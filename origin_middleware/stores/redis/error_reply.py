@@ -44,7 +44,7 @@ _IN_SCRIPT = re.compile(
 )
 
 
-class Refused(Exception):
+class ErrorReply(Exception):
     """`code` is the first word of the reply, such as NOSCRIPT."""
 
     def __init__(self, message: str) -> None:
@@ -57,7 +57,7 @@ class Refused(Exception):
         return self.code in PASSING
 
 
-def refused(error: RedisError) -> Refused:
+def error_reply(error: RedisError) -> ErrorReply:
     """From what redis-py raises."""
     code = _CODES.get(type(error))
-    return Refused(f"{code} {error}" if code else str(error))
+    return ErrorReply(f"{code} {error}" if code else str(error))
