@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Connection, Redis
 from redis.credentials import CredentialProvider
 
+from origin_middleware.stores.redis.asking import Asking
 from origin_middleware.stores.redis.error_reply import ErrorReply
 from origin_middleware.stores.redis.shared_line import SharedLine, reach
 from tests.support.proxy import Fault, Proxy
@@ -208,6 +209,13 @@ async def test_a_large_command_is_given_time_to_leave(
     next_one = line.send(("GET", b"absent"), soon())
     await asyncio.wait({next_one}, timeout=2 * SILENCE)
     assert "no reply for" in str(next_one.exception()), "but the next one has not"
+
+
+async def test_a_clock_that_is_read_while_a_slot_moves_counts_for_the_line(
+    line: SharedLine,
+) -> None:
+    Asking(line).offset = 7
+    assert line.offset == 7
 
 
 async def test_a_line_that_was_closed_leaves_no_connection(
