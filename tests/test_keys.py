@@ -1,0 +1,78 @@
+"""Keys that are missing, malformed, repeated, or called otherwise."""
+
+from typing import Any
+
+import pytest
+
+from origin_middleware import (
+    IdempotencyMiddleware,
+    MemoryStore,
+    Policy,
+)
+from tests.support.asgi import (
+    App,
+    request,
+)
+from tests.support.faulty import FaultyStore
+
+
+async def test_a_key_that_is_not_required_may_be_missing() -> None:
+    inner = App()
+    app = IdempotencyMiddleware(inner, store=FaultyStore())
+    for _ in range(2):
+        assert (await request(app, key=None)).sent == list(inner.messages)
+    assert inner.executions == 2
+
+
+async def test_a_required_key_that_is_missing_is_400() -> None:
+    inner = App()
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), policy=Policy(require_key=True)
+    )
+    refused = await request(app, key=None)
+    assert (refused.status, refused.code) == (400, "key-missing")
+    assert b"x-settlement-intent-id" in refused.body
+    assert inner.executions == 0
+
+
+PREFLIGHT = [(b"origin", b"https://a"), (b"access-control-request-method", b"POST")]
+
+
+async def test_a_preflight_needs_no_key() -> None:
+    inner = App()
+    policy = Policy(require_key=True)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=policy)
+    options: dict[str, Any] = {"key": None, "method": "OPTIONS"}
+    assert (await request(app, **options, headers=PREFLIGHT)).status == 200
+    assert (await request(app, **options)).code == "key-missing"
+    assert (await request(app, key=None, headers=PREFLIGHT)).code == "key-missing"
+    assert inner.executions == 1
+
+
+@pytest.mark.parametrize(
+    "key", [b"", b"a b", b"x" * 256, "å".encode(), b"\x00", b"a\tb"]
+)
+async def test_a_malformed_key_is_400(key: bytes) -> None:
+    inner = App()
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    refused = await request(app, key=key)
+    assert (refused.status, refused.code) == (400, "key-malformed")
+    assert inner.executions == 0
+
+
+async def test_a_repeated_key_is_400() -> None:
+    inner = App()
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    twice = [(b"x-settlement-intent-id", b"intent-1")]
+    assert (await request(app, headers=twice)).code == "key-malformed"
+    assert inner.executions == 0
+
+
+async def test_the_header_can_have_another_name_in_any_case() -> None:
+    inner = App()
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), policy=Policy(header="Idempotency-Key")
+    )
+    for _ in range(2):
+        await request(app, key=None, headers=[(b"idempotency-key", b"k")])
+    assert inner.executions == 1

@@ -1,0 +1,220 @@
+"""A store that is away, damaged, or was asked by somebody else meanwhile."""
+
+import asyncio
+
+import pytest
+
+from origin_middleware import (
+    IdempotencyMiddleware,
+    Policy,
+    RecordDamaged,
+)
+from origin_middleware import observer as seen
+from origin_middleware.asgi import Message
+from origin_middleware.decision import Refusal
+from origin_middleware.key import Key
+from origin_middleware.observer import Event
+from origin_middleware.record import Completed, Held, NotReplayable
+from tests.support.asgi import (
+    App,
+    Connection,
+    GatedApp,
+    chunk,
+    http_scope,
+    request,
+    start,
+)
+from tests.support.faulty import FaultyStore
+from tests.support.stores import Clock, a_claim
+
+
+async def test_without_a_store_the_handler_does_not_run() -> None:
+    inner, store, events = App(), FaultyStore(), list[Event]()
+    store.away("claim")
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    refused = await request(app)
+    assert (refused.status, refused.code) == (503, "store-unavailable")
+    assert (b"retry-after", b"1") in refused.headers
+    assert inner.executions == 0
+    (event,) = events
+    assert isinstance(event, seen.Refused)
+    assert (event.key, event.refusal) == ("intent-1", Refusal.STORE_UNAVAILABLE)
+
+
+async def test_without_a_store_the_handler_runs_where_the_policy_says_so() -> None:
+    inner, store, events = App(), FaultyStore(), list[Event]()
+    store.away("claim")
+    app = IdempotencyMiddleware(
+        inner,
+        store=store,
+        policy=Policy(on_store_unavailable="execute"),
+        observer=events.append,
+    )
+    assert (await request(app, b"body")).sent == list(inner.messages)
+    assert events == [seen.RanUnprotected(Key("intent-1"))]
+
+
+@pytest.mark.parametrize("method", ["take_over", "claim"])
+async def test_a_store_that_is_lost_while_another_executes_is_503(method: str) -> None:
+    """Whatever the policy says for a store that was never reached."""
+    clock = Clock()
+    inner, store = GatedApp(start(500), chunk(b"")), FaultyStore(clock)
+    policy = Policy(on_store_unavailable="execute", on_abandoned="execute")
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    first = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    if method == "take_over":
+        clock.now += 11
+        store.away("take_over")
+        duplicate = asyncio.create_task(request(app))
+    else:
+        duplicate = asyncio.create_task(request(app))
+        await store.asked("wait", 1)
+        store.away("claim")
+    if method == "claim":
+        inner.gate.set()
+    assert (await duplicate).code == "store-unavailable"
+    inner.gate.set()
+    await first
+    assert inner.executions == 1
+
+
+async def test_a_release_that_cannot_be_written_is_told_and_made_up_for() -> None:
+    inner, store, events = App(start(500), chunk(b"")), FaultyStore(), list[Event]()
+    store.away("release")
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    assert (await request(app)).status == 500
+    assert [type(event) for event in events] == [seen.NotRecorded]
+    store.away()
+    await app._guard.running.drain()
+    assert [type(event) for event in events[1:]] == [seen.RecordedLate, seen.Failed]
+    await request(app)
+    assert inner.executions == 2
+
+
+async def test_a_damaged_record_is_409_and_not_executed_again() -> None:
+    inner, store = App(), FaultyStore()
+    store.faults = {"claim": RecordDamaged("?")}
+    app = IdempotencyMiddleware(inner, store=store)
+    refused = await request(app)
+    assert (refused.status, refused.code) == (409, "record-damaged")
+    assert inner.executions == 0
+
+
+async def test_a_damaged_response_is_409_and_not_executed_again() -> None:
+    inner, store = App(), FaultyStore()
+    app = IdempotencyMiddleware(inner, store=store)
+    await request(app)
+    (record,) = store.behind._records.values()
+    assert isinstance(record.state, Completed)
+    cut = Completed(record.state.response[:4])
+    claim = a_claim()
+    store.behind._records.clear()
+    await store.behind.complete(
+        Key("intent-1"), type(claim)(claim.owner, record.fingerprint, 10, 1000), cut
+    )
+    assert (await request(app)).code == "record-damaged"
+    assert inner.executions == 1
+
+
+async def test_a_response_whose_record_cannot_be_written_is_delivered() -> None:
+    inner, store, events = App(), FaultyStore(), list[Event]()
+    store.away("complete")
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    assert (await request(app)).body == b"done"
+    assert events == [seen.NotRecorded(Key("intent-1"))]
+    assert isinstance(await store.claim(Key("intent-1"), a_claim()), Held)
+    store.away()
+    await app._guard.running.drain()  # it goes on behind the response
+    assert [type(event) for event in events[1:]] == [seen.RecordedLate, seen.Executed]
+    assert (await request(app)).body == b"done"
+    assert inner.executions == 1
+
+
+async def test_a_completion_that_was_preceded_serves_the_first_one() -> None:
+    inner = GatedApp(start(200, [(b"content-length", b"4")]), chunk(b"done"))
+    store, events = FaultyStore(), list[Event]()
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    other = await recorded_by_another(store)
+    inner.gate.set()
+    assert (await running).body == other
+    assert events == [seen.Superseded(Key("intent-1"))]
+
+
+async def recorded_by_another(store: FaultyStore) -> bytes:
+    other = IdempotencyMiddleware(
+        App(start(), chunk(b"the first one")), store=(elsewhere := FaultyStore())
+    )
+    await request(other)
+    store.behind._records = elsewhere.behind._records
+    return b"the first one"
+
+
+async def test_while_a_record_cannot_be_written_its_claim_is_renewed() -> None:
+    """Or it would be abandoned, and with `on_abandoned="execute"` run again."""
+    inner, store = App(), FaultyStore()
+    store.away("complete")
+    policy = Policy(lease=0.06, retention=60)
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    assert (await request(app)).body == b"done"
+    await store.asked("renew", 4)
+    store.away()
+    await app._guard.running.drain()
+    assert (await request(app)).body == b"done"
+
+
+async def test_a_handler_that_ends_leaves_a_pending_write_its_lease() -> None:
+    """A real server yields while it sends, so the write is tried again by then."""
+    inner, store = App(), FaultyStore()
+    store.away("complete")
+    policy = Policy(lease=0.06, retention=60)
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    connection = Connection()
+
+    async def send(message: Message) -> None:
+        await asyncio.sleep(0)
+        await connection.send(message)
+
+    await app(http_scope(), connection.receive, send)
+    async with asyncio.timeout(5):
+        await store.asked("renew", 4)
+    store.away()
+    await app._guard.running.drain()
+    assert (await request(app)).body == b"done"
+
+
+async def test_a_completion_that_was_preceded_by_a_damaged_one_serves_its_own() -> None:
+    inner, store = GatedApp(), FaultyStore()
+    app = IdempotencyMiddleware(inner, store=store)
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    store.behind._records.clear()
+    await store.behind.complete(Key("intent-1"), a_claim(), Completed(b""))
+    inner.gate.set()
+    assert (await running).body == b"done"
+
+
+async def test_a_completion_that_was_preceded_by_a_large_one_serves_its_own() -> None:
+    inner, store = GatedApp(), FaultyStore()
+    app = IdempotencyMiddleware(inner, store=store)
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    store.behind._records.clear()
+    await store.behind.complete(Key("intent-1"), a_claim(), NotReplayable())
+    inner.gate.set()
+    assert (await running).body == b"done"
+
+
+async def test_a_completion_whose_claim_is_gone_raises_an_alarm() -> None:
+    inner, store, events = GatedApp(), FaultyStore(), list[Event]()
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    store.behind._records.clear()
+    inner.gate.set()
+    await running
+    (event,) = events
+    assert isinstance(event, seen.ClaimMissing)
+    assert (await request(app)).body == b"done"
