@@ -5,8 +5,7 @@ from typing import Any
 # When the gate runs: to verify, and to settle.
 EVENTS = ("viewer-request", "origin-response")
 
-# What runs there of Python, newest first.
-# The first is for new functions.
+# What runs there of Python. The first is for new functions.
 RUNTIMES = ("python3.13", "python3.14", "python3.12")
 
 HANDLER = "handler.handler"
