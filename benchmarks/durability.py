@@ -6,23 +6,21 @@ cost: a claim and its completion, as a ratio to a server that keeps nothing, in
 interleaved rounds; on loopback, with the disk of this machine.
 """
 
-import argparse
-import asyncio
-import json
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from statistics import median
 
 from benchmarks.faults import SMALL
-from benchmarks.table import Row, table
+from benchmarks.sections import arguments, run
+from benchmarks.table import Row
 from benchmarks.writers import Loss, Writers, a_claim, a_store, at_once
 from origin_middleware.key import Key
 from origin_middleware.record import Completed
 from origin_middleware.stores.redis import RedisStore
-from tests.support.servers import SERVERS
 from tests.support.topologies import Node, nodes, start, until
 
 SETTINGS = {
@@ -71,7 +69,7 @@ async def _crashed(binary: Path, options: Sequence[str]) -> Loss:
             return await writers.loss(store)
 
 
-async def cost(binary: Path, _: int) -> list[Row]:
+async def cost(binary: Path) -> list[Row]:
     with nodes() as (directory, started):
         for n, options in enumerate([*SETTINGS.values(), *[NOTHING] * 3]):
             started.append(Node(binary, directory / str(n), *options))
@@ -139,22 +137,10 @@ def _ratio(taken: list[float], control: list[float]) -> str:
 
 
 def main() -> None:
-    sections = {"crash": crash, "cost": cost}
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", default=list(sections))
-    parser.add_argument("--server", default="valkey-9", choices=SERVERS)
+    parser = arguments(__doc__, ["crash", "cost"])
     parser.add_argument("--trials", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
-    binary = SERVERS[options.server]()
-    if binary is None:
-        raise SystemExit(f"{options.server} is not on this machine.")
-    found = {}
-    for name in options.sections:
-        found[name] = asyncio.run(sections[name](binary, options.trials))
-        print(f"\n{name}, {options.server}\n\n{table(found[name])}", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2))
+    run(options, {"crash": partial(crash, trials=options.trials), "cost": cost})
 
 
 if __name__ == "__main__":

@@ -2,20 +2,17 @@
 no room.
 """
 
-import argparse
-import asyncio
-import json
 from pathlib import Path
 
 from benchmarks.faults import SMALL
-from benchmarks.table import Row, table
+from benchmarks.sections import arguments, run
+from benchmarks.table import Row
 from benchmarks.writers import a_claim, a_store, at_once
 from origin_middleware import StoreUnavailable
 from origin_middleware.key import Key
 from origin_middleware.record import Completed
 from origin_middleware.response import StoredResponse
 from origin_middleware.stores.redis.bodies import LARGE
-from tests.support.servers import SERVERS
 from tests.support.topologies import Node, nodes, start
 
 _NOTHING = ("--save", "", "--appendonly", "no")
@@ -108,20 +105,7 @@ async def _evicted(binary: Path, policy: str) -> Row:
 
 def main() -> None:
     sections = {"records": records, "eviction": eviction}
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", default=list(sections))
-    parser.add_argument("--server", default="valkey-9", choices=SERVERS)
-    parser.add_argument("--json", type=Path, help="write the rows to this file")
-    options = parser.parse_args()
-    binary = SERVERS[options.server]()
-    if binary is None:
-        raise SystemExit(f"{options.server} is not on this machine.")
-    found = {}
-    for name in options.sections:
-        found[name] = asyncio.run(sections[name](binary))
-        print(f"\n{name}, {options.server}\n\n{table(found[name])}", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2))
+    run(arguments(__doc__, list(sections)).parse_args(), sections)
 
 
 if __name__ == "__main__":

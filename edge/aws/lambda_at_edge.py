@@ -5,6 +5,10 @@ from typing import Any
 # When the gate runs: to verify, and to settle.
 EVENTS = ("viewer-request", "origin-response")
 
+# AWS, "Restrictions on all edge functions": on these, CloudFront Functions do not share
+# a behaviour with Lambda@Edge.
+VIEWER_EVENTS = frozenset({"viewer-request", "viewer-response"})
+
 # What runs there of Python. The first is for new functions.
 RUNTIMES = ("python3.13", "python3.14", "python3.12")
 
@@ -24,6 +28,16 @@ _MOST_STORAGE = 512  # MB
 
 # As GetFunctionConfiguration answers.
 Configuration = dict[str, Any]
+
+
+def replica(function: str) -> str:
+    """What its replicas are called, in every Region."""
+    return f"us-east-1.{function}"
+
+
+def log_group(function: str) -> str:
+    """Where they log, in the Region in which they run."""
+    return f"/aws/lambda/{replica(function)}"
 
 
 def variables(configuration: Configuration) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from ..aws.behaviours import behaviours
 from ..aws.items import items
 from ..aws.lambda_arn import parse_arn
+from ..aws.lambda_at_edge import EVENTS, log_group
 from ..aws.session import AwsTrouble, Session, explained, no_distribution
 from . import redaction
 from .facts.unread import Answer
@@ -149,7 +150,7 @@ def _arn_of_the_gate(config: Answer, function_name: str | None) -> str:
         item["LambdaFunctionARN"]
         for behaviour in behaviours(config)
         for item in items(behaviour.raw, "LambdaFunctionAssociations")
-        if item["EventType"] in ("viewer-request", "origin-response")
+        if item["EventType"] in EVENTS
     ]
     wanted = [arn for arn in arns if function_name in (None, parse_arn(arn).name)]
     return str(wanted[0]) if wanted else ""
@@ -157,6 +158,5 @@ def _arn_of_the_gate(config: Answer, function_name: str | None) -> str:
 
 def _log_group_arn(arn: str) -> str:
     """In a Region far from us-east-1: a role made for one Region only is found out."""
-    account, name = arn.split(":")[4], parse_arn(arn).name
-    group = f"/aws/lambda/us-east-1.{name}"
+    account, group = arn.split(":")[4], log_group(parse_arn(arn).name)
     return f"arn:aws:logs:ap-southeast-2:{account}:log-group:{group}:log-stream:check"

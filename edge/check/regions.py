@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
 
+from ..aws.lambda_at_edge import log_group, replica
 from ..aws.session import AwsTrouble, Session, explained
 from .facts.unread import Answer
 
@@ -49,7 +50,7 @@ class _Region:
         # Made here, because sessions are not for several threads; clients are.
         self._logs = session.client("logs", region)
         self._cloudwatch = session.client("cloudwatch", region)
-        self._replica = f"us-east-1.{function}"
+        self._function = function
 
     def read(self) -> Answer:
         try:
@@ -71,7 +72,7 @@ class _Region:
         }
 
     def _groups(self) -> list[Answer]:
-        name = f"/aws/lambda/{self._replica}"
+        name = log_group(self._function)
         answer = self._logs.describe_log_groups(logGroupNamePrefix=name)
         wanted = ("logGroupName", "retentionInDays")
         return [
@@ -84,7 +85,7 @@ class _Region:
         answer = self._cloudwatch.list_metrics(
             Namespace="AWS/Lambda",
             MetricName="Invocations",
-            Dimensions=[{"Name": "FunctionName", "Value": self._replica}],
+            Dimensions=[{"Name": "FunctionName", "Value": replica(self._function)}],
         )
         return [{"MetricName": each["MetricName"]} for each in answer["Metrics"]]
 

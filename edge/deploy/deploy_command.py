@@ -2,15 +2,16 @@
 
 import argparse
 from collections.abc import Mapping
+from functools import partial
 
 from .account import AwsAccount
 from .attempt import attempt
 from .baked import Baked, baked
 from .deployed import Deployed
-from .deployment import Deployment, NotDone
-from .options import add_bundle, add_function, add_no_wait, add_pace, add_target, pace
+from .deployment import NotDone
+from .options import add_bundle, add_function, add_no_wait, add_pace, add_target
 from .plan import plan
-from .preparation import built, given, live_now, prepared
+from .preparation import built, carried_out, given, prepared
 from .signing import all_breaks
 from .surroundings import Surroundings
 
@@ -74,17 +75,7 @@ def _deploy(
     account, wanted = prepared(options, bundle, around)
     if not options.drop_signing:
         _go_on_signing(account, options.function_name, baked(bundle), around)
-    deployment = Deployment(
-        account,
-        lambda observed: plan(observed, wanted),
-        (options.function_name, options.distribution_id),
-        pace(options),
-        around,
-    )
-    if options.plan:
-        deployment.show()
-        return
-    around.say(live_now(deployment.run(), options.function_name, options.no_wait))
+    carried_out(options, account, partial(plan, wanted=wanted), around)
 
 
 def _go_on_signing(

@@ -13,8 +13,9 @@ from ..settings import Endpoint
 from .account import AwsAccount
 from .associations import live
 from .baked import objections
-from .deployment import NotDone
+from .deployment import Deployment, Goal, NotDone
 from .observed import Observed
+from .options import pace
 from .surroundings import Surroundings
 from .wanted import Wanted
 
@@ -64,7 +65,21 @@ def _warn(secrets: Secrets) -> None:
         print(f"warning: {warning}", file=sys.stderr)
 
 
-def live_now(observed: Observed, function: str, is_on_its_way: bool) -> str:
+def carried_out(
+    options: argparse.Namespace, account: AwsAccount, goal: Goal, around: Surroundings
+) -> bool:
+    """False where only the plan was wanted. Raises NotDone, Stuck and AwsTrouble."""
+    name, way = options.function_name, pace(options)
+    names = (name, options.distribution_id)
+    deployment = Deployment(account, goal, names, way, around)
+    if options.plan:
+        deployment.show()
+        return False
+    around.say(_live_now(deployment.run(), name, is_on_its_way=not way.wait))
+    return True
+
+
+def _live_now(observed: Observed, function: str, is_on_its_way: bool) -> str:
     running = live(observed.distribution.config, function)
     version = ", ".join(map(str, sorted(running)))
     where = "is on its way to" if is_on_its_way else "answers at"

@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Mapping
+from functools import partial
 
 from .account import AwsAccount
 from .attempt import attempt
-from .deployment import Deployment, NotDone
-from .options import add_no_wait, add_pace, add_target, pace
-from .preparation import live_now
+from .deployment import NotDone
+from .options import add_no_wait, add_pace, add_target
+from .preparation import carried_out
 from .rollback import rollback, target
 from .steps import Refused
 from .surroundings import Surroundings
@@ -61,14 +62,5 @@ def _roll_back(options: argparse.Namespace, around: Surroundings) -> None:
         f"version {chosen.number} has the keys that it was built with:"
         " if one of them is revoked, paid requests will get a 500"
     )
-    deployment = Deployment(
-        account,
-        lambda observed: rollback(observed, name, chosen.number),
-        (name, options.distribution_id),
-        pace(options),
-        around,
-    )
-    if options.plan:
-        deployment.show()
-        return
-    around.say(live_now(deployment.run(), name, options.no_wait))
+    goal = partial(rollback, name=name, to=chosen.number)
+    carried_out(options, account, goal, around)

@@ -2,15 +2,16 @@
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from .attempt import attempt
 from .baked import Baked, baked
 from .deployed import Deployed
-from .deployment import Deployment, NotDone
+from .deployment import NotDone
 from .observed import Observed
-from .options import add_pace, add_routes, add_target, pace
+from .options import add_pace, add_routes, add_target
 from .plan import plan
-from .preparation import built, live_now, prepared
+from .preparation import built, carried_out, prepared
 from .rollback import previous
 from .rotation import Rotation, last_words, notes, rotation
 from .steps import Refused
@@ -61,18 +62,10 @@ def _rotate(
     replaced = _checked(deployed, account.observe(), name, new)
     for note in notes(new, replaced):
         around.say(note)
-    deployment = Deployment(
-        account,
-        lambda observed: plan(observed, wanted),
-        (name, options.distribution_id),
-        pace(options),
-        around,
-    )
-    if options.plan:
-        deployment.show()
+    goal = partial(plan, wanted=wanted)
+    if not carried_out(options, account, goal, around):
         around.say(NOT_YET)
         return
-    around.say(live_now(deployment.run(), name, is_on_its_way=False))
     reasons = tuple(_elsewhere(deployed, account.others(), name, new))
     if reasons:
         raise NotDone(*reasons)

@@ -7,11 +7,20 @@ rules.
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+_AWS = Path(__file__).parent.parent / "aws"
 
 _cfnlint: Any = import_module("cfnlint.rules")  # it ships no types
 
 Properties = dict[str, Any]
+
+
+def known(module: str) -> Any:
+    """A module of edge/aws, which `deploy` and `check` go by as well. One that imports
+    nothing of the package: it is loaded by its file."""
+    return import_module("cfnlint.helpers").import_filename(module, str(_AWS))
 
 
 class Template:

@@ -10,20 +10,11 @@ _kit: Any = import_module("cfnlint.helpers").import_filename(
     "_rule", str(Path(__file__).parent)
 )
 
-EVENTS = frozenset({"viewer-request", "origin-response"})
-VIEWER_EVENTS = frozenset({"viewer-request", "viewer-response"})
-
-CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
-# Managed policies that hand on every header, and with them those of the gate.
-FORWARDING = frozenset(
-    {
-        "216adef6-5c7f-47e4-b989-5492eafa07d3",
-        "33f36d7e-f396-46d9-90e0-52428a34d9dc",
-        "b689b0a8-53d0-40ab-baf2-68738e2966ac",
-    }
-)
-# What the gate and the origin answer with, and clients act on.
-OF_THE_CONTRACT = frozenset({400, 401, 402, 409, 422, 500, 503})
+EVENTS = frozenset(_kit.known("lambda_at_edge").EVENTS)
+VIEWER_EVENTS: frozenset[str] = _kit.known("lambda_at_edge").VIEWER_EVENTS
+CACHING_DISABLED: str = _kit.known("managed_policies").CACHING_DISABLED
+FORWARDING: frozenset[str] = _kit.known("managed_policies").FORWARDS_EVERY_HEADER
+OF_THE_CONTRACT: frozenset[int] = _kit.known("statuses").OF_THE_CONTRACT
 
 VERSION_ARN = re.compile(r"arn:aws[a-z-]*:lambda:us-east-1:\d{12}:function:[^:]+:\d+")
 

@@ -9,8 +9,11 @@ _kit: Any = import_module("cfnlint.helpers").import_filename(
     "_rule", str(Path(__file__).parent)
 )
 
-RUNTIMES = ("python3.12", "python3.13", "python3.14")
-TIMEOUT = 5  # seconds; the gate gives up after 2.5 by itself
+_edge: Any = _kit.known("lambda_at_edge")
+
+RUNTIMES: list[str] = sorted(_edge.RUNTIMES)
+TIMEOUT: int = _edge.TIMEOUT
+ARCHITECTURE: str = _edge.ARCHITECTURE
 UNSUPPORTED = (
     "DeadLetterConfig",
     "FileSystemConfigs",
@@ -19,7 +22,6 @@ UNSUPPORTED = (
     "Layers",
     "VpcConfig",
 )
-EDGE = "edgelambda.amazonaws.com"
 
 Properties = dict[str, Any]
 
@@ -48,8 +50,8 @@ def features(_: Any, properties: Properties) -> Iterator[str]:
 def architecture(template: Any, properties: Properties) -> Iterator[str]:
     for each in properties.get("Architectures", []):
         for value in template.values(each):
-            if value != "x86_64":
-                yield f"Architectures has {value}: Lambda@Edge has x86_64 only"
+            if value != ARCHITECTURE:
+                yield f"Architectures has {value}: Lambda@Edge has {ARCHITECTURE} only"
 
 
 def runtime(template: Any, properties: Properties) -> Iterator[str]:
@@ -63,8 +65,9 @@ def trust(_: Any, properties: Properties) -> Iterator[str]:
     for statement in properties["AssumeRolePolicyDocument"]["Statement"]:
         service = statement.get("Principal", {}).get("Service", [])
         services |= {service} if isinstance(service, str) else set(service)
-    if "lambda.amazonaws.com" in services and EDGE not in services:
-        yield f"Add {EDGE} to the principals: it runs the replicas"
+    missing = sorted(_edge.PRINCIPALS - services)
+    if "lambda.amazonaws.com" in services and missing:
+        yield f"Add {', '.join(missing)} to the principals: it runs the replicas"
 
 
 _FUNCTION = "AWS::Lambda::Function"

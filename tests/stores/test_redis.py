@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
@@ -18,15 +18,8 @@ from origin_middleware.stores.redis.ghosts import Ghost
 from origin_middleware.stores.redis.line import Line
 from origin_middleware.stores.redis.shared_line import SharedLine
 from sample_origin.redis_server import free_port
-from tests.support.servers import RedisServer, running, valkey
+from tests.support.servers import RedisServer
 from tests.support.stores import a_claim, a_key
-
-
-@pytest.fixture
-def own_server() -> Iterator[RedisServer]:
-    """A server that the test may stop."""
-    with running(valkey()) as server:
-        yield server
 
 
 @pytest.fixture

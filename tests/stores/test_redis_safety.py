@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -17,14 +17,8 @@ from origin_middleware.stores.redis.endpoint import Endpoint
 from origin_middleware.stores.redis.error_reply import ErrorReply
 from origin_middleware.stores.redis.line import Command, Line
 from origin_middleware.stores.redis.safety import Safety
-from tests.support.servers import RedisServer, running, valkey
+from tests.support.servers import RedisServer
 from tests.support.stores import OwnConnection, a_claim, a_key
-
-
-@pytest.fixture
-def own_server() -> Iterator[RedisServer]:
-    with running(valkey()) as server:
-        yield server
 
 
 @pytest.fixture

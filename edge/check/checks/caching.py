@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 
 from ...aws.managed_policies import CACHING_DISABLED
+from ...aws.statuses import OF_THE_CONTRACT
 from ..evidence import Evidence
 from ..facts.unread import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
-
-# What the two halves answer with. A client acts on the status and on the body.
-_OF_THE_CONTRACT = frozenset({400, 401, 402, 409, 422, 500, 503})
 
 
 def policy(evidence: Evidence) -> Iterator[Outcome]:
@@ -43,7 +41,7 @@ def errors_rewritten(evidence: Evidence) -> Outcome:
     pages = evidence.snapshot.distribution.pages
     named = ", ".join(f"{status} → {shown_as}" for status, shown_as in pages.items())
     remedy = "Remove the page and the response code from that custom error response."
-    if _OF_THE_CONTRACT & set(pages):
+    if OF_THE_CONTRACT & set(pages):
         return Failed(
             f"Statuses that clients act on are replaced by pages: {named}.", remedy
         )

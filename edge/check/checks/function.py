@@ -10,13 +10,12 @@ from ...aws.lambda_at_edge import (
     RUNTIMES,
     TIMEOUT,
 )
+from ...aws.session import REGION
 from ...handler import LONGEST_CALL, RESERVE
 from ..evidence import Evidence
 from ..facts.function import Function
 from ..facts.unread import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
-
-_REGION = "us-east-1"
 
 
 def timeout(function: Function) -> Outcome:
@@ -68,11 +67,11 @@ def entry(function: Function) -> Outcome:
 
 
 def region(function: Function) -> Outcome:
-    if function.arn.region != _REGION:
+    if function.arn.region != REGION:
         return Failed(
-            f"The function is in {function.arn.region}.", f"Create it in {_REGION}."
+            f"The function is in {function.arn.region}.", f"Create it in {REGION}."
         )
-    return Passed(_REGION)
+    return Passed(REGION)
 
 
 def state(function: Function) -> Outcome:

@@ -44,7 +44,9 @@ def retention(evidence: Evidence) -> Outcome:
     ]
     if not kept:
         return NotChecked("there is no log group yet")
-    short = [f"{region}: {days} days" for region, days in kept if days and days < 30]
+    short = [
+        f"{region}: {days} days" for region, days in kept if days and days < _SHORTEST
+    ]
     if short:
         return Failed(
             f"Logs are deleted too soon ({', '.join(short)}).",
@@ -55,7 +57,7 @@ def retention(evidence: Evidence) -> Outcome:
     if endless:
         return Warned(
             f"Logs are kept, and paid for, for ever in {', '.join(endless)}.",
-            "Set a retention, of 30 days or more.",
+            f"Set a retention, of {_SHORTEST} days or more.",
         )
     return Passed(", ".join(f"{region}: {days} days" for region, days in kept))
 

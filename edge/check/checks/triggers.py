@@ -3,13 +3,10 @@
 from collections.abc import Iterable
 
 from ...aws.lambda_arn import parse_arn
-from ...aws.lambda_at_edge import EVENTS
+from ...aws.lambda_at_edge import EVENTS, VIEWER_EVENTS
 from ..evidence import Evidence
 from ..facts.behaviour import BehaviourFacts
 from ..finding import Check, Failed, Outcome, Passed, Warned
-
-# AWS, "Restrictions on all edge functions": these two kinds do not mix on these.
-_VIEWER_EVENTS = {"viewer-request", "viewer-response"}
 
 
 def attached(evidence: Evidence) -> Outcome:
@@ -94,7 +91,7 @@ def conflicts(evidence: Evidence) -> Outcome:
     found = [
         f"{behaviour.pattern} ({event})"
         for behaviour in evidence.reaching
-        for event in sorted(behaviour.cloudfront_functions & _VIEWER_EVENTS)
+        for event in sorted(behaviour.cloudfront_functions & VIEWER_EVENTS)
     ]
     if found:
         return Failed(

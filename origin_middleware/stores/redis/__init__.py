@@ -1,8 +1,8 @@
 """A store for Redis 6.2 or newer, and Valkey."""
 
 try:
-    import hiredis  # noqa: F401
-    import redis  # noqa: F401
+    import hiredis  # noqa: F401 - only to say what to install
+    import redis  # noqa: F401 - the same
 except ImportError as missing:
     raise ImportError(
         f"RedisStore needs {missing.name}: pip install 'origin-middleware[redis]'"

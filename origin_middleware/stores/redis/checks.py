@@ -48,9 +48,10 @@ def _check_cluster(client: Any) -> None:
 
 def _check_pool(pool: Any, options: Options) -> None:
     """Of a client whose connections stay its own."""
-    if options.replicas:
+    replicas = options["replicas"]
+    if replicas:
         raise ConfigurationError(
-            f"RedisStore(replicas={options.replicas}): WAIT speaks for one connection, "
+            f"RedisStore(replicas={replicas}): WAIT speaks for one connection, "
             f"and those of {pool.connection_class.__name__} cannot be kept. Take a "
             "client with ordinary connections."
         )
@@ -62,11 +63,8 @@ def _check_pool(pool: Any, options: Options) -> None:
 
 
 def _check_options(options: Any) -> None:
-    namespace, budget, quarantine = (
-        options.namespace,
-        options.budget,
-        options.quarantine,
-    )
+    namespace, budget = options["namespace"], options["budget"]
+    on_eviction, quarantine = options["on_eviction"], options["quarantine"]
     if not isinstance(namespace, str) or not _NAME.fullmatch(namespace):
         raise ConfigurationError(
             f"RedisStore(namespace={namespace!r}): only letters, digits and . _ : - "
@@ -76,10 +74,9 @@ def _check_options(options: Any) -> None:
         raise ConfigurationError(
             f"RedisStore(budget={budget!r}): a number of seconds above 0 is needed."
         )
-    if options.on_eviction not in ("refuse", "warn"):
+    if on_eviction not in ("refuse", "warn"):
         raise ConfigurationError(
-            f'RedisStore(on_eviction={options.on_eviction!r}): "refuse" or "warn" is '
-            "needed."
+            f'RedisStore(on_eviction={on_eviction!r}): "refuse" or "warn" is needed.'
         )
     if not _is_number(quarantine) or quarantine < 0:
         raise ConfigurationError(
@@ -89,13 +86,15 @@ def _check_options(options: Any) -> None:
 
 
 def _check_replicas(options: Any) -> None:
-    replicas, timeout = options.replicas, options.replicas_timeout
+    replicas, timeout = options["replicas"], options["replicas_timeout"]
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
         raise ConfigurationError(
             f"RedisStore(replicas={replicas!r}): a number of replicas is needed, or 0 "
             "to wait for none."
         )
-    longest = silence(options.budget)  # a line that is silent for so long is given up
+    longest = silence(
+        options["budget"]
+    )  # a line that is silent for so long is given up
     if not _is_number(timeout) or not 0.001 <= timeout < longest:
         raise ConfigurationError(
             f"RedisStore(replicas_timeout={timeout!r}): a number of seconds below "

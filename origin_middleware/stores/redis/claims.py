@@ -12,15 +12,15 @@ from ...record import Claim, Finished, OwnerToken
 from .. import codec
 from ..codec import milliseconds
 from . import scripts
+from .clock import clock_offset, now
 from .endpoint import Purpose
 from .error_reply import ErrorReply
 from .ghosts import Ghost, Ghosts
 from .line import Line
 from .replicas import Replicas
 from .replies import stored
-from .safety import clock_offset
 from .scripts import Script
-from .server import Server, evaluated, now
+from .server import Server, evaluated
 
 
 @dataclass(frozen=True, slots=True)

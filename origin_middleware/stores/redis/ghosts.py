@@ -10,10 +10,10 @@ from collections import deque
 from typing import NamedTuple
 
 from ...errors import StoreError
+from .clock import clock_offset, now
 from .line import Line
-from .safety import clock_offset
 from .scripts import Script
-from .server import Server, evaluated, now
+from .server import Server, evaluated
 
 # A store that is away for longer keeps its ghosts: their leases lapse, and the records
 # say "outcome unknown".
@@ -38,10 +38,9 @@ class Ghosts:
         self._task: asyncio.Task[None] | None = None
 
     def add(self, ghost: Ghost) -> None:
-        loop = asyncio.get_running_loop()
-        self._ghosts.append((ghost, loop.time() + _GIVE_UP))
+        self._ghosts.append((ghost, now() + _GIVE_UP))
         if self._task is None or self._task.done():
-            self._task = loop.create_task(self._withdraw())
+            self._task = asyncio.create_task(self._withdraw())
 
     async def aclose(self) -> None:
         if self._task is not None:
@@ -63,7 +62,7 @@ class Ghosts:
         try:
             return await self._undone(ghost)
         except StoreError:
-            return asyncio.get_running_loop().time() >= give_up
+            return now() >= give_up
 
     async def _undone(self, ghost: Ghost) -> bool:
         until = self._server.deadline()

@@ -12,13 +12,12 @@ a retry looks new. So new claims are refused for as long as retries may come.
     not seen before                                     trusted
 """
 
-import asyncio
 import logging
 from dataclasses import dataclass
-from math import ceil
 from typing import assert_never
 
 from ...errors import StoreUnsafe
+from .clock import clock_offset, now
 from .endpoint import Endpoint
 from .error_reply import ErrorReply
 from .facts import Facts, facts
@@ -59,7 +58,8 @@ class Safety:
 
     async def greet(self, endpoint: Endpoint, line: Line) -> None:
         """Raises StoreUnsafe for a server that evicts, or has only some of the keys."""
-        until = asyncio.get_running_loop().time() + _WITHIN
+        reached = now()
+        until = reached + _WITHIN
         line.offset = await clock_offset(line, until)
         try:
             seen = facts(await line.send(("INFO",), until))
@@ -76,14 +76,14 @@ class Safety:
             raise ErrorReply("LOADING the dataset in memory")
         self._check(seen)
         if self._may_have_lost(endpoint, seen):
-            self._until[endpoint] = until - _WITHIN + self._quarantine
+            self._until[endpoint] = reached + self._quarantine
             _log.warning(
                 "Redis came back as another server, and may have lost what it "
                 "acknowledged: new claims are refused for %g s.",
                 self._quarantine,
             )
         line.quarantine = self._until.get(endpoint, 0.0)
-        self._known[endpoint] = Known(seen.run, seen.history, until - _WITHIN)
+        self._known[endpoint] = Known(seen.run, seen.history, reached)
 
     def _check(self, seen: Facts) -> None:
         if seen.clustered and not self._clustered:
@@ -121,8 +121,7 @@ class Safety:
         continued = self._continued(seen) or (before if seen.promoted else None)
         if continued is not None:
             # A snapshot carries its history as well: a replica has been running.
-            now = asyncio.get_running_loop().time()
-            return not (self._replicated and seen.up > now - continued.at + 1)
+            return not (self._replicated and seen.up > now() - continued.at + 1)
         return before is not None and (seen.empty or not seen.append_only)
 
     def _continued(self, seen: Facts) -> Known | None:
@@ -136,14 +135,3 @@ class Safety:
         if text not in self._said:
             self._said.add(text)
             _log.warning(text)
-
-
-async def clock_offset(line: Line, until: float) -> int:
-    """From our event loop's clock to the server's, in ms."""
-    reply = await line.send(("TIME",), until)
-    try:
-        [seconds, microseconds] = reply if isinstance(reply, (list, tuple)) else []
-        clock = int(seconds) * 1000 + int(microseconds) // 1000
-    except (TypeError, ValueError):
-        raise ConnectionError(f"TIME was answered with {reply!r:.60}") from None
-    return clock - ceil(asyncio.get_running_loop().time() * 1000)

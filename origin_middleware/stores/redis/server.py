@@ -14,6 +14,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from ...errors import RecordDamaged, StoreUnavailable
 from .asking import Asking
+from .clock import now
 from .endpoint import Purpose
 from .error_reply import ErrorReply
 from .line import Argument, Line
@@ -74,10 +75,9 @@ class Server:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def evaluate(
-        self, script: Script, name: bytes, *arguments: Argument, until: float = 0.0
+        self, script: Script, name: bytes, *arguments: Argument, until: float
     ) -> Any:
         """A script's reply."""
-        until = until or self.deadline()
         return await self.run(
             name, lambda line: evaluated(line, script, name, arguments, until), until
         )
@@ -170,7 +170,3 @@ def raise_if_final(error: ErrorReply) -> None:
     if error.code == "WRONGTYPE":
         raise RecordDamaged("The key holds something that is not a record.") from error
     raise StoreUnavailable(f"Redis refused: {error}") from error
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()

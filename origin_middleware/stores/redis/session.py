@@ -23,17 +23,17 @@ class Session:
     def __init__(self, client: Redis | RedisCluster, options: Options) -> None:
         self.loop = asyncio.get_running_loop()
         safety = Safety(
-            options.on_eviction,
-            options.quarantine,
-            replicated=options.replicas > 0,
+            options["on_eviction"],
+            options["quarantine"],
+            replicated=options["replicas"] > 0,
             clustered=isinstance(client, RedisCluster),
         )
-        self.server = Server(client, options.budget, safety)
-        replicas = Replicas(options.replicas, options.replicas_timeout)
+        self.server = Server(client, options["budget"], safety)
+        replicas = Replicas(options["replicas"], options["replicas_timeout"])
         self.claims = Claims(self.server, replicas)
         self.bodies = Bodies(self.server)
         self.waiting = Waiting()
-        self.wakeups = WakeUps(client, self.waiting, options.namespace)
+        self.wakeups = WakeUps(client, self.waiting, options["namespace"])
 
     async def aclose(self) -> None:
         await self.wakeups.aclose()

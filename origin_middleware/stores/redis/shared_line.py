@@ -171,8 +171,8 @@ class SharedLine(asyncio.Protocol):
 def _taken_from(connection: AbstractConnection) -> asyncio.StreamWriter:
     """There are no public names for it. The writer is kept, because it closes its
     transport when it is collected."""
-    writer = connection._writer  # noqa: SLF001
-    connection._writer = connection._reader = None  # noqa: SLF001
+    writer = connection._writer  # noqa: SLF001 - as above
+    connection._writer = connection._reader = None  # noqa: SLF001 - as above
     if writer is None:
         raise ConnectionError("the connection was closed as it was opened")
     return writer

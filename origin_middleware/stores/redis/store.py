@@ -28,7 +28,7 @@ from .bodies import LARGE
 from .checks import check
 from .claims import CLAIM, TAKE_OVER, Kind
 from .line import Argument
-from .options import OnEviction, Options, SomeOptions
+from .options import OnEviction, Options
 from .replies import evidence, finished, stored
 from .scripts import Script
 from .session import Session
@@ -68,7 +68,12 @@ class RedisStore:
         replicas_timeout: float = 0.1,
     ) -> None:
         options = Options(
-            namespace, budget, on_eviction, quarantine, replicas, replicas_timeout
+            namespace=namespace,
+            budget=budget,
+            on_eviction=on_eviction,
+            quarantine=quarantine,
+            replicas=replicas,
+            replicas_timeout=replicas_timeout,
         )
         check(client, options)
         self._client = client
@@ -78,7 +83,7 @@ class RedisStore:
         self._latest: Session | None = None
 
     @classmethod
-    def from_url(cls, url: str, **options: Unpack[SomeOptions]) -> "RedisStore":
+    def from_url(cls, url: str, **options: Unpack[Options]) -> "RedisStore":
         """With a client of its own, and the options of `RedisStore`.
 
         `url` is what redis-py takes: redis://, rediss://, unix://. Raises
@@ -174,8 +179,9 @@ class RedisStore:
     async def _run_owned(
         self, script: Script, key: Key, claim: Claim, *more: Argument
     ) -> Any:
-        return await self._session.server.evaluate(
-            script, self._name(key), codec.header(b"P", claim.owner), *more
+        server, owned = self._session.server, codec.header(b"P", claim.owner)
+        return await server.evaluate(
+            script, self._name(key), owned, *more, until=server.deadline()
         )
 
     @property

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -16,17 +16,11 @@ from origin_middleware.stores.redis import RedisStore, scripts, wakeups
 from origin_middleware.stores.redis.bodies import LARGE
 from tests.support.asgi import App, chunk, request, start
 from tests.support.proxy import Fault, Proxy
-from tests.support.servers import RedisServer, running, valkey
+from tests.support.servers import RedisServer
 from tests.support.stores import OwnConnection, a_claim, a_key
 
 BUDGET = 0.5
 BODY = b"." * (LARGE + 1)
-
-
-@pytest.fixture
-def own_server() -> Iterator[RedisServer]:
-    with running(valkey()) as server:
-        yield server
 
 
 @pytest.fixture
