@@ -10,7 +10,7 @@ from origin_middleware import IdempotencyMiddleware
 from origin_middleware.record import Claimed, Completed, Evidence, Finished, Recorded
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.bodies import LARGE
-from tests.stores.topologies.names import record_name
+from tests.origin_middleware.stores.topologies.names import record_name
 from tests.support import asgi
 from tests.support.asgi import App, chunk, start
 from tests.support.proxy import Proxy

@@ -1,4 +1,7 @@
-"""`python -m tests.memory <case>`: by how many bytes this process grows at most."""
+"""By how many bytes a process grows at most.
+
+`python -m tests.origin_middleware.memory <case>` says it of one case.
+"""
 
 import asyncio
 import resource

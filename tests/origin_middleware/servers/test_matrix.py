@@ -4,7 +4,14 @@ import asyncio
 
 import pytest
 
-from tests.servers.matrix import CELLS, GUARANTEES, KINDS, TABLE, Cell, play_all
+from tests.origin_middleware.servers.matrix import (
+    CELLS,
+    GUARANTEES,
+    KINDS,
+    TABLE,
+    Cell,
+    play_all,
+)
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ def test_each_request_may_have_an_event_loop_of_its_own(
 ) -> None:
     where = valkey_server.url if kind == "a server" else kind
     run = subprocess.run(
-        [sys.executable, "-m", "tests.stores.loops", where],
+        [sys.executable, "-m", "tests.origin_middleware.stores.loops", where],
         capture_output=True,
         text=True,
         check=False,

@@ -8,6 +8,7 @@ import pytest
 
 from origin_middleware.record import Completed, NotReplayable
 from origin_middleware.stores.redis import RedisStore
+from tests.docs.test_docs import names_of_tests
 from tests.support.stores import a_claim, a_key
 from tests.support.topologies import Single
 from tests.support.topologies.access_control import (
@@ -17,12 +18,11 @@ from tests.support.topologies.access_control import (
     PASSWORD,
     USER,
 )
-from tests.test_docs import names_of_tests
 
 from .conftest import Started
 from .names import record_name
 
-PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
 
 
 def test_the_tests_that_it_names_exist() -> None:

@@ -1,7 +1,8 @@
 """One worker process of a paid API, and the clients that all ask it with one key.
 
-`python -m tests.workers.worker`: says `waiting` when every client but the one that is
-served waits, ends its handler when it reads a line, and says what clients were told.
+`python -m tests.origin_middleware.workers.worker` says `waiting` when every client but
+the one that is served waits. It ends its handler when it reads a line, and says what
+clients were told.
 """
 
 import asyncio

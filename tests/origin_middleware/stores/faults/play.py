@@ -8,7 +8,7 @@ from typing import Self
 from redis.asyncio import Redis
 
 from origin_middleware.stores.redis import RedisStore, scripts
-from tests.stores.topologies.names import record_name
+from tests.origin_middleware.stores.topologies.names import record_name
 from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer
 

@@ -34,7 +34,7 @@ from tests.edge.deploy.wire import WiredSession
 from tests.edge.examples import NOW, SIGNING, settings_for
 from tests.support.cloudfront_events import origin_response, viewer_request
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DEPLOYING = (ROOT / "docs" / "deploying-the-edge.md").read_text()
 CHECKLIST = (ROOT / "docs" / "production-checklist.md").read_text()
 BOTH = DEPLOYING + CHECKLIST

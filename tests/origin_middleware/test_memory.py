@@ -7,13 +7,13 @@ import tempfile
 
 import pytest
 
-from tests.memory import DUPLICATES
+from tests.origin_middleware.memory import DUPLICATES
 
 MIB = 2**20
 
 
 def growth(case: str) -> int:
-    command = [sys.executable, "-m", "tests.memory", case]
+    command = [sys.executable, "-m", "tests.origin_middleware.memory", case]
     return int(subprocess.run(command, capture_output=True, check=True).stdout)
 
 

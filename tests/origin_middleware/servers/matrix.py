@@ -1,7 +1,7 @@
 """Servers × ways to be interrupted × kinds of handlers: what does a retry get?
 
-`python -m tests.servers.matrix` plays all of it and writes the table into
-docs/guarantees.md; tests/servers/test_matrix.py checks that the table is true.
+`python -m tests.origin_middleware.servers.matrix` plays all of it and writes the
+table into docs/guarantees.md; test_matrix.py checks that the table is true.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from sample_origin.ledger import Ledger
 from sample_origin.redis_server import free_port
 from tests.support.servers import running, valkey
 
-GUARANTEES = Path(__file__).parent.parent.parent / "docs" / "guarantees.md"
+GUARANTEES = Path(__file__).parents[3] / "docs" / "guarantees.md"
 TABLE = re.compile(r"(?<=<!-- matrix -->\n).*?(?=<!-- end of matrix -->)", re.DOTALL)
 
 # So many at once: they mostly wait.
@@ -32,7 +32,7 @@ _AT_ONCE = 6
 
 LONG, SHORT = 30, 1
 KINDS = ["plain", "streaming", "sync", "background"]
-APP = "tests.servers.app:app"
+APP = "tests.origin_middleware.servers.app:app"
 
 
 @dataclass(frozen=True)

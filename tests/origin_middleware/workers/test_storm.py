@@ -17,7 +17,7 @@ from redis import Redis
 
 from origin_middleware import IdempotencyMiddleware
 from origin_middleware.stores.redis import RedisStore, scripts
-from tests.stores.topologies.names import record_name
+from tests.origin_middleware.stores.topologies.names import record_name
 from tests.support.asgi import App, request
 from tests.support.servers import RedisServer, running, valkey
 from tests.support.topologies import until
@@ -77,7 +77,7 @@ def storm(
             url = f"{server.url}?client_name={name}"
             what = (url, str(ledger), key, str(CLIENTS), str(lease))
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.workers.worker", *what],
+                [sys.executable, "-m", "tests.origin_middleware.workers.worker", *what],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 FENCED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLES = FENCED.findall(README.read_text())
 

@@ -8,7 +8,7 @@ import pytest
 
 from origin_middleware.decision import Refusal
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text()
 FLOW = (ROOT / "docs" / "flow.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
