@@ -48,6 +48,7 @@ _log = logging.getLogger("uvicorn.error")
 # Whatever is not named free is paid: a forgotten route must not be a free one.
 FREE = frozenset({"/health"})
 PAID = environment.paid_policy()
+SECRETS = environment.secrets()
 
 INTENT = "x-settlement-intent-id"
 LONGEST_WORK = 60.0
@@ -94,7 +95,9 @@ def create_app(store: RedisStore | MemoryStore, ledger: Ledger) -> Starlette:
         ],
         lifespan=lifespan,
     )
-    app.add_middleware(IdempotencyMiddleware, store=store, policy=policy_of)
+    app.add_middleware(
+        IdempotencyMiddleware, store=store, policy=policy_of, secrets=SECRETS
+    )
     app.state.ledger = ledger
     return app
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from origin_middleware import ConfigurationError, MemoryStore, Policy
+from origin_middleware.signature import checked_secrets
 from origin_middleware.stores.redis import RedisStore
 
 from .ledger import Ledger
@@ -18,17 +19,18 @@ ACCEPTED = "EDGE_SIGNING_ACCEPTED_SECRET", "EDGE_SIGNING_ACCEPTED_KEY_ID"
 
 
 def paid_policy() -> Policy:
-    """LEASE, in seconds, and the secrets by which the gate signs."""
-    secrets = _secrets()
+    """LEASE, in seconds."""
     text = os.environ.get("LEASE", "10")
     try:
-        return Policy(require_key=True, lease=float(text), secrets=secrets)
+        return Policy(require_key=True, lease=float(text))
     except ValueError as exc:  # of float, and ConfigurationError
         sys.exit(f"LEASE={text}: give a number of seconds, such as 10 ({exc})")
 
 
-def _secrets() -> dict[str, bytes]:
-    """By key id. As many as are set, so that they can be rotated."""
+def secrets() -> dict[str, bytes]:
+    """The secrets by which the gate signs, by key id: as many as are set, so that they
+    can be rotated.
+    """
     found = {}
     for names in (SIGNING, ACCEPTED):
         secret, key_id = (os.environ.get(name, "") for name in names)
@@ -37,7 +39,7 @@ def _secrets() -> dict[str, bytes]:
         if key_id:
             found[key_id] = secret.encode()
     try:
-        return dict(Policy(secrets=found).secrets)
+        return checked_secrets(found)
     except ConfigurationError as exc:  # which does not show a secret
         sys.exit(f"{SIGNING[0]}: make one with `openssl rand -hex 32` ({exc})")
 

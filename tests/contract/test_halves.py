@@ -11,11 +11,11 @@ from edge.intent import CONTRACT_HEADERS, contract_headers, is_intent
 from edge.signature import LIFETIME, Message, SigningKey
 from origin_middleware import Policy
 from origin_middleware.asgi import Scope
-from origin_middleware.delivered import delivered
-from origin_middleware.fingerprint import fingerprint
-from origin_middleware.key import MalformedKey
+from origin_middleware.key import MalformedKey, read_key
+from origin_middleware.policy import delivered
 from origin_middleware.problem import PROBLEMS
-from origin_middleware.signature import Distrust, distrust
+from origin_middleware.request import fingerprint
+from origin_middleware.signature import Distrust, checked_secrets, distrust
 from tests.support.asgi import http_scope
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]
@@ -41,7 +41,7 @@ def test_the_key_is_read_from_the_header_that_carries_the_intent() -> None:
     (name,) = [
         n for n, value in contract_headers("i", "r", "n").items() if value == "i"
     ]
-    assert Policy().header_name == name.encode()
+    assert Policy().header == name
 
 
 def test_every_header_that_the_gate_sends_it_also_takes_from_clients() -> None:
@@ -55,7 +55,7 @@ def test_an_intent_that_the_gate_forwards_is_a_key_that_the_origin_takes(
     text: str,
 ) -> None:
     value = text.encode("latin-1")
-    key = Policy().key(http_scope(key=value))
+    key = read_key(http_scope(key=value), Policy().header, None, None)
     assert isinstance(key, MalformedKey) == (not is_intent(text))
 
 
@@ -115,7 +115,7 @@ def arrived(message: Message) -> Scope:
 def refused_by_the_origin(
     message: Message, key: SigningKey, age: float = 0
 ) -> Distrust | None:
-    secrets = Policy(secrets={key.id: key.secret}).secrets
+    secrets = checked_secrets({key.id: key.secret})
     return distrust(arrived(message), secrets, NOW + age, TOLERANCE)
 
 

@@ -75,8 +75,10 @@ def paid_api(executed: list[str], *, is_protected: bool = True) -> Starlette:
 
     app = Starlette(routes=[StarletteRoute("/api/joke", joke)])
     if is_protected:
-        policy = Policy(require_key=True, secrets={KEY_ID: SECRET.encode()})
-        app.add_middleware(IdempotencyMiddleware, store=MemoryStore(), policy=policy)
+        policy, secrets = Policy(require_key=True), {KEY_ID: SECRET.encode()}
+        app.add_middleware(
+            IdempotencyMiddleware, store=MemoryStore(), policy=policy, secrets=secrets
+        )
     return app
 
 

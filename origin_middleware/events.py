@@ -1,5 +1,5 @@
-"""What watchers see: one frozen event for everything that happens to a request with a
-key.
+"""What an observer is told: one frozen event for everything that happens to a request
+with a key.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The recorded response went out; `waited` is the time since the request came."""
+    """The recorded response went out, `waited` seconds after the request came."""
 
     key: Key
     waited: float
@@ -42,7 +42,8 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The handler did not run, for this reason; `waited` for another attempt before."""
+    """The handler did not run, for this reason. The request waited so long for another
+    attempt before."""
 
     key: Key | None
     refusal: Refusal
@@ -58,15 +59,12 @@ class TakenOver:
     key: Key
 
 
-Ruling = Literal["execute", "refuse", "respond"]
-
-
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """The reconciler was asked about an abandoned key: execute, refuse or respond."""
 
     key: Key
-    ruling: Ruling
+    ruling: Literal["execute", "refuse", "respond"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +78,15 @@ class RanUnprotected:
 
 @dataclass(frozen=True, slots=True)
 class NotRecorded:
-    """The handler ran, but the store did not take what became of it (yet): a response
-    that is delivered all the same, or that the key is given back."""
+    """The handler ran, and its outcome could not be written (yet): the response, which
+    is delivered all the same, or the release of the key."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedLate:
-    """What the store did not take then, it has taken now."""
+    """An outcome that was not recorded at first is on record now."""
 
     key: Key
 
@@ -114,8 +112,8 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class LeaseLost:
-    """A renewal was told that the claim is no longer ours, while the handler was
-    running.
+    """A renewal found that the claim belongs to another attempt now, or to none, while
+    the handler was running.
     """
 
     key: Key
@@ -138,8 +136,8 @@ Event = (
 
 
 class Observer(Protocol):
-    """Called for every event, on the event loop: be quick. What it raises is logged and
-    goes no further.
+    """Called for every event, on the event loop: be quick. An exception that it raises
+    is logged and goes no further.
     """
 
     def __call__(self, event: Event, /) -> None: ...
@@ -149,8 +147,8 @@ _ALARMS = (RanUnprotected, NotRecorded, ClaimMissing, Superseded, LeaseLost)
 
 
 class LoggingObserver:
-    """Writes to the `origin_middleware` logger: what weakens the promise as warnings,
-    the rest as debug.
+    """Writes to the `origin_middleware` logger: events that weaken the promise as
+    warnings, the others as debug.
 
     A key is a bearer of value, so it is shown as the start of its SHA-256 digest.
     """
@@ -176,15 +174,3 @@ def _described(event: Event) -> str:
 
 def key_digest(key: Key) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:12]
-
-
-def contained(observer: Observer) -> Observer:
-    """An observer that fails must not fail the request it was told about."""
-
-    def observe(event: Event, /) -> None:
-        try:
-            observer(event)
-        except Exception:  # a watcher may raise anything
-            logging.getLogger("origin_middleware").exception("The observer failed.")
-
-    return observe

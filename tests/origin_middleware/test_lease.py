@@ -4,9 +4,14 @@ import asyncio
 
 import pytest
 
-from origin_middleware import IdempotencyMiddleware, Policy
-from origin_middleware import observer as seen
-from origin_middleware.observer import Event
+from origin_middleware import (
+    ClaimMissing,
+    Event,
+    Executed,
+    IdempotencyMiddleware,
+    LeaseLost,
+    Policy,
+)
 from tests.support.asgi import App, GatedApp, request
 from tests.support.faulty import FaultyStore
 from tests.support.stores import Clock
@@ -42,7 +47,7 @@ async def test_a_renewal_that_fails_is_tried_again() -> None:
     await store.asked("renew", 5)
     inner.gate.set()
     await first
-    assert [type(event) for event in events] == [seen.Executed]
+    assert [type(event) for event in events] == [Executed]
 
 
 async def test_a_renewal_that_lost_its_claim_raises_an_alarm_and_stops() -> None:
@@ -56,7 +61,7 @@ async def test_a_renewal_that_lost_its_claim_raises_an_alarm_and_stops() -> None
     await store.asked("renew", 1)
     inner.gate.set()
     await first
-    assert [type(event) for event in events] == [seen.LeaseLost, seen.ClaimMissing]
+    assert [type(event) for event in events] == [LeaseLost, ClaimMissing]
     assert store.calls.count("renew") == 1
 
 

@@ -5,15 +5,23 @@ import logging
 import pytest
 
 from origin_middleware import (
+    ClaimMissing,
+    Event,
+    Executed,
+    Failed,
     IdempotencyMiddleware,
+    LeaseLost,
     LoggingObserver,
     MemoryStore,
+    NotRecorded,
     Policy,
+    RanUnprotected,
+    Refused,
+    Replayed,
+    Superseded,
 )
-from origin_middleware import observer as seen
 from origin_middleware.decision import Refusal
 from origin_middleware.key import Key
-from origin_middleware.observer import Event
 from origin_middleware.record import Evidence
 from tests.support.asgi import App, chunk, request, start
 
@@ -27,11 +35,11 @@ async def test_the_life_of_a_key_is_told_in_order() -> None:
     await request(app)
     await request(app, path="/other")
     executed, replayed, refused = events
-    assert isinstance(executed, seen.Executed)
+    assert isinstance(executed, Executed)
     assert (executed.key, executed.status) == (KEY, 200)
     assert 0 <= executed.seconds < 1
-    assert isinstance(replayed, seen.Replayed)
-    assert isinstance(refused, seen.Refused)
+    assert isinstance(replayed, Replayed)
+    assert isinstance(refused, Refused)
     assert (refused.key, refused.refusal) == (KEY, Refusal.DIFFERENT_REQUEST)
     assert 0 <= refused.waited < 1
 
@@ -51,7 +59,7 @@ async def test_a_failure_is_told_with_what_became_of_the_key(
     )
     await request(app)
     (event,) = events
-    assert isinstance(event, seen.Failed)
+    assert isinstance(event, Failed)
     assert (event.key, event.status, event.released) == (KEY, 500, released)
     assert 0 <= event.seconds < 1
 
@@ -67,19 +75,19 @@ async def test_a_request_refused_for_its_key_is_told_without_one() -> None:
     await request(app, key=None)
     await request(app, key=b"a b")
     assert events == [
-        seen.Refused(None, Refusal.KEY_MISSING),
-        seen.Refused(None, Refusal.KEY_MALFORMED),
+        Refused(None, Refusal.KEY_MISSING),
+        Refused(None, Refusal.KEY_MALFORMED),
     ]
 
 
 @pytest.mark.parametrize(
     "event",
     [
-        seen.RanUnprotected(KEY),
-        seen.NotRecorded(KEY),
-        seen.ClaimMissing(KEY, Evidence.CLAIM_LOST),
-        seen.Superseded(KEY),
-        seen.LeaseLost(KEY),
+        RanUnprotected(KEY),
+        NotRecorded(KEY),
+        ClaimMissing(KEY, Evidence.CLAIM_LOST),
+        Superseded(KEY),
+        LeaseLost(KEY),
     ],
 )
 def test_what_weakens_the_promise_is_logged_as_a_warning(
@@ -96,11 +104,11 @@ def test_what_weakens_the_promise_is_logged_as_a_warning(
 def test_the_ordinary_is_logged_for_those_who_ask(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    LoggingObserver()(seen.Replayed(KEY, 0.5))
+    LoggingObserver()(Replayed(KEY, 0.5))
     assert caplog.records == []
     caplog.set_level(logging.DEBUG, "origin_middleware")
-    LoggingObserver()(seen.Refused(None, Refusal.KEY_MISSING))
-    LoggingObserver()(seen.Replayed(KEY, 0.5))
+    LoggingObserver()(Refused(None, Refusal.KEY_MISSING))
+    LoggingObserver()(Replayed(KEY, 0.5))
     messages = [entry.message for entry in caplog.records]
     assert messages[0] == "Refused key=none refusal=Refusal.KEY_MISSING waited=0.0"
     assert messages[1].startswith("Replayed key=")

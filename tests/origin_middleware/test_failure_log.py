@@ -11,8 +11,8 @@ from origin_middleware import (
     StoreError,
     StoreUnavailable,
 )
-from origin_middleware.complaints import Complaints
 from origin_middleware.decision import OnStoreUnavailable
+from origin_middleware.runtime import FailureLog
 from tests.support.asgi import App, request
 from tests.support.faulty import FaultyStore
 
@@ -58,9 +58,9 @@ def test_an_outage_is_a_line_now_and_then(
     lines: Sequence[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    complaints = Complaints()
+    failures = FailureLog()
     for error, now in errors:
-        complaints.add(error, now)
+        failures.add(error, now)
     assert len(caplog.messages) == len(lines)
     for message, part in zip(caplog.messages, lines, strict=True):
         assert part in message

@@ -1,18 +1,26 @@
-"""The request body: read once for its digest, then given to the handler.
+"""The request: its body, read once and then given to the handler, and its fingerprint,
+the digest of everything that may not differ between retries.
 
-A large one waits in a temporary file, so that a body never has to fit in memory.
+A large body waits in a temporary file, so that it never has to fit in memory. The
+fingerprint is stored beside the response, so it is a digest and never the text.
 """
 
 import asyncio
 import hashlib
 import tempfile
+from collections.abc import Iterable
 from typing import IO
 
-from .asgi import Message, Receive
+from .asgi import Message, Receive, Scope
+from .record import Fingerprint
 
 # Starlette's multipart parser moves a file to disk at the same size.
 _IN_MEMORY = 1_048_576
 _PIECE = 262_144
+
+# What the gate says about the payment: one intent must not be used for another resource
+# or network.
+_CONTRACT = (b"x-settlement-resource-id", b"x-settlement-network")
 
 
 class RequestBody:
@@ -53,8 +61,8 @@ class RequestBody:
         self._exhausted = self._left == 0
         return {"type": "http.request", "body": piece, "more_body": not self._exhausted}
 
-    def given_then(self, then: Receive) -> Receive:
-        """A `receive` that gives the body, and asks `then` afterwards."""
+    def then(self, then: Receive) -> Receive:
+        """A `receive` that gives the body first, and asks `then` afterwards."""
 
         async def receive() -> Message:
             return await self.next() or await then()
@@ -94,3 +102,23 @@ class RequestBody:
         piece = await asyncio.to_thread(self._file.read, _PIECE)
         self._left -= len(piece)
         return piece
+
+
+def fingerprint(scope: Scope, body_digest: bytes) -> Fingerprint:
+    # The raw path where the server gives it: two spellings of a path may mean two
+    # things to a handler.
+    path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+    parts = [scope["method"].encode(), path, scope["query_string"], body_digest]
+    for name in _CONTRACT:
+        values = [value for header, value in scope["headers"] if header == name]
+        parts += [b"%d" % len(values), *values]
+    return Fingerprint(hashlib.sha256(b"".join(_framed(parts))).digest())
+
+
+def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:
+    """Each part behind its length, so that moving a byte across a border changes the
+    digest.
+    """
+    for part in parts:
+        yield len(part).to_bytes(8)
+        yield part
