@@ -5,10 +5,10 @@ from string import ascii_letters, digits, hexdigits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import delivered as at_the_edge
-from edge import signature as of_the_gate
-from edge.intent import CONTRACT_HEADERS, contract_headers, is_intent
-from edge.signature import LIFETIME, Message, SigningKey
+from edge.runtime import settlement as at_the_edge
+from edge.runtime import signature as of_the_gate
+from edge.runtime.intent import CONTRACT_HEADERS, contract_headers, is_intent
+from edge.runtime.signature import LIFETIME, Message, SigningKey
 from origin_middleware import Policy
 from origin_middleware.asgi import Scope
 from origin_middleware.key import MalformedKey, read_key
