@@ -21,7 +21,7 @@ from benchmarks.results import Results
 from benchmarks.rounds import ControlFailed
 from benchmarks.rows import UnknownRowError, chosen
 from benchmarks.run import run
-from sample_origin.redis_server import NoServerError, embedded
+from sample_origin.processes import NoServerError, embedded
 
 _RESULTS = Path("benchmarks/results.json")
 _BEGUN = time.perf_counter()

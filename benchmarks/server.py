@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NoConnection
 
 from benchmarks.machine import pin, server_core
-from sample_origin.redis_server import NoServerError, free_port
+from sample_origin.processes import NoServerError, free_port
 
 _START_WITHIN = 10.0
 

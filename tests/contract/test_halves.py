@@ -2,12 +2,14 @@
 
 from string import ascii_letters, digits, hexdigits
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge.runtime import settlement as at_the_edge
 from edge.runtime import signature as of_the_gate
 from edge.runtime.intent import CONTRACT_HEADERS, contract_headers, is_intent
+from edge.runtime.routes import Route
+from edge.runtime.routes import reached as reached_by_the_gate
 from edge.runtime.signature import LIFETIME, Message, SigningKey
 from origin_middleware import Policy
 from origin_middleware.asgi import Scope
@@ -15,6 +17,7 @@ from origin_middleware.key import MalformedKey, read_key
 from origin_middleware.policy import delivered
 from origin_middleware.problem import PROBLEMS
 from origin_middleware.request import fingerprint
+from origin_middleware.routes import policy_of
 from origin_middleware.signature import Distrust, checked_secrets, distrust
 from tests.support.asgi import http_scope
 
@@ -71,6 +74,22 @@ def test_what_the_gate_says_about_the_payment_is_in_the_fingerprint() -> None:
 def _sent(resource: str, network: str) -> list[tuple[bytes, bytes]]:
     sent = contract_headers("intent-1", resource, network)
     return [(name.encode(), value.encode()) for name, value in sent.items()]
+
+
+_PATHS = st.lists(st.sampled_from(["", "a", "b", "ab"]), max_size=4).map("/".join)
+_PATTERNS = ["/*", "/a", "/a/*", "/a/b", "/a/b/*", "/b/*", "/ab/a"]
+
+
+@given(_PATHS.map("/".__add__), st.sets(st.sampled_from(_PATTERNS), min_size=1))
+@example("/a", {"/a", "/a/*"})
+def test_a_path_has_the_policy_of_the_route_that_the_gate_reaches(
+    path: str, patterns: set[str]
+) -> None:
+    routes = [Route(each, "eip155:8453", each) for each in patterns]
+    reached = reached_by_the_gate(path, routes)
+    policies = {each: Policy(patience=at) for at, each in enumerate(sorted(patterns))}
+    found = policy_of(policies, lambda _: None)(http_scope(path=path))
+    assert found is (policies[reached.path] if reached else None)
 
 
 # What a path and a query may have in them: what the wire allows, and bytes beyond

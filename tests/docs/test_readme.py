@@ -36,11 +36,11 @@ async def test_the_fastapi_example_protects_the_paid_paths_alone(
     assert middleware.kwargs["store"] is names["store"]
     middleware.kwargs["store"] = MemoryStore()  # no server runs at the README's address
 
-    @app.get("/reports/{name}")
     async def report(name: str) -> str:
         sold.append(name)
         return name
 
+    app.get("/reports/{name}")(report)
     async with asking(app) as http:
         first = await http.get("/reports/tea", headers=INTENT)
         second = await http.get("/reports/tea", headers=INTENT)

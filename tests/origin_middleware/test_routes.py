@@ -5,14 +5,11 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from hypothesis import example, given
-from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from edge import routes as of_the_gate
 from origin_middleware import (
     ConfigurationError,
     IdempotencyMiddleware,
@@ -49,22 +46,6 @@ def policy_for(path: str, root: str = "", **policies: Policy) -> Policy | None:
 )
 def test_the_longest_match_decides(path: str, policy: Policy | None) -> None:
     assert policy_for(path) is policy
-
-
-PATHS = st.lists(st.sampled_from(["", "a", "b", "ab"]), max_size=4).map("/".join)
-PATTERNS = ["/*", "/a", "/a/*", "/a/b", "/a/b/*", "/b/*", "/ab/a"]
-
-
-@given(PATHS.map("/".__add__), st.sets(st.sampled_from(PATTERNS), min_size=1))
-@example("/a", {"/a", "/a/*"})
-def test_a_path_has_the_policy_of_the_route_that_the_gate_reaches(
-    path: str, patterns: set[str]
-) -> None:
-    routes = [of_the_gate.Route(each, "eip155:8453", each) for each in patterns]
-    reached = of_the_gate.reached(path, routes)
-    policies = {each: Policy(patience=at) for at, each in enumerate(sorted(patterns))}
-    found = policy_of(policies, lambda _: None)(http_scope(path=path))
-    assert found is (policies[reached.path] if reached else None)
 
 
 @pytest.mark.parametrize("pattern", ["/reports/*", "/v1/reports/*"])

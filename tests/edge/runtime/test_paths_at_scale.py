@@ -19,7 +19,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from edge.runtime.gate import Ambiguous, Free, Gated, admit
-from sample_origin.redis_server import free_port
+from sample_origin.processes import free_port
 from tests.edge.runtime.hostile_paths import hostile, ordinary, seeded
 from tests.edge.runtime.paid_origins import PaidOrigin, paid_origins
 from tests.support.running import command

