@@ -52,25 +52,6 @@ def test_every_example_is_tested() -> None:
     assert len(EXAMPLES) == 3
 
 
-def rows(table: str) -> dict[str, list[str]]:
-    """By their first cell; of the others, what is in front of the range."""
-    found = [line.strip("| ").split(" | ") for line in table.splitlines()]
-    cells = [[re.sub(r" \(.*\)", "", cell) for cell in row] for row in found]
-    return {row[0].strip("`"): row[1:] for row in cells if len(row) in (8, 9)}
-
-
-def test_the_figures_of_speed_are_those_of_the_last_run() -> None:
-    speed = README.read_text().partition("## Speed")[2].partition("## More")[0]
-    ours, measured = rows(speed), rows((README.parent / "docs/speed.md").read_text())
-    for name, row in ours.items():
-        there = name.replace(
-            "origin-middleware, on FastAPI", "origin-middleware-fastapi"
-        )
-        figures = measured[there.removesuffix(", on FastAPI")]
-        assert row[:6] == [*figures[:2], *figures[3:7]], name
-    assert len(ours) >= 9
-
-
 def test_nothing_more_than_at_most_once_is_promised() -> None:
     root = README.parent
     for text in [README, *root.glob("*.md"), *root.glob("docs/**/*.md")]:
