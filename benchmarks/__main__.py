@@ -49,11 +49,7 @@ def _arguments() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="small numbers, more noise")
     add("--rounds", type=int, help="instead of 5, or 3 with --quick")
     add("--rows", default="", help="names, with commas in between; default: all")
-    add(
-        "--server",
-        type=Path,
-        help="a redis-server or valkey-server; default: the wheel's Valkey",
-    )
+    add("--server", type=Path, help="a redis-server or valkey-server; default: wheel")
     add("--json", type=Path, default=_RESULTS, help="where the results are written")
     add("--log", type=Path, default=Path("/dev/null"), help="what the rows print")
     add("--report", type=Path, metavar="JSON", help="show earlier results again")

@@ -138,7 +138,9 @@ def test_an_answer_after_the_completion_is_a_wake_up() -> None:
         (Arrival(outcome="200", executions=1, at=1.5), "runs the handler too"),
     ],
 )
-def test_whoever_does_not_wait_has_no_latency(arrival: Arrival, why: str) -> None:
+def test_a_duplicate_that_does_not_wait_has_no_latency(
+    arrival: Arrival, why: str
+) -> None:
     with pytest.raises(NoAnswer, match=why):
         latency(1.0, arrival)
 
