@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 
-from . import build_command
+from .build import command as build_command
 from .check import command as check_command
 from .deploy import deploy_command, rollback_command, rotate_command
 

@@ -1,15 +1,16 @@
 """Before the store is asked: is there a key, is it well-formed, is it from the gate?"""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from .asgi import Scope
 from .decision import Refusal
-from .key import Key, MalformedKey
-from .policy import Policy
-from .signature import distrust
+from .errors import ConfigurationError
+from .key import INTENT_HEADER, Key, MalformedKey, read_key
+from .policy import Policy, is_seconds
+from .signature import checked_secrets, distrust
 
 Clock = Callable[[], float]
 
@@ -25,21 +26,44 @@ class Admitted:
     key: Key
 
 
-def admit(scope: Scope, policy: Policy, clock: Clock) -> Denied | Admitted | None:
-    """None where there is no key, and none is required. `clock` tells Unix time."""
-    key = policy.key(scope)
-    if key is None:
-        required = policy.require_key and not _is_preflight(scope)
-        return _missing(policy) if required else None
-    if isinstance(key, MalformedKey):
-        return Denied(Refusal.KEY_MALFORMED, f"{policy.header}: {key.reason}.")
-    if not policy.secrets:
-        _say_that_intents_are_not_verified()
+class Admission:
+    """What an app trusts, whatever the policy of a path."""
+
+    def __init__(
+        self, secrets: Mapping[str, bytes], tolerance: float, clock: Clock
+    ) -> None:
+        self._secrets = checked_secrets(secrets)
+        self._tolerance = _checked_tolerance(tolerance)
+        self._clock = clock
+
+    def check(self, policy: Policy) -> None:
+        """Raises ConfigurationError where the gate does not sign what the policy takes
+        as the key: with one signed request, a client could send any number of keys.
+        """
+        if not self._secrets:
+            return
+        if policy.key_of is not None or policy.header.lower() != INTENT_HEADER:
+            raise ConfigurationError(
+                f"IdempotencyMiddleware(secrets=...): the gate signs {INTENT_HEADER}, "
+                "so the key has to come from there. Leave header and key_of of the "
+                "policy as they are, or secrets out."
+            )
+
+    def admit(self, scope: Scope, policy: Policy) -> Denied | Admitted | None:
+        """None where there is no key, and none is required."""
+        key = read_key(scope, policy.header, policy.key_of, policy.tenant_of)
+        if key is None:
+            required = policy.require_key and not _is_preflight(scope)
+            return _missing(policy) if required else None
+        if isinstance(key, MalformedKey):
+            return Denied(Refusal.KEY_MALFORMED, f"{policy.header}: {key.reason}.")
+        if not self._secrets:
+            _warn_unverified()
+            return Admitted(key)
+        reason = distrust(scope, self._secrets, self._clock(), self._tolerance)
+        if reason is not None:
+            return Denied(Refusal.SIGNATURE_REFUSED, f"{reason.value}.")
         return Admitted(key)
-    reason = distrust(scope, policy.secrets, clock(), policy.clock_tolerance)
-    if reason is not None:
-        return Denied(Refusal.SIGNATURE_REFUSED, f"{reason.value}.")
-    return Admitted(key)
 
 
 def _is_preflight(scope: Scope) -> bool:
@@ -55,10 +79,20 @@ def _missing(policy: Policy) -> Denied:
 
 
 @cache
-def _say_that_intents_are_not_verified() -> None:
+def _warn_unverified() -> None:
     """Once for each process."""
     logging.getLogger("origin_middleware").warning(
-        "Keys are taken on trust, because Policy(secrets=...) is not set: whoever "
-        "reaches this app directly can make one up, or read a recorded response of "
-        "somebody else's. Let nobody but the gate reach it, or use a gate that signs."
+        "Keys are taken on trust, because IdempotencyMiddleware(secrets=...) is not "
+        "set. A client that reaches this app directly can make up a key, or read the "
+        "recorded response of another client. Let only the gate reach this app, or "
+        "use a gate that signs."
+    )
+
+
+def _checked_tolerance(seconds: object) -> float:
+    if is_seconds(seconds):
+        return seconds
+    raise ConfigurationError(
+        f"IdempotencyMiddleware(clock_tolerance={seconds!r}): clock_tolerance must be "
+        "a number of seconds, 0 or more."
     )

@@ -1,9 +1,16 @@
-"""What a handler can see of its own execution, and say about its outcome."""
+"""What the code of a seller sees of an execution, and can say about its outcome: the
+handler about its own, a reconciler about one that was abandoned.
+"""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from .asgi import Scope
 from .key import Key, as_sent
+from .record import Fingerprint
+from .response import StoredResponse
 
 _PLACE = "origin_middleware.attempt"
 
@@ -53,3 +60,27 @@ def attempt_of(scope: Scope) -> Attempt | None:
     """The attempt that a handler is part of; None where it runs unprotected."""
     attempt: Attempt | None = scope.get(_PLACE)
     return attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """An attempt that was started and left no outcome."""
+
+    key: Key
+    fingerprint: Fingerprint
+
+    @property
+    def intent(self) -> str:
+        """As in `Attempt`: the name of the payment in your books."""
+        return as_sent(self.key)
+
+
+Ruling = Literal["execute", "refuse"] | StoredResponse
+"""Run the handler, because nothing had happened; refuse, because nobody knows; or the
+response that the attempt would have had, which is recorded, and replayed from now on.
+"""
+
+Reconciler = Callable[[Abandoned], Awaitable[Ruling]]
+"""Knows what became of an abandoned attempt. It is called by one request at a time,
+which holds the claim meanwhile. If it raises, or answers anything else, the key stays
+abandoned and the request is refused."""

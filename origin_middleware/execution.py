@@ -1,18 +1,26 @@
-"""From claim to record: runs the handler, and writes down what became of it."""
+"""From claim to record: runs the handler, and writes its outcome."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar, assert_never
+from typing import assert_never
 
-from . import observer as seen
 from .asgi import Message, Scope
 from .attempt import Attempt, Statement
-from .body import RequestBody
 from .client import Client
 from .errors import RecordDamaged
-from .guard import Guard
+from .events import (
+    ClaimMissing,
+    Event,
+    Executed,
+    Failed,
+    NotRecorded,
+    RecordedLate,
+    Superseded,
+)
+from .key import Key
+from .lease import Renewal
 from .policy import Policy
 from .record import (
     Claim,
@@ -24,10 +32,9 @@ from .record import (
     Recorded,
 )
 from .recorder import Recorder
-from .renewal import Renewal
+from .request import RequestBody
 from .response import StoredResponse
-
-T = TypeVar("T")
+from .runtime import Runtime
 
 _log = logging.getLogger("origin_middleware")
 
@@ -35,20 +42,24 @@ _log = logging.getLogger("origin_middleware")
 _PERSIST_FOR = 30.0
 _PERSIST_EVERY = 1.0
 
+# The event that tells of a write, and the response that was on record before it.
+_Written = tuple[Event, StoredResponse | None]
+_Write = Callable[[], Awaitable[_Written]]
+
 
 class Execution:
     """One run of the handler, under one claim."""
 
     def __init__(
-        self, guard: Guard, policy: Policy, attempt: Attempt, claim: Claim
+        self, runtime: Runtime, policy: Policy, attempt: Attempt, claim: Claim
     ) -> None:
-        self._guard = guard
+        self._runtime = runtime
         self._policy = policy
         self._attempt = attempt
         self._claim = claim
         self._ended = asyncio.Event()
         self._started = _now()
-        self._renewal = Renewal(guard, attempt.key, claim)
+        self._renewal = Renewal(runtime, attempt.key, claim)
         self._renewal.start()
 
     async def run(self, scope: Scope, body: RequestBody, client: Client) -> None:
@@ -70,8 +81,8 @@ class Execution:
         self._attempt.announce(scope)
         recorder = Recorder(client, method, limit, conclude)
         try:
-            await self._guard.app(scope, body.given_then(disconnect), recorder.send)
-        except Exception:  # whatever it is, the handler failed; raised again below
+            await self._runtime.app(scope, body.then(disconnect), recorder.send)
+        except Exception:  # any exception is a failure of the handler; raised again
             if not recorder.concluded:
                 await self._fail(None)
             raise
@@ -86,7 +97,7 @@ class Execution:
         self, method: str, status: int, response: StoredResponse | None
     ) -> StoredResponse | None:
         try:
-            if not self._policy.delivered(method, status):
+            if not self._policy.counts(method, status):
                 await self._fail(status)
                 return None
             return await self._complete(status, self._outcome(response))
@@ -96,36 +107,30 @@ class Execution:
     def _outcome(self, response: StoredResponse | None) -> Outcome:
         if response is None:
             return NotReplayable()
-        return Completed(response.without(self._policy.unrecorded).to_bytes())
+        kept = response.recordable(self._policy.unrecorded_headers)
+        return Completed(kept.to_bytes())
 
     async def _complete(self, status: int, outcome: Outcome) -> StoredResponse | None:
-        store, key, seconds = self._guard.store, self._attempt.key, self._elapsed()
+        """The response that was on record before, where there was one."""
+        store, key, seconds = self._runtime.store, self._attempt.key, self._elapsed()
 
-        def tell(answer: Recorded | Preceded) -> None:
-            match answer:
-                case Recorded(Evidence.OWNED):
-                    self._guard.observe(seen.Executed(key, status, seconds))
-                case Recorded(found):
-                    self._guard.observe(seen.ClaimMissing(key, found))
-                case Preceded():
-                    self._guard.observe(seen.Superseded(key))
-                case _:
-                    assert_never(answer)
+        async def write() -> _Written:
+            answer = await store.complete(key, self._claim, outcome)
+            before = answer.by.outcome if isinstance(answer, Preceded) else None
+            return _event(key, answer, status, seconds), _readable(before)
 
-        answer = await self._persist(
-            lambda: store.complete(key, self._claim, outcome), tell
-        )
-        return _canonical(answer.by.outcome) if isinstance(answer, Preceded) else None
+        return await self._persist(write)
 
     async def _fail(self, status: int | None) -> None:
-        store, key, seconds = self._guard.store, self._attempt.key, self._elapsed()
+        store, key, seconds = self._runtime.store, self._attempt.key, self._elapsed()
         again = self._may_run_again()
         give_up = store.release if again else store.abandon
 
-        def tell(ours: bool) -> None:
-            self._guard.observe(seen.Failed(key, status, again and ours, seconds))
+        async def write() -> _Written:
+            ours = await give_up(key, self._claim)
+            return Failed(key, status, again and ours, seconds), None
 
-        await self._persist(lambda: give_up(key, self._claim), tell)
+        await self._persist(write)
 
     def _may_run_again(self) -> bool:
         match self._attempt.statement:
@@ -138,43 +143,39 @@ class Execution:
             case unreachable:
                 assert_never(unreachable)
 
-    async def _persist(
-        self, write: Callable[[], Awaitable[T]], tell: Callable[[T], None]
-    ) -> T | None:
-        """Write now, or behind our caller's back where that fails or is cancelled.
+    async def _persist(self, write: _Write) -> StoredResponse | None:
+        """Write now, or in the background where that fails or is cancelled.
 
         Every write can be sent twice: it carries the owner token.
         """
         self._renewal.stop()  # one that crossed this write would report a lost lease
         try:
-            answer = await write()
+            event, before = await write()
         except asyncio.CancelledError:
-            self._guard.running.spawn(self._persist_later(write, tell))
+            self._runtime.spawn(self._persist_later(write))
             raise
-        except Exception as exc:  # whatever the store raises, the handler has run
+        except Exception as exc:  # a store may raise anything; the handler has run
             _log.warning("The outcome could not be written: %r", exc)
-            self._guard.observe(seen.NotRecorded(self._attempt.key))
-            self._guard.running.spawn(self._persist_later(write, tell))
+            self._runtime.observe(NotRecorded(self._attempt.key))
+            self._runtime.spawn(self._persist_later(write))
             return None
-        tell(answer)
-        return answer
+        self._runtime.observe(event)
+        return before
 
-    async def _persist_later(
-        self, write: Callable[[], Awaitable[T]], tell: Callable[[T], None]
-    ) -> None:
+    async def _persist_later(self, write: _Write) -> None:
         """With a renewal of its own: the handler's ends with the handler."""
         until = _now() + _PERSIST_FOR
-        renewal = Renewal(self._guard, self._attempt.key, self._claim)
+        renewal = Renewal(self._runtime, self._attempt.key, self._claim)
         renewal.start()
         try:
             while _now() < until:
                 try:
-                    answer = await write()
+                    event, _ = await write()
                 except Exception:  # as above
                     await asyncio.sleep(_PERSIST_EVERY)
                 else:
-                    self._guard.observe(seen.RecordedLate(self._attempt.key))
-                    tell(answer)
+                    self._runtime.observe(RecordedLate(self._attempt.key))
+                    self._runtime.observe(event)
                     return
         finally:
             renewal.stop()
@@ -183,9 +184,21 @@ class Execution:
         return _now() - self._started
 
 
-def _canonical(outcome: Outcome) -> StoredResponse | None:
+def _event(key: Key, answer: Recorded | Preceded, status: int, seconds: float) -> Event:
+    match answer:
+        case Recorded(Evidence.OWNED):
+            return Executed(key, status, seconds)
+        case Recorded(found):
+            return ClaimMissing(key, found)
+        case Preceded():
+            return Superseded(key)
+        case _:
+            assert_never(answer)
+
+
+def _readable(outcome: Outcome | None) -> StoredResponse | None:
     if isinstance(outcome, Completed):
-        with suppress(RecordDamaged):  # then what our own handler answered has to do
+        with suppress(RecordDamaged):  # then the response of our own handler goes out
             return StoredResponse.from_bytes(outcome.response)
     return None
 

@@ -1,25 +1,21 @@
 """A handler's ASGI messages, on their way to the record and to the client.
 
-They reach the client as they are produced. Held back until the record is written is
-whatever would let the client believe that it has the whole response: the last message,
-and before it whatever reaches the declared length.
+They reach the client as they are produced. Messages that would let the client believe
+that it has the whole response are held back until the record is written: the last one,
+and before it any that reaches the declared length.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from .asgi import Headers, Message
 from .client import Client, ClientGone
 from .response import StoredResponse
-from .response_checks import (
-    checked_headers,
-    checked_status,
-    declared_length,
-    is_event_stream,
-)
 
 Conclude = Callable[[int, StoredResponse | None], Awaitable[StoredResponse | None]]
 """Told of status and response (None: not kept) before the last byte leaves.
@@ -29,6 +25,10 @@ nothing yet.
 """
 
 _PIECE = 262_144
+
+# RFC 9110, sections 5.1 and 5.5.
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FORBIDDEN = re.compile(rb"[\r\n\0]")
 
 
 class Recorder:
@@ -71,11 +71,11 @@ class Recorder:
     async def _begin(self, message: Message) -> None:
         if self._status:
             raise RuntimeError("The response was started a second time.")
-        self._headers = checked_headers(message.get("headers", ()))
-        self._status = checked_status(message["status"])
-        self._declared = declared_length(self._headers)
+        self._headers = _checked_headers(message.get("headers", ()))
+        self._status = _checked_status(message["status"])
+        self._declared = _declared_length(self._headers)
         self._held.append(message)
-        if is_event_stream(self._headers):
+        if _is_event_stream(self._headers):
             await self._end(None)
         elif self._declared is None and not self._looks_complete():
             # A stream: its headers must not wait for its first chunk.
@@ -160,3 +160,42 @@ class Recorder:
 
 async def _read(file: IO[bytes]) -> bytes:
     return await asyncio.to_thread(file.read, _PIECE)
+
+
+# A response that no server would send could never be replayed. Refused here, it is a
+# failure of the handler.
+
+
+def _checked_status(status: Any) -> int:
+    if isinstance(status, int) and 200 <= status <= 999:
+        return int(status)
+    raise ValueError(f"A response cannot have the status {status!r}.")
+
+
+def _checked_headers(headers: Iterable[tuple[Any, Any]]) -> Headers:
+    checked = []
+    for name, value in headers:
+        if not _is_name(bytes(name)) or _FORBIDDEN.search(value):
+            raise ValueError(f"A response cannot have the header {name!r}: {value!r}.")
+        checked.append((bytes(name), bytes(value)))
+    return checked
+
+
+@lru_cache(maxsize=1024)
+def _is_name(name: bytes) -> bool:
+    return len(name) < 65_536 and _NAME.fullmatch(name) is not None
+
+
+def _declared_length(headers: Headers) -> int | None:
+    for name, value in headers:
+        if name.lower() == b"content-length" and value.isdigit():
+            return int(value)
+    return None
+
+
+def _is_event_stream(headers: Headers) -> bool:
+    return any(
+        name.lower() == b"content-type"
+        and value.lower().startswith(b"text/event-stream")
+        for name, value in headers
+    )

@@ -1,6 +1,7 @@
 """The recorded response: its bytes in the store, and its way back to a client."""
 
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .asgi import Headers, Send
@@ -43,8 +44,10 @@ class StoredResponse:
         parts.append(self.body)
         return b"".join(parts)
 
-    def without(self, names: frozenset[bytes]) -> "StoredResponse":
-        headers = [pair for pair in self.headers if pair[0].lower() not in names]
+    def recordable(self, unrecorded: Collection[str]) -> "StoredResponse":
+        """Without hop-by-hop headers and those that `unrecorded` names."""
+        left_out = HOP_BY_HOP.union(name.lower().encode() for name in unrecorded)
+        headers = [pair for pair in self.headers if pair[0].lower() not in left_out]
         return StoredResponse(self.status, headers, self.body)
 
     @classmethod

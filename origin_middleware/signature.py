@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .asgi import Scope
+from .errors import ConfigurationError
+from .key import INTENT_HEADER
 
 _HEADERS = (
-    "x-settlement-intent-id",
+    INTENT_HEADER,
     "x-settlement-resource-id",
     "x-settlement-network",
 )
@@ -28,11 +30,17 @@ _INPUT = re.compile(rf"settlement=(\({re.escape(_COVERED)}\)((?:;[a-z]+=[^;,]+)+
 _PARAMETER = re.compile(
     r';(?:(created|expires)=(\d{1,15})|(keyid|alg)="([!#-\[\]-~]{1,255})")'
 )
+# What _PARAMETER reads back: a semicolon or a comma would end the parameter.
+_KEY_ID = re.compile(r"[!#-+\--:<-\[\]-~]{1,255}")
+
+# As long as the digest (RFC 2104, section 3).
+_SHORTEST_SECRET = 32
+
 _SIGNATURE = re.compile(r"settlement=:([A-Za-z0-9+/=]{1,128}):")
 
 
 class Distrust(Enum):
-    """Why a request was not taken for the gate's."""
+    """Why a request does not count as one from the gate."""
 
     MISSING = "the signature is missing"
     MALFORMED = "the signature is malformed"
@@ -130,3 +138,28 @@ def _decoded(line: str) -> bytes | None:
         return base64.b64decode(match[1], validate=True) if match else None
     except binascii.Error:
         return None
+
+
+def checked_secrets(secrets: object) -> dict[str, bytes]:
+    """A copy. Raises ConfigurationError, whose message never shows a secret."""
+    if not isinstance(secrets, Mapping):
+        raise ConfigurationError(f"{_OPTION}: a dict of key id to bytes is needed.")
+    for keyid, secret in secrets.items():
+        if not isinstance(keyid, str) or not isinstance(secret, bytes):
+            raise ConfigurationError(
+                f"{_OPTION}: key ids are strings and secrets are bytes."
+            )
+        if not _KEY_ID.fullmatch(keyid):
+            raise ConfigurationError(
+                f"{_OPTION}: no signature can name the key id {keyid!r}. Use letters, "
+                "digits and . _ -, as in '2026-02'."
+            )
+        if len(secret) < _SHORTEST_SECRET:
+            raise ConfigurationError(
+                f"{_OPTION}: the secret {keyid!r} has {len(secret)} bytes; at least "
+                f"{_SHORTEST_SECRET} are needed. Make one with secrets.token_bytes(32)."
+            )
+    return dict(secrets)
+
+
+_OPTION = "IdempotencyMiddleware(secrets=...)"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ..aws.session import AwsTrouble, open_session
-from ..bundle import Bundle, BundleRefused, read_bundle
-from ..routes import Route
-from ..routes_file import RoutesRefused, read_routes
+from ..build.bundle import Bundle, BundleRefused, read_bundle
+from ..build.routes_file import RoutesRefused, read_routes
+from ..runtime.routes import Route
 from . import report, saved
 from .checklist import examine
 from .evidence import gather

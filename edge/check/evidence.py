@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ..aws.behaviours import Behaviour, behaviours, gated, reaching_origin
 from ..aws.path_patterns import example
-from ..bundle import Bundle
-from ..routes import Route
+from ..build.bundle import Bundle
+from ..runtime.routes import Route
 from .facts.behaviour import BehaviourFacts
 from .facts.distribution import Origin
 from .facts.snapshot import Snapshot

@@ -14,12 +14,12 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from ..bundle import Bundle
-from ..cloudfront import PAYMENT_HEADER
-from ..facilitator import Facilitator
-from ..gate import Answer
-from ..intent import INTENT_HEADER, NETWORK_HEADER, RESOURCE_HEADER
-from ..routes import Route
+from ..build.bundle import Bundle
+from ..runtime.cloudfront import PAYMENT_HEADER
+from ..runtime.facilitator import Facilitator
+from ..runtime.gate import Answer
+from ..runtime.intent import INTENT_HEADER, NETWORK_HEADER, RESOURCE_HEADER
+from ..runtime.routes import Route
 
 # Longer than CloudFront waits for an origin: its answer is to be seen, not ours.
 _PATIENCE = 40.0

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..bundle import Bundle
-from ..routes import Route, reached
+from ..build.bundle import Bundle
+from ..runtime.routes import Route, reached
 from .facts.snapshot import Snapshot
 from .probe import NotAsked, Probe, ProbeResult, Targets, path_of, probe
 

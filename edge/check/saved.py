@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..whole_file import write_whole
+from ..build.zip import write_whole
 from .facts.snapshot import Snapshot, parse
 from .facts.unread import Answer
 from .live import SCHEMA

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Callable
 
 from ..aws.session import AwsTrouble, BotoMissing
-from ..bundle import BundleRefused
-from ..refused import BuildRefused
-from ..routes_file import RoutesRefused
+from ..build.bundle import BundleRefused
+from ..build.environment import BuildRefused
+from ..build.routes_file import RoutesRefused
 from .deployment import NotDone
 from .outcome import Stuck
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..bundle import DAMAGED, Bundle, document
-from ..environment import (
+from ..build.bundle import DAMAGED, Bundle, document
+from ..build.environment import (
     PUBLIC_URL,
     TEST,
     TEST_KEY_REFUSED,
     URL_VARIABLE,
     is_loopback,
 )
-from ..signature import SigningKey
+from ..runtime.signature import SigningKey
 
 
 class Baked(NamedTuple):

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..build import build
-from ..bundle import Bundle, opened, read_bundle
-from ..environment import Secrets, read_environment, refuse_test_key, warnings
-from ..routes_file import read_routes
-from ..settings import Endpoint
+from ..build.bundle import Bundle, read_bundle
+from ..build.environment import read_environment, refuse_test_key, warnings
+from ..build.routes_file import read_routes
+from ..build.zip import build
+from ..runtime.settings import Settings
 from .account import AwsAccount
 from .associations import live
 from .baked import objections
@@ -24,15 +24,15 @@ def built(options: argparse.Namespace, environment: Mapping[str, str]) -> Bundle
     secrets = read_environment(environment)
     if not options.allow_test_key:
         refuse_test_key(secrets)
-    _warn(secrets)
-    return opened(build(secrets, read_routes(options.routes)).content)
+    bundle = build(secrets, read_routes(options.routes))
+    _warn(bundle.settings)
+    return bundle
 
 
 def given(file: Path) -> Bundle:
-    """What there is to say about it was said when it was built, to somebody."""
+    """Repeats the warnings of the build."""
     bundle = read_bundle(file)
-    settings = bundle.settings
-    _warn(Secrets(_url(settings.facilitator), settings.api_key, settings.signing))
+    _warn(bundle.settings)
     return bundle
 
 
@@ -56,12 +56,8 @@ def prepared(
     return account, wanted
 
 
-def _url(endpoint: Endpoint) -> str:
-    return f"http{'s' if endpoint.secure else ''}://{endpoint.authority}"
-
-
-def _warn(secrets: Secrets) -> None:
-    for warning in warnings(secrets):
+def _warn(settings: Settings) -> None:
+    for warning in warnings(settings):
         print(f"warning: {warning}", file=sys.stderr)
 
 

@@ -7,8 +7,7 @@ forgot to set the new key would be told to revoke the one in use.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..environment import KEY_VARIABLE
-from ..signing_keys import ACCEPTED
+from ..build.environment import ACCEPTED, KEY_VARIABLE
 from .baked import Baked
 from .signing import breaks
 from .steps import Refused

@@ -6,7 +6,7 @@ fit is not settled, and refused by an origin that verifies.
 
 from collections.abc import Iterator, Mapping
 
-from ..signing_keys import ACCEPTED, SIGNING
+from ..build.environment import ACCEPTED, SIGNING
 from .baked import Baked
 
 

@@ -67,8 +67,10 @@ def paid_api(executed: list[str]) -> Starlette:
 
     methods = ["GET", "POST", "DELETE"]
     app = Starlette(routes=[Route("/api/{rest:path}", joke, methods=methods)])
-    policy = Policy(require_key=True, secrets={KEY_ID: SECRET.encode()})
-    app.add_middleware(IdempotencyMiddleware, store=MemoryStore(), policy=policy)
+    policy, secrets = Policy(require_key=True), {KEY_ID: SECRET.encode()}
+    app.add_middleware(
+        IdempotencyMiddleware, store=MemoryStore(), policy=policy, secrets=secrets
+    )
     return app
 
 

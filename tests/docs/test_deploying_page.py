@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from edge import mishap
 from edge.__main__ import COMMANDS, main
 from edge.check import report
 from edge.check.checklist import CHECKS, examine
 from edge.check.evidence import gather
 from edge.check.facts.snapshot import parse
-from edge.facilitator import Facilitator
-from edge.gate import Answer, NoAnswer
-from edge.handler import Edge
-from edge.settings import SettingsError, read
-from edge.signature import SigningKey
+from edge.runtime.facilitator import Facilitator
+from edge.runtime.gate import Answer, NoAnswer
+from edge.runtime.handler import Edge, bundled
+from edge.runtime.signature import SigningKey
 from tests.edge.check import good
 from tests.edge.check.real_lines import INTENT, PAID
 from tests.edge.commands import build
@@ -31,7 +29,7 @@ from tests.edge.deploy.examples import ENVIRONMENT, NEW_KEY, behaviour, distribu
 from tests.edge.deploy.operator import Operator
 from tests.edge.deploy.test_rotate import signing, without_signing
 from tests.edge.deploy.wire import WiredSession
-from tests.edge.examples import NOW, SIGNING, settings_for
+from tests.edge.examples import SIGNING, settings_for
 from tests.support.cloudfront_events import origin_response, viewer_request
 
 ROOT = Path(__file__).parents[2]
@@ -228,9 +226,7 @@ def raw() -> list[str]:
         Edge(SETTINGS)(origin_response(headers=INTENT), None)
         pay(Edge(settings_for("http://x", signing=(SigningKey("new", b"s" * 32),))))
         pay(Edge(settings_for("http://x", signing=(SigningKey("2026-02", b"s" * 32),))))
-        with pytest.raises(SettingsError) as missing:
-            read("no such bundle")
-        mishap.answered(viewer_request(), str(missing.value), NOW)
+        bundled()(viewer_request(), None)  # no settings.json is beside the sources
     return written.getvalue().splitlines()
 
 

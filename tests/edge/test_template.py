@@ -16,7 +16,7 @@ from edge.check.facts.unread import Unread
 from edge.check.finding import Failed, Passed, Warned
 from edge.check.regions import read_regions
 from edge.check.simulation.filter_pattern import matcher, select
-from edge.handler import Edge
+from edge.runtime.handler import Edge
 from tests.edge.check import from_template, good
 from tests.edge.check.from_template import ALARMS, EDGE, TEMPLATE
 from tests.edge.check.real_lines import real_lines

@@ -269,7 +269,7 @@ async def test_what_a_handler_raises_after_its_request_was_cancelled_is_logged(
     with pytest.raises(asyncio.CancelledError):
         await running
     inner.gate.set()
-    await app._guard.running.drain()
+    await app._runtime.drain()
     assert "failed after its request was cancelled" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 

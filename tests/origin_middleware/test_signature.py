@@ -1,6 +1,5 @@
 """Is a request from the gate? Signed by an independent implementation of RFC 9421."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -196,7 +195,7 @@ def test_parameters_that_are_missing_or_odd_are_not_trusted(parameters: str) -> 
 async def test_the_middleware_refuses_what_is_not_signed() -> None:
     inner = App()
     app = IdempotencyMiddleware(
-        inner, store=MemoryStore(), policy=Policy(secrets=SECRETS), clock=lambda: NOW
+        inner, store=MemoryStore(), secrets=SECRETS, clock=lambda: NOW
     )
     forged = await request(app)
     assert (forged.status, forged.code) == (401, "signature-refused")
@@ -208,7 +207,7 @@ async def test_the_middleware_refuses_what_is_not_signed() -> None:
 async def test_the_middleware_serves_what_is_signed_until_it_expires() -> None:
     inner, now = App(), [float(NOW)]
     app = IdempotencyMiddleware(
-        inner, store=MemoryStore(), policy=Policy(secrets=SECRETS), clock=lambda: now[0]
+        inner, store=MemoryStore(), secrets=SECRETS, clock=lambda: now[0]
     )
     scope = scope_of(signed())
     path = str(scope["path"])
@@ -228,7 +227,7 @@ async def test_the_middleware_serves_what_is_signed_until_it_expires() -> None:
 async def test_without_secrets_it_is_said_once_what_that_means(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    admission._say_that_intents_are_not_verified.cache_clear()
+    admission._warn_unverified.cache_clear()
     app = IdempotencyMiddleware(App(), store=MemoryStore())
     await request(app, key=None)
     assert caplog.text == ""
@@ -237,19 +236,46 @@ async def test_without_secrets_it_is_said_once_what_that_means(
     assert caplog.text.count("Keys are taken on trust") == 1
 
 
-def test_secrets_are_not_in_a_policys_repr() -> None:
-    assert "oooo" not in repr(Policy(secrets=SECRETS))
-
-
-def test_a_policy_keeps_its_own_copy_of_the_secrets() -> None:
-    mine = dict(SECRETS)
-    policy = Policy(secrets=mine)
+async def test_an_app_keeps_its_own_copy_of_the_secrets() -> None:
+    inner, mine = App(), dict(SECRETS)
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), secrets=mine, clock=lambda: NOW
+    )
     mine.clear()
-    assert policy.secrets == SECRETS
-    assert replace(policy, lease=5.0).secrets == SECRETS
+    assert (await request(app)).status == 401
+    scope = scope_of(signed())
+    sent = {"query": scope["query_string"], "headers": scope["headers"]}
+    assert (await request(app, key=None, path=str(scope["path"]), **sent)).status == 200
+    assert inner.executions == 1
 
 
-def test_a_policy_takes_exactly_the_key_ids_that_a_signature_can_name() -> None:
+PAID, SLOW = Policy(require_key=True), Policy(require_key=True, patience=5)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        PAID,
+        {"/joke": PAID, "/slow/*": SLOW},
+        lambda scope: SLOW if scope["path"].startswith("/slow") else PAID,
+    ],
+    ids=["one policy", "a mapping", "a function"],
+)
+@pytest.mark.parametrize("path", ["/joke", "/slow", "/slow/report"])
+async def test_a_forged_intent_is_401_on_every_path_that_has_a_policy(
+    policy: Any, path: str
+) -> None:
+    inner = App()
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), policy=policy, secrets=SECRETS
+    )
+    forged = await request(app, key=b"made-up", path=path)
+    assert (forged.status, forged.code) == (401, "signature-refused")
+    assert (await request(app, key=None, path=path)).code == "key-missing"
+    assert inner.executions == 0
+
+
+def test_an_app_takes_exactly_the_key_ids_that_a_signature_can_name() -> None:
     line = signed("new").headers["signature-input"]
     assert signature._stated(line)
     for keyid in [f"a{chr(code)}b" for code in range(256)]:
@@ -259,7 +285,7 @@ def test_a_policy_takes_exactly_the_key_ids_that_a_signature_can_name() -> None:
 
 def is_taken(keyid: str) -> bool:
     try:
-        Policy(secrets={keyid: b"s" * 32})
+        signature.checked_secrets({keyid: b"s" * 32})
     except ConfigurationError:
         return False
     return True

@@ -152,9 +152,9 @@ class Verifying(Counted):
 
     def __init__(self) -> None:
         super().__init__()
-        policy = Policy(require_key=True, secrets={KEY_ID: SECRET.encode()})
+        policy, secrets = Policy(require_key=True), {KEY_ID: SECRET.encode()}
         self._protected = IdempotencyMiddleware(
-            super().__call__, store=MemoryStore(), policy=policy
+            super().__call__, store=MemoryStore(), policy=policy, secrets=secrets
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,8 +24,7 @@ from benchmarks.experiments.edge.costs import (
 )
 from benchmarks.experiments.edge.latency import REQUESTS, added, latencies
 from sample_origin.facilitator import BASE_PATH
-from sample_origin.guardian import Guardian
-from sample_origin.service import Service
+from sample_origin.processes import Service
 from tests.support.cloudfront_events import origin_response, viewer_request
 
 DELAYS = (0.0, 0.02, 0.05)
@@ -35,9 +34,8 @@ PAID = {"x402-payment": "stub-proof"}
 
 
 def measure(folder: Path) -> dict[str, Any]:
-    guardian = Guardian(folder)
     module = ["uvicorn", "sample_origin.facilitator:app"]
-    facilitator = Service("facilitator", module, folder, guardian.watch)
+    facilitator = Service("facilitator", module, folder)
     facilitator.start()
     try:
         facilitator.check("/_ledger")
@@ -50,7 +48,6 @@ def measure(folder: Path) -> dict[str, Any]:
         figures["cpu"] = _cpu(loopback, folder / "loopback")
     finally:
         facilitator.stop()
-        guardian.dismiss()
     return figures
 
 

@@ -19,7 +19,7 @@ import httpx
 
 from sample_origin.cloudfront import Behaviour
 from sample_origin.facilitator import BASE_PATH
-from sample_origin.service import Service
+from sample_origin.processes import Service
 from tests.support.lambdas import Counted, emulated, pass_through
 from tests.support.running import serving
 

@@ -2,7 +2,7 @@
 
 import json
 
-from ...environment import LIVE, PUBLIC_URL, URL_VARIABLE, is_loopback
+from ...build.environment import LIVE, PUBLIC_URL, URL_VARIABLE, is_loopback
 from ..evidence import Evidence
 from ..facts.unread import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned

@@ -1,6 +1,6 @@
 """The distribution as a whole."""
 
-from ...routes import reached
+from ...runtime.routes import reached
 from ..evidence import Evidence
 from ..facts.unread import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned

@@ -11,7 +11,7 @@ from ...aws.lambda_at_edge import (
     TIMEOUT,
 )
 from ...aws.session import REGION
-from ...handler import LONGEST_CALL, RESERVE
+from ...runtime.handler import LONGEST_CALL, RESERVE
 from ..evidence import Evidence
 from ..facts.function import Function
 from ..facts.unread import Unread

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...aws.managed_policies import ALL_VIEWER_EXCEPT_HOST_HEADER
-from ...intent import CONTRACT_HEADERS
+from ...runtime.intent import CONTRACT_HEADERS
 from ..evidence import Evidence
 from ..facts.unread import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from edge.aws.managed_policies import CACHING_OPTIMIZED
-from edge.bundle import Bundle
+from edge.build.bundle import Bundle
 from edge.check.finding import Failed, Warned
 from edge.check.probe import Answered, Probe, ProbeResult, Unanswered
-from edge.routes import Route
-from edge.settings import endpoint
+from edge.runtime.routes import Route
+from edge.runtime.settings import endpoint
 from tests.edge.check import good
 
 Answer = dict[str, Any]

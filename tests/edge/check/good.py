@@ -12,11 +12,11 @@ from edge.aws.managed_policies import (
     CACHING_DISABLED,
     CACHING_OPTIMIZED,
 )
-from edge.bundle import Bundle
+from edge.build.bundle import Bundle
 from edge.check.probe import Answered, Probe, ProbeResult
-from edge.routes import Route
-from edge.settings import Settings, endpoint
-from edge.signature import SigningKey
+from edge.runtime.routes import Route
+from edge.runtime.settings import Settings, endpoint
+from edge.runtime.signature import SigningKey
 
 Answer = dict[str, Any]
 

@@ -16,7 +16,7 @@ from edge.aws.behaviours import (
     reaching_origin,
 )
 from edge.aws.path_patterns import example
-from edge.routes import Route, reached
+from edge.runtime.routes import Route, reached
 from sample_origin.cloudfront.path_pattern import matches
 
 Config = dict[str, Any]

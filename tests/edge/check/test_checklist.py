@@ -2,13 +2,13 @@
 
 import pytest
 
-from edge.bundle import Bundle
+from edge.build.bundle import Bundle
 from edge.check.checklist import CHECKS, examine
 from edge.check.evidence import gather
 from edge.check.facts.snapshot import parse
 from edge.check.finding import Failed, Finding, NotChecked, Warned
 from edge.check.probe import Answered, NotAsked, Probe
-from edge.routes import Route
+from edge.runtime.routes import Route
 from tests.edge.check import good
 from tests.edge.check.broken import (
     BROKEN,

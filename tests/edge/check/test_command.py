@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from edge.aws.session import Session
-from edge.build import build, write
+from edge.build.environment import read_environment
+from edge.build.routes_file import parse_routes
+from edge.build.zip import build, write
 from edge.check import command, probing, saved
 from edge.check.checklist import CHECKS
-from edge.environment import read_environment
-from edge.routes_file import parse_routes
 from tests.edge.check import good
 from tests.edge.check.fake_aws import Refused, account
 

@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route as StarletteRoute
 
-from edge.build import build, write
-from edge.bundle import BundleRefused, read_bundle
+from edge.build.bundle import BundleRefused, read_bundle
+from edge.build.environment import read_environment
+from edge.build.routes_file import parse_routes
+from edge.build.zip import build, write
 from edge.check.checks import bundle as bundle_checks
 from edge.check.checks import probes as probe_checks
 from edge.check.evidence import gather
@@ -28,9 +30,7 @@ from edge.check.probe import (
     path_of,
     probe,
 )
-from edge.environment import read_environment
-from edge.routes import Route
-from edge.routes_file import parse_routes
+from edge.runtime.routes import Route
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
 from sample_origin.cloudfront import NO_ORIGIN_REQUEST_POLICY, Behaviour
 from sample_origin.facilitator import BASE_PATH, create_app
@@ -75,8 +75,10 @@ def paid_api(executed: list[str], *, is_protected: bool = True) -> Starlette:
 
     app = Starlette(routes=[StarletteRoute("/api/joke", joke)])
     if is_protected:
-        policy = Policy(require_key=True, secrets={KEY_ID: SECRET.encode()})
-        app.add_middleware(IdempotencyMiddleware, store=MemoryStore(), policy=policy)
+        policy, secrets = Policy(require_key=True), {KEY_ID: SECRET.encode()}
+        app.add_middleware(
+            IdempotencyMiddleware, store=MemoryStore(), policy=policy, secrets=secrets
+        )
     return app
 
 

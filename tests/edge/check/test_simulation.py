@@ -10,7 +10,7 @@ from edge.check.simulation.filter_pattern import NotJudged, matcher
 from edge.check.simulation.firing import CannotTell, fires, metrics_of
 from edge.check.simulation.metric_math import NotComputed, evaluate
 from edge.check.simulation.traffic import occasions, ordinary
-from edge.handler import Edge
+from edge.runtime.handler import Edge
 from tests.edge.check.real_lines import real_lines
 from tests.support.scripted_facilitator import ScriptedFacilitator
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge.aws.lambda_at_edge import HANDLER
-from edge.bundle import Bundle, opened
+from edge.build.bundle import Bundle, opened
 from edge.check import live, saved
 from edge.check.checklist import examine
 from edge.check.evidence import gather

@@ -6,7 +6,7 @@ import pytest
 
 from edge.deploy.baked import Baked
 from edge.deploy.rotate_command import NOT_YET
-from edge.signature import SigningKey
+from edge.runtime.signature import SigningKey
 from tests.edge.deploy.account import Interruption
 from tests.edge.deploy.examples import (
     ENVIRONMENT,

@@ -17,7 +17,7 @@ from origin_middleware.stores.redis.endpoint import Purpose
 from origin_middleware.stores.redis.ghosts import Ghost
 from origin_middleware.stores.redis.line import Line
 from origin_middleware.stores.redis.shared_line import SharedLine
-from sample_origin.redis_server import free_port
+from sample_origin.processes import free_port
 from tests.support.servers import RedisServer
 from tests.support.stores import a_claim, a_key
 

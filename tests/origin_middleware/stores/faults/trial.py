@@ -85,7 +85,7 @@ class Trial:
         """Everything that goes on by itself has to come to its end."""
         async with asyncio.timeout(_WITHDRAWN_WITHIN):
             for front in self._fronts:
-                await front._guard.running.drain()
+                await front._runtime.drain()
             while self.store._session.claims._ghosts._ghosts:
                 task = self.store._session.claims._ghosts._task
                 assert task is not None

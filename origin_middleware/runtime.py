@@ -1,0 +1,165 @@
+"""What all requests of one middleware share: the app, the store, the observer, and the
+work that a request cannot cancel.
+
+A server cancels the tasks of its requests when its grace period ends. Neither
+asyncio.shield nor an anyio shield survives that: the process exits first. A task of our
+own does, if lifespan.shutdown waits for it.
+"""
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Coroutine
+from typing import Any
+
+from .asgi import ASGIApp, Message, Receive, Send
+from .client import Client
+from .errors import StoreError, StoreUnsafe
+from .events import Event, Observer
+from .stores import Checks, Store
+
+_log = logging.getLogger("origin_middleware")
+
+# As long as CloudFront waits for an origin: nobody hears an answer that takes longer.
+_DRAIN = 30.0
+
+# Seconds between two log lines about one kind of failure of the store.
+_PAUSE = 10.0
+
+_everything: "weakref.WeakSet[Runtime]" = weakref.WeakSet()
+
+
+async def drain() -> None:
+    """Wait for the running handlers of every middleware in this process, for up to 30
+    seconds.
+
+    A middleware around a whole app does this by itself when the app shuts down. One
+    around a route does not hear of the shutdown: call this in your lifespan, after the
+    `yield` and before you close the store.
+    """
+    await asyncio.gather(*(runtime.drain() for runtime in _everything))
+
+
+class Runtime:
+    def __init__(self, app: ASGIApp, store: Store, observer: Observer) -> None:
+        self.app = app
+        self.store = store
+        self._observer = observer
+        self._failures = FailureLog()
+        self._tasks: set[asyncio.Task[None]] = set()
+        _everything.add(self)
+
+    def observe(self, event: Event) -> None:
+        """An observer that fails must not fail the request that it was told about."""
+        try:
+            self._observer(event)
+        except Exception:  # an observer may raise anything
+            _log.exception("The observer failed.")
+
+    def log_failure(self, error: StoreError) -> None:
+        self._failures.add(error, asyncio.get_running_loop().time())
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def outlive(self, client: Client, work: Coroutine[Any, Any, None]) -> None:
+        """Run to the end, even if the caller is cancelled. Raises what `work` does."""
+        ended = asyncio.get_running_loop().create_future()
+        self.spawn(_telling(ended, work))
+        try:
+            await ended
+        except asyncio.CancelledError:
+            client.leave()
+            raise
+
+    async def drain(self, within: float = _DRAIN) -> None:
+        """Also for work that begins meanwhile, such as a write that is tried again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+        while self._tasks and loop.time() < until:
+            await asyncio.wait(set(self._tasks), timeout=until - loop.time())
+        if self._tasks:
+            _log.warning(
+                "Shutdown timed out with %d requests running; "
+                "their outcome is unknown.",
+                len(self._tasks),
+            )
+
+    def lifespan(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """The lifespan channel: the store is checked before the app starts, and the
+        shutdown waits for the requests that are running.
+        """
+
+        async def drained_receive() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._check_store(send)
+            if message["type"] == "lifespan.shutdown":
+                await self.drain()
+            return message
+
+        async def closing_send(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await self.store.aclose()
+            await send(message)
+
+        return drained_receive, closing_send
+
+    async def _check_store(self, send: Send) -> None:
+        """A store that may lose records fails the start-up. One that is away does not:
+        it may come back, and requests are refused until then.
+        """
+        if not isinstance(self.store, Checks):
+            return
+        try:
+            await self.store.check()
+        except StoreUnsafe as unsafe:
+            await send({"type": "lifespan.startup.failed", "message": str(unsafe)})
+            raise
+        except Exception as away:  # a start-up that dies here would skip the app's own
+            _log.warning(
+                "Requests with a key are refused until the store is back: %s", away
+            )
+
+
+class FailureLog:
+    """Why the store refuses. The client is not told, and the operator has to know; but
+    not once for each of the thousands of requests of an outage.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[type[StoreError], float] = {}
+        self._unsaid: dict[type[StoreError], int] = {}
+
+    def add(self, error: StoreError, now: float) -> None:
+        """`now` is in seconds, by a clock that nobody sets."""
+        kind = type(error)
+        if now < self._next.get(kind, now):
+            self._unsaid[kind] += 1
+            return
+        more = self._unsaid.get(kind, 0)
+        also = f" ({more} more since the last line)" if more else ""
+        _log.warning("The store failed a request: %s%s", error, also)
+        self._next[kind], self._unsaid[kind] = now + _PAUSE, 0
+
+
+async def _telling(
+    ended: "asyncio.Future[None]", work: Coroutine[Any, Any, None]
+) -> None:
+    """Cheaper than asyncio.shield, by two turns of the event loop."""
+    try:
+        await work
+    except asyncio.CancelledError:  # the loop is ending
+        ended.cancel()
+        raise
+    except Exception as exc:  # a handler may raise anything
+        if not ended.done():
+            ended.set_exception(exc)
+            return
+        _log.error("A handler failed after its request was cancelled.", exc_info=exc)
+    else:
+        if not ended.done():
+            ended.set_result(None)
