@@ -8,9 +8,17 @@ from functools import cache
 from .asgi import Scope
 from .decision import Refusal
 from .errors import ConfigurationError
-from .key import INTENT_HEADER, Key, MalformedKey, read_key
+from .key import (
+    INTENT_HEADER,
+    Key,
+    MalformedKey,
+    is_intent,
+    read_key,
+    tenant_name,
+    tenants_key,
+)
 from .policy import Policy, is_seconds
-from .signature import checked_secrets, distrust
+from .signature import Distrust, checked_secrets, verify
 
 Clock = Callable[[], float]
 
@@ -24,6 +32,10 @@ class Denied:
 @dataclass(frozen=True, slots=True)
 class Admitted:
     key: Key
+    tenant: str = ""
+    """Part of the fingerprint; '' where it is part of the key, or there is none."""
+    until: float | None = None
+    """When the gate's signature expires, as Unix time; None where none is needed."""
 
 
 class Admission:
@@ -36,13 +48,15 @@ class Admission:
         self._tolerance = _checked_tolerance(tolerance)
         self._clock = clock
 
+    @property
+    def verifies(self) -> bool:
+        return bool(self._secrets)
+
     def check(self, policy: Policy) -> None:
         """Raises ConfigurationError where the gate does not sign what the policy takes
         as the key: with one signed request, a client could send any number of keys.
         """
-        if not self._secrets:
-            return
-        if policy.key_of is not None or policy.header.lower() != INTENT_HEADER:
+        if self._secrets and not is_intent(policy.header, policy.key_of):
             raise ConfigurationError(
                 f"IdempotencyMiddleware(secrets=...): the gate signs {INTENT_HEADER}, "
                 "so the key has to come from there. Leave header and key_of of the "
@@ -51,31 +65,42 @@ class Admission:
 
     def admit(self, scope: Scope, policy: Policy) -> Denied | Admitted | None:
         """None where there is no key, and none is required."""
-        key = read_key(scope, policy.header, policy.key_of, policy.tenant_of)
+        key = read_key(scope, policy.header, policy.key_of)
         if key is None:
-            required = policy.require_key and not _is_preflight(scope)
-            return _missing(policy) if required else None
+            return _missing(scope, policy) if policy.require_key else None
         if isinstance(key, MalformedKey):
-            return Denied(Refusal.KEY_MALFORMED, f"{policy.header}: {key.reason}.")
+            source = "key_of" if policy.key_of is not None else policy.header
+            return Denied(Refusal.KEY_MALFORMED, f"{source}: {key.reason}.")
         if not self._secrets:
             _warn_unverified()
-            return Admitted(key)
-        reason = distrust(scope, self._secrets, self._clock(), self._tolerance)
-        if reason is not None:
-            return Denied(Refusal.SIGNATURE_REFUSED, f"{reason.value}.")
-        return Admitted(key)
+            return _admitted(scope, policy, key, None)
+        verdict = verify(scope, self._secrets, self._clock(), self._tolerance)
+        if isinstance(verdict, Distrust):
+            return Denied(Refusal.SIGNATURE_REFUSED, f"{verdict.value}.")
+        return _admitted(scope, policy, key, verdict)
+
+    def has_expired(self, admitted: Admitted) -> bool:
+        """To be asked again after the body, which may take its time."""
+        until = admitted.until
+        return until is not None and until < self._clock() - self._tolerance
 
 
-def _is_preflight(scope: Scope) -> bool:
-    """What browsers ask before they ask; unpaid, and passed by the gate."""
-    if scope["method"] != "OPTIONS":
-        return False
-    names = {name for name, _ in scope["headers"]}
-    return {b"origin", b"access-control-request-method"} <= names
+def _admitted(scope: Scope, policy: Policy, key: Key, until: float | None) -> Admitted:
+    if policy.tenant_of is None:
+        return Admitted(key, until=until)
+    tenant = tenant_name(policy.tenant_of, scope)
+    if is_intent(policy.header, policy.key_of):
+        # With the tenant in the key, one payment would buy an execution for each
+        # tenant that a client can name.
+        return Admitted(key, tenant, until)
+    return Admitted(tenants_key(key, tenant), until=until)
 
 
-def _missing(policy: Policy) -> Denied:
-    return Denied(Refusal.KEY_MISSING, f"Send it as {policy.header}.")
+def _missing(scope: Scope, policy: Policy) -> Denied:
+    detail = f"Send it as {policy.header}."
+    if scope["method"] == "OPTIONS":
+        detail += " For a CORS preflight, add the CORS middleware outside this one."
+    return Denied(Refusal.KEY_MISSING, detail)
 
 
 @cache

@@ -52,8 +52,17 @@ class Attempt:
         """There may have been a side effect: no retry runs by itself."""
         self.statement = Statement.OUTCOME_UNKNOWN
 
-    def announce(self, scope: Scope) -> None:
+    def announce(self, scope: Scope) -> "Attempt | None":
+        """Answers with the attempt of an instance outside this one."""
+        outer = attempt_of(scope)
         scope[_PLACE] = self
+        return outer
+
+    def retract(self, scope: Scope, outer: "Attempt | None") -> None:
+        """The scope may be dispatched again: it must not look like part of this
+        attempt.
+        """
+        scope[_PLACE] = outer
 
 
 def attempt_of(scope: Scope) -> Attempt | None:

@@ -34,6 +34,17 @@ class Client:
         for task in self._busy:
             task.cancel()
 
+    async def has_left(self) -> bool:
+        """Asks the server, which answers at once or not at all. Meaningless once the
+        response is complete: servers then say that the client has left.
+        """
+        if not self.gone:
+            asked = asyncio.ensure_future(self.receive())
+            done, _ = await asyncio.wait([asked], timeout=0)
+            asked.cancel()
+            self.gone = bool(done) and asked.result()["type"] == "http.disconnect"
+        return self.gone
+
     async def receive(self) -> Message:
         if self.gone:
             return _DISCONNECT

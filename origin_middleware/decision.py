@@ -27,6 +27,8 @@ class Refusal(Enum):
     KEY_MISSING = "key-missing"
     KEY_MALFORMED = "key-malformed"
     SIGNATURE_REFUSED = "signature-refused"
+    REQUEST_TOO_LARGE = "request-too-large"
+    NO_ROOM = "no-room"
     STORE_UNAVAILABLE = "store-unavailable"
     RECORD_DAMAGED = "record-damaged"
     DIFFERENT_REQUEST = "different-request"

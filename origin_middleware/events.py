@@ -119,6 +119,27 @@ class LeaseLost:
     key: Key
 
 
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """The response is on record, and its client had left: the gate will not settle it
+    unless the client asks again. Look for the intent in the log of your handler.
+    """
+
+    key: Key
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAfterRecord:
+    """The handler failed when its response was on record: a background task, or the
+    part of a dependency behind its `yield`. Retries get the recorded response.
+    """
+
+    key: Key
+    status: int
+
+
 Event = (
     Executed
     | Failed
@@ -132,6 +153,8 @@ Event = (
     | ClaimMissing
     | Superseded
     | LeaseLost
+    | Undelivered
+    | FailedAfterRecord
 )
 
 
@@ -143,7 +166,15 @@ class Observer(Protocol):
     def __call__(self, event: Event, /) -> None: ...
 
 
-_ALARMS = (RanUnprotected, NotRecorded, ClaimMissing, Superseded, LeaseLost)
+_ALARMS = (
+    RanUnprotected,
+    NotRecorded,
+    ClaimMissing,
+    Superseded,
+    LeaseLost,
+    Undelivered,
+    FailedAfterRecord,
+)
 
 
 class LoggingObserver:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, assert_never
 
 from . import events
+from .admission import Admission, Admitted
 from .asgi import Receive, Scope, Send
 from .attempt import Attempt
 from .client import Client
@@ -24,18 +25,27 @@ from .decision import (
 )
 from .errors import RecordDamaged, ResponseUnavailable, StoreUnavailable
 from .execution import Execution
-from .key import Key
 from .lease import first_claim, next_claim
 from .policy import Policy
 from .problem import refuse
 from .reconciliation import Reconciliation
-from .record import Answer, Claim, Claimed
-from .request import RequestBody, fingerprint
+from .record import Absent, Answer, Claim, Claimed, Fingerprint, Finished, Held
+from .request import (
+    BodyTooLarge,
+    NoRoom,
+    RequestBody,
+    declared_length,
+    fingerprint,
+)
 from .response import StoredResponse
 from .runtime import Runtime
+from .scope import Passage
 
 # The key holds a record, so on_store_unavailable="execute" must not run the handler.
 _KNOWN = (RecordDamaged, ResponseUnavailable)
+
+# Requests of one key that may wait in one process: each holds a connection and a body.
+_MOST_WAITING = 1_000
 
 
 class Exchange:
@@ -46,11 +56,18 @@ class Exchange:
     """
 
     def __init__(
-        self, runtime: Runtime, policy: Policy, key: Key, scope: Scope
+        self,
+        runtime: Runtime,
+        admission: Admission,
+        policy: Policy,
+        admitted: Admitted,
+        scope: Scope,
     ) -> None:
         self._runtime = runtime
+        self._admission = admission
         self._policy = policy
-        self._key = key
+        self._admitted = admitted
+        self._key = admitted.key
         self._scope = scope
         self._body = RequestBody()
         self._begun = asyncio.get_running_loop().time()
@@ -60,8 +77,10 @@ class Exchange:
         work: Coroutine[Any, Any, None] | None = None
         client = Client(receive, send)
         try:
-            if await self._body.read(receive):
-                digest = fingerprint(self._scope, self._body.digest)
+            digest = await self._read(receive)
+            if isinstance(digest, Refuse):
+                await self._answer(digest, send)
+            elif digest is not None:
                 claim, decision = await self._ask(first_claim(self._policy, digest))
                 if isinstance(decision, (Replay, Refuse)):
                     await self._answer(decision, send)
@@ -71,7 +90,27 @@ class Exchange:
             if work is None:
                 self._body.close()
         if work is not None:
-            await self._runtime.outlive(client, work)
+            signed = self._admission.verifies
+            with Passage(self._scope, self._runtime.store, self._key, signed=signed):
+                await self._runtime.outlive(client, work)
+
+    async def _read(self, receive: Receive) -> Fingerprint | Refuse | None:
+        """The whole request. None where the client left before its end."""
+        scope, policy = self._scope, self._policy
+        limit = policy.max_request_bytes
+        try:
+            if limit is not None and declared_length(scope["headers"]) > limit:
+                return Refuse(Refusal.REQUEST_TOO_LARGE)
+            if not await self._body.read(receive, limit):
+                return None
+        except BodyTooLarge:
+            return Refuse(Refusal.REQUEST_TOO_LARGE)
+        except NoRoom as full:
+            return self._refusal(full)
+        if self._admission.has_expired(self._admitted):
+            return Refuse(Refusal.SIGNATURE_REFUSED)
+        tenant, headers = self._admitted.tenant, policy.fingerprint_headers
+        return fingerprint(scope, self._body.digest, headers, tenant)
 
     async def _ask(
         self, claim: Claim
@@ -81,6 +120,8 @@ class Exchange:
         try:
             answer = await self._runtime.store.claim(self._key, claim)
             return await self._follow(claim, answer)
+        except NoRoom as full:
+            return claim, self._refusal(full)
         except (StoreUnavailable, RecordDamaged) as error:
             refused = self._refusal(error)
             if answer is not None or isinstance(error, _KNOWN):
@@ -96,12 +137,25 @@ class Exchange:
         while True:
             match decide(answer, digest, takes_over, self._patience_left()):
                 case Wait(held, timeout):
-                    answer = await store.wait(key, held, timeout)
+                    if self._runtime.waiting[key] >= _MOST_WAITING:
+                        return claim, Refuse(Refusal.IN_PROGRESS)
+                    answer = await self._wait(held, timeout)
                 case ClaimAgain():
                     claim = next_claim(claim)
                     answer = await store.claim(key, claim)
                 case decision:
                     return claim, decision
+
+    async def _wait(self, held: Held, timeout: float) -> Absent | Held | Finished:
+        waiting, key = self._runtime.waiting, self._key
+        waiting[key] += 1
+        try:
+            await self._body.spool()
+            return await self._runtime.store.wait(key, held, timeout)
+        finally:
+            waiting[key] -= 1
+            if not waiting[key]:
+                del waiting[key]
 
     async def _carry_out(
         self,
@@ -119,8 +173,9 @@ class Exchange:
             match verdict:
                 case Execute():
                     attempt = Attempt(self._key, first=first)
-                    execution = Execution(self._runtime, self._policy, attempt, claim)
-                    await execution.run(self._scope, self._body, client)
+                    await Execution(
+                        self._runtime, self._policy, attempt, claim, self._scope, client
+                    ).run(self._body)
                 case RunUnprotected():
                     await self._run_unprotected(client)
                 case Replay() | Refuse():
@@ -147,7 +202,7 @@ class Exchange:
                 claim, decision = await self._follow(claim, answer)
                 if not isinstance(decision, TakeOver):
                     return claim, first, decision
-        except (StoreUnavailable, RecordDamaged) as error:
+        except (StoreUnavailable, RecordDamaged, NoRoom) as error:
             return claim, first, self._refusal(error)
 
     async def _rule(self, claim: Claim) -> Verdict | None:
@@ -179,10 +234,15 @@ class Exchange:
         with suppress(OSError):
             await response.replay(send)
 
-    def _refusal(self, error: StoreUnavailable | RecordDamaged) -> Refuse:
+    def _refusal(self, error: StoreUnavailable | RecordDamaged | NoRoom) -> Refuse:
         self._runtime.log_failure(error)
-        damaged = isinstance(error, RecordDamaged)
-        return Refuse(Refusal.RECORD_DAMAGED if damaged else Refusal.STORE_UNAVAILABLE)
+        match error:
+            case NoRoom():
+                return Refuse(Refusal.NO_ROOM)
+            case RecordDamaged():
+                return Refuse(Refusal.RECORD_DAMAGED)
+            case StoreUnavailable():
+                return Refuse(Refusal.STORE_UNAVAILABLE)
 
     async def _refuse(self, refusal: Refusal, send: Send) -> None:
         self._runtime.observe(events.Refused(self._key, refusal, self._elapsed()))

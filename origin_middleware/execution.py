@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import assert_never
 
-from .asgi import Message, Scope
+from .asgi import Message, Receive, Scope
 from .attempt import Attempt, Statement
 from .client import Client
 from .errors import RecordDamaged
@@ -15,9 +15,11 @@ from .events import (
     Event,
     Executed,
     Failed,
+    FailedAfterRecord,
     NotRecorded,
     RecordedLate,
     Superseded,
+    Undelivered,
 )
 from .key import Key
 from .lease import Renewal
@@ -34,13 +36,16 @@ from .record import (
 from .recorder import Recorder
 from .request import RequestBody
 from .response import StoredResponse
-from .runtime import Runtime
+from .runtime import Runtime, is_interrupted
 
 _log = logging.getLogger("origin_middleware")
 
 # How long, and how often, a write is tried again after its response has left.
 _PERSIST_FOR = 30.0
 _PERSIST_EVERY = 1.0
+
+# Seconds from which a client may have given up.
+_SLOW = 1.0
 
 # The event that tells of a write, and the response that was on record before it.
 _Written = tuple[Event, StoredResponse | None]
@@ -51,58 +56,93 @@ class Execution:
     """One run of the handler, under one claim."""
 
     def __init__(
-        self, runtime: Runtime, policy: Policy, attempt: Attempt, claim: Claim
+        self,
+        runtime: Runtime,
+        policy: Policy,
+        attempt: Attempt,
+        claim: Claim,
+        scope: Scope,
+        client: Client,
     ) -> None:
         self._runtime = runtime
         self._policy = policy
         self._attempt = attempt
         self._claim = claim
-        self._ended = asyncio.Event()
+        self._scope = scope
+        self._client = client
+        self._recorder = Recorder(client, scope["method"], policy, self._conclude)
+        self._revealed = asyncio.Event()
+        self._recorded: int | None = None
+        self._left = False
         self._started = _now()
         self._renewal = Renewal(runtime, attempt.key, claim)
         self._renewal.start()
 
-    async def run(self, scope: Scope, body: RequestBody, client: Client) -> None:
+    async def run(self, body: RequestBody) -> None:
         """Raises what the handler raises."""
-        method = scope["method"]
-        limit = self._policy.max_response_bytes
+        outer = self._attempt.announce(self._scope)
+        with self._runtime.letting_go(self._let_go):
+            try:
+                await self._call(body.then(self._disconnect))
+            finally:
+                self._renewal.stop()
+                self._attempt.retract(self._scope, outer)
+                self._tell_undelivered()
 
-        async def conclude(
-            status: int, response: StoredResponse | None
-        ) -> StoredResponse | None:
-            return await self._conclude(method, status, response)
-
-        async def disconnect() -> Message:
-            # Starlette cancels a stream when its client leaves, and the effect would be
-            # half done. So a handler hears of it only once recording is over.
-            await self._ended.wait()
-            return await client.receive()
-
-        self._attempt.announce(scope)
-        recorder = Recorder(client, method, limit, conclude)
+    async def _call(self, receive: Receive) -> None:
         try:
-            await self._runtime.app(scope, body.then(disconnect), recorder.send)
-        except Exception:  # any exception is a failure of the handler; raised again
-            if not recorder.concluded:
-                await self._fail(None)
+            await self._runtime.app(self._scope, receive, self._recorder.send)
+        except GeneratorExit:
             raise
-        finally:
-            # Also on cancellation, where the lease is left to lapse: nobody knows how
-            # far the handler came.
-            self._renewal.stop()
-        if not recorder.concluded:
+        except BaseException as error:  # not every failure of a handler is an Exception
+            # A cancelled task leaves its lease to lapse: nobody knows how far the
+            # handler came.
+            if not is_interrupted(error):
+                await self._failed()
+            raise
+        if not self._recorder.concluded:
             await self._fail(None)
 
+    async def _disconnect(self) -> Message:
+        """Starlette cancels a stream when its client leaves, and the effect would be
+        half done. So a handler hears of it only once recording is over.
+        """
+        await self._revealed.wait()
+        return await self._client.receive()
+
+    def _let_go(self) -> None:
+        """The process is about to stop: an endless handler has to hear that nobody
+        listens, or the shutdown would wait for it.
+        """
+        self._revealed.set()
+        self._recorder.hides_disconnect = False
+
+    async def _failed(self) -> None:
+        if not self._recorder.concluded:
+            await self._fail(None)
+        elif self._recorded is not None:
+            self._observe(FailedAfterRecord(self._attempt.key, self._recorded))
+
+    def _tell_undelivered(self) -> None:
+        if self._recorded is not None and (self._left or self._recorder.lost):
+            seconds = self._elapsed()
+            self._observe(Undelivered(self._attempt.key, self._recorded, seconds))
+
     async def _conclude(
-        self, method: str, status: int, response: StoredResponse | None
+        self, status: int, response: StoredResponse | None
     ) -> StoredResponse | None:
         try:
-            if not self._policy.counts(method, status):
+            if not self._policy.counts(self._scope["method"], status):
                 await self._fail(status)
                 return None
-            return await self._complete(status, self._outcome(response))
+            self._recorded = status
+            before = await self._complete(status, self._outcome(response))
+            # The gate does not settle an answer that CloudFront no longer waits for.
+            # After a quick one the question would cost more than it tells.
+            self._left = self._elapsed() > _SLOW and await self._client.has_left()
+            return before
         finally:
-            self._ended.set()
+            self._revealed.set()
 
     def _outcome(self, response: StoredResponse | None) -> Outcome:
         if response is None:
@@ -156,10 +196,10 @@ class Execution:
             raise
         except Exception as exc:  # a store may raise anything; the handler has run
             _log.warning("The outcome could not be written: %r", exc)
-            self._runtime.observe(NotRecorded(self._attempt.key))
+            self._observe(NotRecorded(self._attempt.key))
             self._runtime.spawn(self._persist_later(write))
             return None
-        self._runtime.observe(event)
+        self._observe(event)
         return before
 
     async def _persist_later(self, write: _Write) -> None:
@@ -174,11 +214,14 @@ class Execution:
                 except Exception:  # as above
                     await asyncio.sleep(_PERSIST_EVERY)
                 else:
-                    self._runtime.observe(RecordedLate(self._attempt.key))
-                    self._runtime.observe(event)
+                    self._observe(RecordedLate(self._attempt.key))
+                    self._observe(event)
                     return
         finally:
             renewal.stop()
+
+    def _observe(self, event: Event) -> None:
+        self._runtime.observe(event)
 
     def _elapsed(self) -> float:
         return _now() - self._started

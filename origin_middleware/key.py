@@ -26,23 +26,27 @@ class MalformedKey:
 
 
 def read_key(
-    scope: Scope, header: str, key_of: KeyOf | None, tenant_of: TenantOf | None
+    scope: Scope, header: str, key_of: KeyOf | None
 ) -> Key | MalformedKey | None:
     """From `key_of` where there is one, else from the header; None where there is none.
-    Raises ConfigurationError where a function does not return a string.
+    Raises ConfigurationError where the function does not return a string.
     """
     if key_of is None:
-        key = header_key(_as_sent_by_asgi(header), scope)
-    else:
-        key = function_key(key_of, scope)
-    if tenant_of is None or key is None or isinstance(key, MalformedKey):
-        return key
-    return tenants_key(key, tenant_of, scope)
+        return header_key(header_name(header), scope)
+    return function_key(key_of, scope)
 
 
-@lru_cache(maxsize=64)
-def _as_sent_by_asgi(header: str) -> bytes:
+@lru_cache(maxsize=256)
+def header_name(header: str) -> bytes:
+    """As ASGI delivers names."""
     return header.lower().encode("ascii")
+
+
+def is_intent(header: str, key_of: KeyOf | None) -> bool:
+    """Is the key a settlement intent? One payment is one intent, for
+    every client that sends it.
+    """
+    return key_of is None and header.lower() == INTENT_HEADER
 
 
 def header_key(name: bytes, scope: Scope) -> Key | MalformedKey | None:
@@ -78,10 +82,14 @@ def checked_key(value: str) -> Key | MalformedKey:
     return Key(value)
 
 
-def tenants_key(key: Key, tenant_of: TenantOf, scope: Scope) -> Key:
+def tenant_name(tenant_of: TenantOf, scope: Scope) -> str:
+    """Raises ConfigurationError where the function does not return a string."""
+    return _text(tenant_of(scope), "tenant_of")
+
+
+def tenants_key(key: Key, tenant: str) -> Key:
     """The length in front, so that no tenant can end where another's key begins, and
     a character that no key has, so that none looks like this one."""
-    tenant = _text(tenant_of(scope), "tenant_of")
     return Key(f"{len(tenant)}\0{tenant}\0{key}")
 
 

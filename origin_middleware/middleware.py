@@ -21,7 +21,7 @@ from typing import assert_never
 
 from .admission import Admission, Admitted, Clock, Denied
 from .asgi import ASGIApp, Receive, Scope, Send
-from .attempt import attempt_of
+from .decision import Refusal
 from .errors import ConfigurationError
 from .events import LoggingObserver, Observer, Refused
 from .exchange import Exchange
@@ -29,6 +29,7 @@ from .policy import Policy, is_async
 from .problem import refuse
 from .routes import PolicyOf, policy_of
 from .runtime import Runtime
+from .scope import is_held
 from .stores import Store
 
 NO_SECRETS: Mapping[str, bytes] = {}
@@ -71,10 +72,13 @@ class IdempotencyMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self._runtime
         policy = None
-        if scope["type"] == "http":
-            policy = self._policy_of(scope)
-        elif scope["type"] == "lifespan":
-            receive, send = runtime.lifespan(receive, send)
+        match scope["type"]:
+            case "http":
+                policy = self._policy_of(scope)
+            case "websocket" if await self._is_closed(scope, send):
+                return
+            case "lifespan":
+                receive, send = runtime.lifespan(receive, send)
         if policy is None or (found := self._admission.admit(scope, policy)) is None:
             await runtime.app(scope, receive, send)
             return
@@ -82,12 +86,24 @@ class IdempotencyMiddleware:
             case Denied(refusal, detail):
                 runtime.observe(Refused(None, refusal))
                 await refuse(send, refusal, detail)
-            case Admitted() if attempt_of(scope):  # another instance is outside
+            case Admitted(key) if is_held(scope, runtime.store, key):
                 await runtime.app(scope, receive, send)
-            case Admitted(key):
-                await Exchange(runtime, policy, key, scope).run(receive, send)
+            case Admitted():
+                exchange = Exchange(runtime, self._admission, policy, found, scope)
+                await exchange.run(receive, send)
             case _:
                 assert_never(found)
+
+    async def _is_closed(self, scope: Scope, send: Send) -> bool:
+        """A WebSocket has no response to record, so none is sold where a key is needed.
+        Closed before it is accepted, its client gets 403.
+        """
+        policy = self._policy_of(scope)
+        if policy is None or not policy.require_key:
+            return False
+        self._runtime.observe(Refused(None, Refusal.KEY_MISSING))
+        await send({"type": "websocket.close", "code": 1008})  # RFC 6455: policy
+        return True
 
 
 def _check_store(store: object) -> None:

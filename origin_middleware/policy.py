@@ -33,9 +33,9 @@ class Policy:
     """Finds the key in the ASGI scope instead; None where there is none."""
 
     tenant_of: TenantOf | None = None
-    """Whose key it is: the same key of two tenants is two keys. The `key` of a handler,
-    a reconciler and an observer then has the tenant in front; `intent` is what the
-    client sent."""
+    """Whose request it is. The same `Idempotency-Key` of two tenants is two keys; the
+    `key` of a handler, a reconciler and an observer then has the tenant in front. A
+    settlement intent is one payment: used by another tenant, it is refused (422)."""
 
     require_key: bool = False
     """Refuse requests without a key. On paid routes: yes, or calling the origin
@@ -52,8 +52,16 @@ class Policy:
     retention: float = 86_400.0
     """How long a record is kept, and with it the promise."""
 
+    max_request_bytes: int | None = 16_777_216
+    """Requests with a larger body are refused (413) before the handler runs; None for
+    no limit. A body above 1 MiB waits in a temporary file."""
+
     max_response_bytes: int = 1_048_576
     """Larger responses are delivered but not kept; their retries get 409."""
+
+    fingerprint_headers: Collection[str] = ()
+    """Request headers that have to be the same in a retry, such as authorization: with
+    another value, the request is another one (422). A payment is no login."""
 
     delivered: Delivered = "delivered"
     """Does a response count? Must match the gate's `settle` rule, or charges and
@@ -62,6 +70,17 @@ class Policy:
 
     unrecorded_headers: Collection[str] = ()
     """Response headers that are neither kept nor replayed, such as set-cookie."""
+
+    unrecorded_media_types: Collection[str] = (
+        "text/event-stream",
+        "multipart/x-mixed-replace",
+    )
+    """Responses of these types may be endless: they are delivered and not kept, and
+    their handler hears when the client leaves."""
+
+    private: bool = True
+    """Answers under a key are marked `Cache-Control: private`: a shared cache must not
+    give a paid answer to other clients."""
 
     on_abandoned: OnAbandoned = "refuse"
     """The owner died and the outcome is unknown: refuse (409), execute again (at least
@@ -138,10 +157,25 @@ def _check_names(policy: Policy) -> None:
     if not _is_token(policy.header):
         example = "like 'x-settlement-intent-id'"
         _refuse(policy, "header", f"the name of an HTTP header, {example}")
-    left_out: object = policy.unrecorded_headers
-    is_names = isinstance(left_out, Collection) and not isinstance(left_out, str)
-    if not is_names or not all(map(_is_token, policy.unrecorded_headers)):
-        _refuse(policy, "unrecorded_headers", "names of HTTP headers, in a list")
+    for name in ("unrecorded_headers", "fingerprint_headers"):
+        if not _is_list_of(_is_token, getattr(policy, name)):
+            _refuse(policy, name, "names of HTTP headers, in a list")
+    if not _is_list_of(_is_media_type, policy.unrecorded_media_types):
+        example = "media types without parameters, in lower case and in a list"
+        _refuse(policy, "unrecorded_media_types", example)
+
+
+def _is_list_of(is_one: Callable[[object], bool], values: object) -> bool:
+    if not isinstance(values, Collection) or isinstance(values, (str, bytes)):
+        return False
+    return all(map(is_one, values))
+
+
+def _is_media_type(value: object) -> bool:
+    if not isinstance(value, str) or value != value.lower():
+        return False
+    parts = value.split("/")
+    return len(parts) == 2 and all(map(_is_token, parts))
 
 
 def _is_token(name: object) -> bool:
@@ -163,8 +197,9 @@ def _check_functions(policy: Policy) -> None:
 
 
 def _check_choices(policy: Policy) -> None:
-    if policy.require_key not in (True, False):
-        _refuse(policy, "require_key", "True or False")
+    for name in ("require_key", "private"):
+        if getattr(policy, name) not in (True, False):
+            _refuse(policy, name, "True or False")
     if not callable(policy.on_abandoned):
         words = "an async function"
         _check_choice(policy, "on_abandoned", "refuse", "execute", also=words)
@@ -208,10 +243,17 @@ def _check_times(policy: Policy) -> None:
 
 def _check_size(policy: Policy) -> None:
     size: object = policy.max_response_bytes
-    if type(size) is not int or size < 0:
+    if not _is_size(size):
         _refuse(policy, "max_response_bytes", "a whole number of bytes, 0 or more")
+    if policy.max_request_bytes is not None and not _is_size(policy.max_request_bytes):
+        words = "a whole number of bytes, 0 or more, or None for no limit"
+        _refuse(policy, "max_request_bytes", words)
     if size > _LARGEST_RESPONSE:
         _refuse(policy, "max_response_bytes", f"at most {_LARGEST_RESPONSE:_}")
+
+
+def _is_size(value: object) -> TypeGuard[int]:
+    return type(value) is int and value >= 0
 
 
 def _refuse(policy: Policy, name: str, expected: str) -> Never:

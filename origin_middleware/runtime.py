@@ -7,15 +7,22 @@ own does, if lifespan.shutdown waits for it.
 """
 
 import asyncio
+import gc
 import logging
+import sys
+import tempfile
 import weakref
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
 from typing import Any
 
 from .asgi import ASGIApp, Message, Receive, Send
 from .client import Client
 from .errors import StoreError, StoreUnsafe
 from .events import Event, Observer
+from .key import Key
 from .stores import Checks, Store
 
 _log = logging.getLogger("origin_middleware")
@@ -25,6 +32,8 @@ _DRAIN = 30.0
 
 # Seconds between two log lines about one kind of failure of the store.
 _PAUSE = 10.0
+
+_MARK: ContextVar[object] = ContextVar("origin_middleware.context")
 
 _everything: "weakref.WeakSet[Runtime]" = weakref.WeakSet()
 
@@ -47,6 +56,9 @@ class Runtime:
         self._observer = observer
         self._failures = FailureLog()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.waiting: Counter[Key] = Counter()
+        self._let_go: set[Callable[[], None]] = set()
+        self._draining = False
         _everything.add(self)
 
     def observe(self, event: Event) -> None:
@@ -56,31 +68,53 @@ class Runtime:
         except Exception:  # an observer may raise anything
             _log.exception("The observer failed.")
 
-    def log_failure(self, error: StoreError) -> None:
+    def log_failure(self, error: Exception) -> None:
         self._failures.add(error, asyncio.get_running_loop().time())
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(work)
+    def spawn(
+        self, work: Coroutine[Any, Any, None], context: Context | None = None
+    ) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def outlive(self, client: Client, work: Coroutine[Any, Any, None]) -> None:
-        """Run to the end, even if the caller is cancelled. Raises what `work` does."""
+        """Run to the end, even if the caller is cancelled. Raises what `work` does.
+
+        The work runs in the caller's context: a variable that is set outside is seen
+        inside, and the other way round.
+        """
         ended = asyncio.get_running_loop().create_future()
-        self.spawn(_telling(ended, work))
+        self.spawn(_telling(ended, work), _current_context())
         try:
             await ended
         except asyncio.CancelledError:
-            client.leave()
+            if ended.cancelled():  # and not a handler that failed with this error
+                client.leave()
             raise
+
+    @contextmanager
+    def letting_go(self, let_go: Callable[[], None]) -> Iterator[None]:
+        """`let_go` is called when the shutdown begins to wait for requests."""
+        if self._draining:
+            let_go()
+        self._let_go.add(let_go)
+        try:
+            yield
+        finally:
+            self._let_go.discard(let_go)
 
     async def drain(self, within: float = _DRAIN) -> None:
         """Also for work that begins meanwhile, such as a write that is tried again."""
         loop = asyncio.get_running_loop()
         until = loop.time() + within
+        self._draining = True
+        for let_go in self._let_go:
+            let_go()
         while self._tasks and loop.time() < until:
             await asyncio.wait(set(self._tasks), timeout=until - loop.time())
+        self._draining = False
         if self._tasks:
             _log.warning(
                 "Shutdown timed out with %d requests running; "
@@ -96,6 +130,7 @@ class Runtime:
         async def drained_receive() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                await asyncio.to_thread(_check_room)
                 await self._check_store(send)
             if message["type"] == "lifespan.shutdown":
                 await self.drain()
@@ -126,15 +161,16 @@ class Runtime:
 
 
 class FailureLog:
-    """Why the store refuses. The client is not told, and the operator has to know; but
-    not once for each of the thousands of requests of an outage.
+    """Why the store refuses, or a body cannot be kept. The client is not told, and the
+    operator has to know; but not once for each of the thousands of requests of an
+    outage.
     """
 
     def __init__(self) -> None:
-        self._next: dict[type[StoreError], float] = {}
-        self._unsaid: dict[type[StoreError], int] = {}
+        self._next: dict[type[Exception], float] = {}
+        self._unsaid: dict[type[Exception], int] = {}
 
-    def add(self, error: StoreError, now: float) -> None:
+    def add(self, error: Exception, now: float) -> None:
         """`now` is in seconds, by a clock that nobody sets."""
         kind = type(error)
         if now < self._next.get(kind, now):
@@ -142,7 +178,8 @@ class FailureLog:
             return
         more = self._unsaid.get(kind, 0)
         also = f" ({more} more since the last line)" if more else ""
-        _log.warning("The store failed a request: %s%s", error, also)
+        failed = "The store" if isinstance(error, StoreError) else "The disk"
+        _log.warning("%s failed a request: %s%s", failed, error, also)
         self._next[kind], self._unsaid[kind] = now + _PAUSE, 0
 
 
@@ -152,14 +189,53 @@ async def _telling(
     """Cheaper than asyncio.shield, by two turns of the event loop."""
     try:
         await work
-    except asyncio.CancelledError:  # the loop is ending
-        ended.cancel()
+    except GeneratorExit:
         raise
-    except Exception as exc:  # a handler may raise anything
+    except BaseException as exc:  # a handler may raise anything
+        if is_interrupted(exc):  # the loop is ending
+            ended.cancel()
+            raise
         if not ended.done():
+            # SystemExit too: out of a task of our own it would end the event loop.
             ended.set_exception(exc)
             return
         _log.error("A handler failed after its request was cancelled.", exc_info=exc)
     else:
         if not ended.done():
             ended.set_result(None)
+
+
+def is_interrupted(error: BaseException) -> bool:
+    """Is this task being cancelled? A handler can raise CancelledError by itself, when
+    it awaited something that was cancelled: then it has failed.
+    """
+    task = asyncio.current_task()
+    cancelled = isinstance(error, asyncio.CancelledError)
+    return cancelled and task is not None and task.cancelling() > 0
+
+
+def _current_context() -> Context | None:
+    """None for a copy, where the context itself cannot be had."""
+    task = asyncio.current_task()
+    if asyncio.get_running_loop().get_task_factory() is not None:
+        return None  # an eager one would enter the context a second time
+    if sys.version_info >= (3, 12):
+        return task.get_context() if task is not None else None
+    # Python 3.11 has it and does not show it. The current one is known by a mark.
+    mark = object()
+    _MARK.set(mark)
+    for found in gc.get_referents(task):
+        if isinstance(found, Context) and found.get(_MARK) is mark:
+            return found
+    return None
+
+
+def _check_room() -> None:
+    try:
+        tempfile.TemporaryFile(prefix="origin-middleware-").close()
+    except OSError as full:
+        _log.warning(
+            "Requests with a large body are refused until there is room for temporary "
+            "files: %s",
+            full,
+        )

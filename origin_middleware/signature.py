@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .asgi import Scope
+from .asgi import Headers, Scope
 from .errors import ConfigurationError
 from .key import INTENT_HEADER
+from .scope import signed_headers
 
 _HEADERS = (
     INTENT_HEADER,
@@ -60,18 +61,20 @@ class _Stated:
     expires: int
 
 
-def distrust(
+def verify(
     scope: Scope, secrets: Mapping[str, bytes], now: float, tolerance: float
-) -> Distrust | None:
-    """None where the request is signed with one of `secrets`, by key id, and in time.
+) -> Distrust | float:
+    """When the signature expires, as Unix time, where the request is signed with one of
+    `secrets`, by key id, and in time.
 
     `now` is Unix time, by a clock that may be off by `tolerance` seconds.
     """
-    lines = [_only(scope, name) for name in (b"signature-input", b"signature")]
+    headers = list(signed_headers(scope))
+    lines = [_only(headers, name) for name in (b"signature-input", b"signature")]
     if None in lines:
         return Distrust.MISSING
     stated, signature = _stated(lines[0] or ""), _decoded(lines[1] or "")
-    values = [_only(scope, name.encode()) for name in _HEADERS]
+    values = [_only(headers, name.encode()) for name in _HEADERS]
     if stated is None or signature is None or None in values:
         return Distrust.MALFORMED
     secret = secrets.get(stated.keyid)
@@ -80,15 +83,11 @@ def distrust(
     expected = hmac.digest(secret, _base(scope, values, stated.params), "sha256")
     if not hmac.compare_digest(signature, expected):
         return Distrust.WRONG
-    return _untimely(stated, now, tolerance)
-
-
-def _untimely(stated: _Stated, now: float, tolerance: float) -> Distrust | None:
     if stated.created > now + tolerance:
         return Distrust.NOT_YET_VALID
     if stated.expires < max(now - tolerance, stated.created):
         return Distrust.EXPIRED
-    return None
+    return float(stated.expires)
 
 
 def _base(scope: Scope, values: list[str | None], params: str) -> bytes:
@@ -105,9 +104,9 @@ def _base(scope: Scope, values: list[str | None], params: str) -> bytes:
     return "\n".join(lines).encode("latin-1")
 
 
-def _only(scope: Scope, name: bytes) -> str | None:
+def _only(headers: Headers, name: bytes) -> str | None:
     """A header's value, None where there is no line or more than one."""
-    values = [value for header, value in scope["headers"] if header == name]
+    values = [value for header, value in headers if header == name]
     return values[0].decode("latin-1").strip(" \t") if len(values) == 1 else None
 
 
