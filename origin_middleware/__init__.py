@@ -15,6 +15,7 @@ from .events import (
     Event,
     Executed,
     Failed,
+    FailedAfterRecord,
     LeaseLost,
     LoggingObserver,
     NotRecorded,
@@ -26,6 +27,7 @@ from .events import (
     Replayed,
     Superseded,
     TakenOver,
+    Undelivered,
 )
 from .key import Key
 from .middleware import IdempotencyMiddleware
@@ -66,6 +68,7 @@ __all__ = [
     "Evidence",
     "Executed",
     "Failed",
+    "FailedAfterRecord",
     "Fingerprint",
     "Finished",
     "Held",
@@ -99,6 +102,7 @@ __all__ = [
     "StoredResponse",
     "Superseded",
     "TakenOver",
+    "Undelivered",
     "attempt_of",
     "drain",
 ]

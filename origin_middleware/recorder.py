@@ -73,7 +73,8 @@ class Recorder:
         self._headers = _private(headers) if self._policy.private else headers
         self._status = checked_status(message["status"])
         self._declared = _declared_length(self._headers)
-        self._held.append({**message, "headers": self._headers})
+        # A copy, because a middleware outside may change the list that it is given.
+        self._held.append({**message, "headers": list(self._headers)})
         if _media_type(self._headers) in self._policy.unrecorded_media_types:
             await self._end(None)
         elif self._declared is None and not self._looks_complete():

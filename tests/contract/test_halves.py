@@ -18,7 +18,7 @@ from origin_middleware.policy import delivered
 from origin_middleware.problem import PROBLEMS
 from origin_middleware.request import fingerprint
 from origin_middleware.routes import policy_of
-from origin_middleware.signature import Distrust, checked_secrets, distrust
+from origin_middleware.signature import Distrust, checked_secrets, verify
 from tests.support.asgi import http_scope
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]
@@ -58,7 +58,7 @@ def test_an_intent_that_the_gate_forwards_is_a_key_that_the_origin_takes(
     text: str,
 ) -> None:
     value = text.encode("latin-1")
-    key = read_key(http_scope(key=value), Policy().header, None, None)
+    key = read_key(http_scope(key=value), Policy().header, None)
     assert isinstance(key, MalformedKey) == (not is_intent(text))
 
 
@@ -135,7 +135,8 @@ def refused_by_the_origin(
     message: Message, key: SigningKey, age: float = 0
 ) -> Distrust | None:
     secrets = checked_secrets({key.id: key.secret})
-    return distrust(arrived(message), secrets, NOW + age, TOLERANCE)
+    verdict = verify(arrived(message), secrets, NOW + age, TOLERANCE)
+    return verdict if isinstance(verdict, Distrust) else None
 
 
 @given(_MESSAGES, _KEYS)

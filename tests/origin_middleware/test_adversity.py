@@ -12,6 +12,7 @@ from origin_middleware import (
     IdempotencyMiddleware,
     MemoryStore,
     Policy,
+    Undelivered,
 )
 from origin_middleware.asgi import Message
 from origin_middleware.key import Key
@@ -54,7 +55,7 @@ async def test_a_server_that_takes_no_message_does_not_make_the_handler_fail(
     app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
     connection = Broken(failure)
     await app(http_scope(), connection.receive, connection.send)
-    assert [type(event) for event in events] == [Executed]
+    assert [type(event) for event in events] == [Executed, Undelivered]
     assert (await request(app)).body == b"done"
     assert inner.executions == 1
 

@@ -18,6 +18,7 @@ from tests.support.asgi import (
 )
 from tests.support.faulty import FaultyStore
 
+AS_IT_CAME = Policy(private=False)
 LENGTH_4 = start(200, [(b"content-length", b"4")])
 
 
@@ -69,7 +70,9 @@ async def test_the_client_cannot_have_the_whole_response_before_it_is_on_record(
 ) -> None:
     """The number says how many messages have left by then: a stream does not wait."""
     connection = Connection()
-    app = IdempotencyMiddleware(App(*messages), store=Journal(connection))
+    app = IdempotencyMiddleware(
+        App(*messages), store=Journal(connection), policy=AS_IT_CAME
+    )
     await app(http_scope(method=method), connection.receive, connection.send)
     assert connection.sent.index({"type": "complete"}) == at_the_record
     connection.sent.remove({"type": "complete"})
@@ -79,7 +82,7 @@ async def test_the_client_cannot_have_the_whole_response_before_it_is_on_record(
 async def test_a_key_is_released_before_the_client_can_retry() -> None:
     connection = Connection()
     app = IdempotencyMiddleware(
-        App(start(503), chunk(b"no")), store=Journal(connection)
+        App(start(503), chunk(b"no")), store=Journal(connection), policy=AS_IT_CAME
     )
     await app(http_scope(), connection.receive, connection.send)
     assert connection.sent == [start(503), {"type": "release"}, chunk(b"no")]
@@ -96,7 +99,7 @@ async def test_a_stream_is_delivered_as_it_is_produced() -> None:
         await send(chunk(b"last"))
 
     connection, store = Connection(), FaultyStore()
-    app = IdempotencyMiddleware(slowly, store=store)
+    app = IdempotencyMiddleware(slowly, store=store, policy=AS_IT_CAME)
     running = asyncio.create_task(
         app(http_scope(), connection.receive, connection.send)
     )
@@ -124,7 +127,7 @@ async def test_trailers_are_delivered_and_not_replayed() -> None:
     begin = {**start(), "trailers": True}
     trailers = {"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]}
     inner = App(begin, chunk(b"done"), trailers)
-    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=AS_IT_CAME)
     assert (await request(app)).sent == [begin, chunk(b"done"), trailers]
     replay = await request(app)
     assert replay.body == b"done"
@@ -134,7 +137,7 @@ async def test_trailers_are_delivered_and_not_replayed() -> None:
 
 async def test_a_response_without_headers_is_recorded() -> None:
     inner = App({"type": "http.response.start", "status": 200}, chunk(b"done"))
-    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=AS_IT_CAME)
     await request(app)
     replay = await request(app)
     assert (replay.status, replay.body) == (200, b"done")
@@ -153,7 +156,7 @@ async def test_thousands_of_tiny_and_empty_chunks_are_one_record() -> None:
 async def test_an_extension_that_cannot_be_recorded_is_delivered_and_not_kept() -> None:
     messages = [start(), {"type": "http.response.zerocopysend", "file": 3}, chunk(b"")]
     inner = App(*messages)
-    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=AS_IT_CAME)
     assert (await request(app)).sent == messages
     assert (await request(app)).code == "not-replayable"
 
@@ -174,7 +177,7 @@ async def test_an_event_stream_is_never_recorded() -> None:
     headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
     messages = [start(200, headers), chunk(b"data: 1\n\n", more=True), chunk(b"")]
     inner = App(*messages)
-    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=AS_IT_CAME)
     assert (await request(app)).sent == messages
     assert (await request(app)).code == "not-replayable"
     assert inner.executions == 1

@@ -38,15 +38,17 @@ async def test_a_required_key_that_is_missing_is_400() -> None:
 PREFLIGHT = [(b"origin", b"https://a"), (b"access-control-request-method", b"POST")]
 
 
-async def test_a_preflight_needs_no_key() -> None:
+async def test_a_preflight_needs_a_key_too_and_is_told_where_cors_belongs() -> None:
+    """Two headers that anybody can send must not run a paid handler."""
     inner = App()
     policy = Policy(require_key=True)
     app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=policy)
     options: dict[str, Any] = {"key": None, "method": "OPTIONS"}
-    assert (await request(app, **options, headers=PREFLIGHT)).status == 200
-    assert (await request(app, **options)).code == "key-missing"
+    refused = await request(app, **options, headers=PREFLIGHT)
+    assert refused.code == "key-missing"
+    assert b"add the CORS middleware outside this one" in refused.body
     assert (await request(app, key=None, headers=PREFLIGHT)).code == "key-missing"
-    assert inner.executions == 1
+    assert inner.executions == 0
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from origin_middleware import (
     Event,
     Executed,
+    FailedAfterRecord,
     IdempotencyMiddleware,
     MemoryStore,
     Policy,
@@ -115,7 +116,7 @@ async def test_a_failure_after_the_response_does_not_undo_the_record(
     app = IdempotencyMiddleware(inner, store=store, observer=events.append)
     with pytest.raises(ZeroDivisionError):
         await request(app)
-    assert [type(event) for event in events] == [Executed]
+    assert [type(event) for event in events] == [Executed, FailedAfterRecord]
     assert (await request(app)).body == b"done"
     assert inner.executions == 1
 

@@ -21,6 +21,7 @@ PUBLIC = {
     "Evidence",
     "Executed",
     "Failed",
+    "FailedAfterRecord",
     "Fingerprint",
     "Finished",
     "Held",
@@ -54,6 +55,7 @@ PUBLIC = {
     "StoredResponse",
     "Superseded",
     "TakenOver",
+    "Undelivered",
     "attempt_of",
     "drain",
 }

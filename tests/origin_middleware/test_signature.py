@@ -20,7 +20,7 @@ from origin_middleware import (
     signature,
 )
 from origin_middleware.asgi import Scope
-from origin_middleware.signature import Distrust, distrust
+from origin_middleware.signature import Distrust, verify
 from tests.support.asgi import App, request
 
 NOW = 1_800_000_000
@@ -74,7 +74,8 @@ def scope_of(message: httpx.Request) -> Scope:
 
 
 def judged(message: httpx.Request, now: float = NOW) -> Distrust | None:
-    return distrust(scope_of(message), SECRETS, now, tolerance=5)
+    verdict = verify(scope_of(message), SECRETS, now, tolerance=5)
+    return verdict if isinstance(verdict, Distrust) else None
 
 
 def changed(message: httpx.Request, **headers: str) -> httpx.Request:
@@ -104,7 +105,7 @@ def test_without_a_signature_nothing_is_trusted(name: str) -> None:
 def test_a_repeated_signature_is_not_trusted(name: str) -> None:
     scope = scope_of(signed())
     scope["headers"] += [pair for pair in scope["headers"] if pair[0] == name.encode()]
-    assert distrust(scope, SECRETS, NOW, 5) is Distrust.MISSING
+    assert verify(scope, SECRETS, NOW, 5) is Distrust.MISSING
 
 
 @pytest.mark.parametrize("name", list(HEADERS))
@@ -126,12 +127,12 @@ def test_every_signed_header_counts(name: str) -> None:
 )
 def test_the_request_itself_counts(change: dict[str, object]) -> None:
     scope = {**scope_of(signed()), **change}
-    assert distrust(scope, SECRETS, NOW, 5) is Distrust.WRONG
+    assert verify(scope, SECRETS, NOW, 5) is Distrust.WRONG
 
 
 def test_another_secret_under_a_known_key_id_is_not_trusted() -> None:
     scope = scope_of(signed("new"))
-    assert distrust(scope, {"new": b"x" * 32}, NOW, 5) is Distrust.WRONG
+    assert verify(scope, {"new": b"x" * 32}, NOW, 5) is Distrust.WRONG
 
 
 def test_an_unknown_key_id_is_not_trusted() -> None:
