@@ -45,7 +45,7 @@ _PERSIST_FOR = 30.0
 _PERSIST_EVERY = 1.0
 
 # Seconds from which a client may have given up.
-_SLOW = 1.0
+_SLOW = 0.1
 
 # The event that tells of a write, and the response that was on record before it.
 _Written = tuple[Event, StoredResponse | None]

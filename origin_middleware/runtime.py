@@ -30,6 +30,10 @@ _log = logging.getLogger("origin_middleware")
 # As long as CloudFront waits for an origin: nobody hears an answer that takes longer.
 _DRAIN = 30.0
 
+# Long enough for a handler that ends by itself. An endless one has to hear that its
+# client has left, or every shutdown would take the whole time.
+_UNDISTURBED = 5.0
+
 # Seconds between two log lines about one kind of failure of the store.
 _PAUSE = 10.0
 
@@ -96,7 +100,7 @@ class Runtime:
 
     @contextmanager
     def letting_go(self, let_go: Callable[[], None]) -> Iterator[None]:
-        """`let_go` is called when the shutdown begins to wait for requests."""
+        """`let_go` is called when a shutdown has waited for a while."""
         if self._draining:
             let_go()
         self._let_go.add(let_go)
@@ -105,15 +109,19 @@ class Runtime:
         finally:
             self._let_go.discard(let_go)
 
-    async def drain(self, within: float = _DRAIN) -> None:
-        """Also for work that begins meanwhile, such as a write that is tried again."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + within
+    async def drain(
+        self, within: float = _DRAIN, undisturbed: float = _UNDISTURBED
+    ) -> None:
+        """Also for work that begins meanwhile, such as a write that is tried again.
+
+        After `undisturbed` seconds, handlers hear whether their client is still there.
+        """
+        now = asyncio.get_running_loop().time()
+        await self._wait(now + min(undisturbed, within))
         self._draining = True
         for let_go in self._let_go:
             let_go()
-        while self._tasks and loop.time() < until:
-            await asyncio.wait(set(self._tasks), timeout=until - loop.time())
+        await self._wait(now + within)
         self._draining = False
         if self._tasks:
             _log.warning(
@@ -121,6 +129,11 @@ class Runtime:
                 "their outcome is unknown.",
                 len(self._tasks),
             )
+
+    async def _wait(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        while self._tasks and loop.time() < until:
+            await asyncio.wait(set(self._tasks), timeout=until - loop.time())
 
     def lifespan(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
         """The lifespan channel: the store is checked before the app starts, and the

@@ -9,10 +9,8 @@ from origin_middleware import (
     MemoryStore,
     Policy,
 )
-from tests.support.asgi import (
-    App,
-    request,
-)
+from origin_middleware.asgi import Message, Receive, Scope, Send
+from tests.support.asgi import App, Connection, request
 from tests.support.faulty import FaultyStore
 
 
@@ -78,3 +76,35 @@ async def test_the_header_can_have_another_name_in_any_case() -> None:
     for _ in range(2):
         await request(app, key=None, headers=[(b"idempotency-key", b"k")])
     assert inner.executions == 1
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_websocket_where_a_key_is_required_is_closed_before_it_is_accepted(
+    required: bool,
+) -> None:
+    served: list[str] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        served.append(scope["path"])
+
+    policies = {"/paid": Policy(require_key=required)}
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=policies)
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    for path in ("/paid", "/free"):
+        scope: Scope = {"type": "websocket", "path": path, "headers": []}
+        await app(scope, Connection().receive, send)
+    assert served == (["/free"] if required else ["/paid", "/free"])
+    assert sent == ([{"type": "websocket.close", "code": 1008}] if required else [])
+
+
+async def test_a_malformed_key_of_a_function_is_told_by_the_functions_name() -> None:
+    app = IdempotencyMiddleware(
+        App(), store=MemoryStore(), policy=Policy(key_of=lambda _: "a b")
+    )
+    refused = await request(app, key=None)
+    assert refused.code == "key-malformed"
+    assert b"key_of: only visible ASCII" in refused.body

@@ -19,9 +19,9 @@ from origin_middleware import (
     admission,
     signature,
 )
-from origin_middleware.asgi import Scope
+from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
 from origin_middleware.signature import Distrust, verify
-from tests.support.asgi import App, request
+from tests.support.asgi import App, Connection, http_scope, request
 
 NOW = 1_800_000_000
 SECRETS = {"old": b"o" * 32, "new": b"n" * 32}
@@ -274,6 +274,56 @@ async def test_a_forged_intent_is_401_on_every_path_that_has_a_policy(
     assert (forged.status, forged.code) == (401, "signature-refused")
     assert (await request(app, key=None, path=path)).code == "key-missing"
     assert inner.executions == 0
+
+
+class Slow(Connection):
+    """A body that takes its time to arrive."""
+
+    def __init__(self, now: list[float], seconds: float) -> None:
+        super().__init__(b"one", b"two")
+        self.now = now
+        self.seconds = seconds
+
+    async def receive(self) -> Message:
+        self.now[0] += self.seconds / 2
+        return await super().receive()
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(60, 200), (7_200, 401)])
+async def test_a_signature_that_expires_while_the_body_arrives_is_refused(
+    seconds: float, status: int
+) -> None:
+    inner, now = App(), [float(NOW)]
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), secrets=SECRETS, clock=lambda: now[0]
+    )
+    scope, connection = {**http_scope(), **scope_of(signed())}, Slow(now, seconds)
+    await app(scope, connection.receive, connection.send)
+    assert connection.status == status
+    assert inner.executions == (status == 200)
+
+
+async def test_the_app_does_not_see_the_signature() -> None:
+    seen: list[set[bytes]] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append({name for name, _ in scope["headers"]})
+        await App()(scope, receive, send)
+
+    def ours(app: ASGIApp) -> IdempotencyMiddleware:
+        store, policy = MemoryStore(), Policy(require_key=True)
+        return IdempotencyMiddleware(
+            app, store=store, policy=policy, secrets=SECRETS, clock=lambda: NOW
+        )
+
+    scope, connection = {**http_scope(), **scope_of(signed())}, Connection()
+    before = list(scope["headers"])
+    await ours(ours(inner))(scope, connection.receive, connection.send)
+    assert connection.status == 200
+    (names,) = seen
+    assert not {b"signature", b"signature-input"} & names
+    assert b"x-settlement-intent-id" in names
+    assert scope["headers"] == before
 
 
 def test_an_app_takes_exactly_the_key_ids_that_a_signature_can_name() -> None:
