@@ -15,6 +15,7 @@ from origin_middleware import (
     execution,
 )
 from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
+from origin_middleware.client import ClientGone
 from tests.support.asgi import (
     App,
     Connection,
@@ -444,7 +445,7 @@ async def test_a_handler_that_begins_during_a_shutdown_hears_it_at_once() -> Non
     app, connection = IdempotencyMiddleware(poll, store=MemoryStore()), Connection()
     app._runtime._draining = True
     connection.leave.set()
-    with pytest.raises(OSError, match=""):
+    with pytest.raises(ClientGone):
         await app(http_scope(), connection.receive, connection.send)
 
 
