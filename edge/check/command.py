@@ -5,9 +5,10 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from ..aws.session import AwsTrouble, open_session
-from ..build.bundle import Bundle, BundleRefused, read_bundle
-from ..build.routes_file import RoutesRefused, read_routes
+from ..aws.session import open_session
+from ..build.bundle import Bundle, read_bundle
+from ..build.routes_file import read_routes
+from ..errors import AwsTrouble, Refused
 from ..runtime.routes import Route
 from . import report, saved
 from .checklist import examine
@@ -53,13 +54,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
             findings = examine(
                 gather(snapshot, bundle, written, probes, allows_plain_origin=allows)
             )
-    except (
-        AwsTrouble,
-        BundleRefused,
-        CheckRefused,
-        RoutesRefused,
-        saved.SavedRefused,
-    ) as refused:
+    except (AwsTrouble, CheckRefused, Refused, saved.SavedRefused) as refused:
         print(f"edge check: {refused}", file=sys.stderr)
         return NOT_CHECKED
     if options.json:

@@ -9,11 +9,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from ..aws.behaviours import behaviours
-from ..aws.items import items
-from ..aws.lambda_arn import parse_arn
+from ..aws.distribution import behaviours, items
+from ..aws.function import parse_arn
 from ..aws.lambda_at_edge import EVENTS, log_group
-from ..aws.session import AwsTrouble, Session, explained, no_distribution
+from ..aws.session import Session, explained, no_distribution
+from ..errors import AwsTrouble
 from . import redaction
 from .facts.unread import Answer
 from .policies import Kind, named, read_policies

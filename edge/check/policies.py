@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..aws.behaviours import behaviours
+from ..aws.distribution import behaviours
 from ..aws.managed_policies import CACHING_DISABLED, FORWARDS_EVERY_HEADER
 from . import redaction
 from .facts.unread import Answer

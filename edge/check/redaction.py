@@ -6,8 +6,8 @@ kept whole but for the values of headers, which are where shared secrets are put
 
 from copy import deepcopy
 
-from ..aws.items import items
-from ..aws.trust import listed
+from ..aws.distribution import items
+from ..aws.function import listed
 from .facts.unread import Answer
 
 REMOVED = "(removed)"

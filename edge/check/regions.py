@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import Any
 
 from ..aws.lambda_at_edge import log_group, replica
-from ..aws.session import AwsTrouble, Session, explained
+from ..aws.session import Session, explained
+from ..errors import AwsTrouble
 from .facts.unread import Answer
 
 NEEDED = "All that check needs is in edge/check/permissions.json."

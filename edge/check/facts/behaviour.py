@@ -2,20 +2,12 @@
 
 from dataclasses import dataclass
 
-from ...aws.behaviours import Behaviour, takes_grpc
-from ...aws.items import items
+from ...aws.distribution import Behaviour, Trigger, items, takes_grpc, triggers
 from .policy import Caching, Forwarding, caching, forwarding, policy_of
 from .unread import Answer, Unread, read
 
 # What the API assumes when the field is not sent.
 _DEFAULT_METHODS = ["GET", "HEAD"]
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    event: str
-    arn: str
-    includes_body: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +36,7 @@ def parse_behaviour(behaviour: Behaviour, policies: Answer) -> BehaviourFacts:
     return BehaviourFacts(
         pattern=behaviour.path_pattern,
         origin_id=behaviour.target_origin_id,
-        triggers=tuple(
-            _trigger(item) for item in items(raw, "LambdaFunctionAssociations")
-        ),
+        triggers=tuple(triggers(raw)),
         cloudfront_functions=frozenset(
             item["EventType"] for item in items(raw, "FunctionAssociations")
         ),
@@ -58,11 +48,6 @@ def parse_behaviour(behaviour: Behaviour, policies: Answer) -> BehaviourFacts:
         logged_fields=_logged_fields(raw, policies),
         takes_grpc=takes_grpc(raw),
     )
-
-
-def _trigger(item: Answer) -> Trigger:
-    includes_body = item.get("IncludeBody", False)
-    return Trigger(item["EventType"], item["LambdaFunctionARN"], includes_body)
 
 
 def _changed_headers(raw: Answer, policies: Answer) -> frozenset[str] | Unread:

@@ -5,11 +5,11 @@ Live or from a file, the answers are the same and are read by the same code.
 
 from dataclasses import dataclass
 
-from ...aws.behaviours import behaviours
+from ...aws.distribution import behaviours
+from ...aws.function import Function
 from .behaviour import BehaviourFacts, parse_behaviour
 from .distribution import Distribution, parse_distribution
 from .function import (
-    Function,
     Published,
     Role,
     parse_function,

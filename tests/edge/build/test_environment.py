@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from edge.build.environment import BuildRefused, Secrets, read_environment, warnings
+from edge.build.environment import Secrets, read_environment, warnings
 from edge.build.routes_file import RoutesFile
 from edge.build.zip import build
+from edge.errors import Refused
 from edge.runtime.settings import Settings
 from tests.edge.commands import ACCEPTED, ENVIRONMENT, KEY, SIGNING, URL
 from tests.edge.examples import ROUTES
@@ -17,7 +18,7 @@ ACCEPTED_SECRET, ACCEPTED_KEY_ID = ACCEPTED
 
 
 def refusal(**environment: str) -> str:
-    with pytest.raises(BuildRefused) as refused:
+    with pytest.raises(Refused) as refused:
         read_environment(ENVIRONMENT | environment)
     return str(refused.value)
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from edge.aws.function import Function
 from edge.aws.managed_policies import CACHING_OPTIMIZED
-from edge.aws.session import AwsTrouble
 from edge.check import saved
 from edge.check.checklist import examine
 from edge.check.evidence import gather
-from edge.check.facts.function import Function
 from edge.check.facts.unread import Unread
 from edge.check.finding import Passed
 from edge.check.live import collect
 from edge.check.regions import all_regions
+from edge.errors import AwsTrouble
 from tests.edge.check import good
 from tests.edge.check.fake_aws import NOW, FakeAws, Refused, account
 from tests.edge.check.from_template import EDGE

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from edge.deploy.baked import Baked
-from edge.deploy.rotate_command import NOT_YET
+from edge.deploy.commands import NOT_YET
+from edge.deploy.keys import Keys
 from edge.runtime.signature import SigningKey
 from tests.edge.deploy.account import Interruption
 from tests.edge.deploy.examples import (
@@ -310,5 +310,5 @@ def test_a_gate_that_did_not_sign_may_be_rotated_to_one_that_does(
 
 
 def test_what_is_baked_in_does_not_print_secrets() -> None:
-    baked = Baked("nf_live_SECRET", (SigningKey("one", b"SECRET"),), frozenset())
-    assert "SECRET" not in f"{baked} {baked!r}"
+    keys = Keys("nf_live_SECRET", (SigningKey("one", b"SECRET"),), frozenset())
+    assert "SECRET" not in f"{keys} {keys!r}"

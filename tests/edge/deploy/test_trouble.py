@@ -9,7 +9,8 @@ import pytest
 from botocore import exceptions  # type: ignore[import-untyped] # same
 
 from edge.__main__ import main
-from edge.aws.session import AwsTrouble, Session, explained, open_session
+from edge.aws.session import Session, explained, open_session
+from edge.errors import AwsTrouble
 from tests.edge.deploy.account import deny
 from tests.edge.deploy.operator import Operator
 from tests.edge.deploy.wire import AwsError

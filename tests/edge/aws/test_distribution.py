@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.aws.behaviours import (
+from edge.aws.distribution import (
     Behaviour,
     behaviours,
     gated,
-    reaching_origin,
+    sharing_origin,
 )
 from edge.aws.path_patterns import example
 from edge.runtime.routes import Route, reached
@@ -169,13 +169,13 @@ def test_behaviours_keep_their_order_and_the_default_comes_last() -> None:
 def test_a_distribution_without_further_behaviours_has_its_default() -> None:
     bare = {"DefaultCacheBehavior": {"TargetOriginId": "api"}}
     assert patterns(gated(bare, ["/api/*"])) == ["*"]
-    assert patterns(reaching_origin(bare, ["/api/*"])) == ["*"]
+    assert patterns(sharing_origin(bare, ["/api/*"])) == ["*"]
 
 
 def test_a_free_behaviour_of_the_paid_origin_reaches_it() -> None:
     shared = config(("/api*", "api"), ("/docs/*", "api"), ("/img/*", "web"))
     assert patterns(gated(shared, ["/api/*"])) == ["/api*"]
-    assert patterns(reaching_origin(shared, ["/api/*"])) == ["/api*", "/docs/*"]
+    assert patterns(sharing_origin(shared, ["/api/*"])) == ["/api*", "/docs/*"]
 
 
 def test_a_group_reaches_each_of_its_origins() -> None:
@@ -185,12 +185,12 @@ def test_a_group_reaches_each_of_its_origins() -> None:
     }
     groups: Config = {"OriginGroups": {"Items": [group]}}
     grouped = config(("/api*", "api"), ("/docs/*", "both"), **groups)
-    assert patterns(reaching_origin(grouped, ["/api/*"])) == ["/api*", "/docs/*"]
+    assert patterns(sharing_origin(grouped, ["/api/*"])) == ["/api*", "/docs/*"]
     paid = config(("/api*", "both"), ("/docs/*", "api"), **groups)
-    assert patterns(reaching_origin(paid, ["/api/*"])) == ["/api*", "/docs/*"]
+    assert patterns(sharing_origin(paid, ["/api/*"])) == ["/api*", "/docs/*"]
 
 
 def test_two_origins_with_one_domain_are_one_server() -> None:
     twice = config(("/api*", "api"), ("/docs/*", "again"))
     twice["Origins"]["Items"].append({"Id": "again", "DomainName": "API.example.org"})
-    assert patterns(reaching_origin(twice, ["/api/*"])) == ["/api*", "/docs/*"]
+    assert patterns(sharing_origin(twice, ["/api/*"])) == ["/api*", "/docs/*"]
