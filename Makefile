@@ -35,7 +35,7 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The rivals live in an environment of their own. ARGS: --quick, --rows a,b, --plot FILE
+# The rivals live in an environment of their own. ARGS: --quick, --rows a,b
 bench: .venv-bench/installed
 	@.venv-bench/bin/python -m benchmarks $(ARGS)
 

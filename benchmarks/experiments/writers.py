@@ -25,6 +25,7 @@ from tests.support.topologies import Node
 T = TypeVar("T")
 
 AT_ONCE = 32
+SMALL = 1024  # bytes of a body
 _FINGERPRINT = Fingerprint(b"f" * 32)
 _DAY = 86_400.0
 
@@ -91,7 +92,7 @@ class Writers:
 
 @asynccontextmanager
 async def a_store(node: Node, **options: Any) -> AsyncIterator[RedisStore]:
-    """That asks no server what it is worth, because that is the question here."""
+    """It does not check the server's settings, because they are what is measured."""
     url = node.process.url
     store = RedisStore.from_url(url, on_eviction="warn", quarantine=0, **options)
     yield store
@@ -115,7 +116,7 @@ async def at_once(
 
 
 async def _insist(claim: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Who counts does so after the fault, and connections may not know that yet."""
+    """Connections may not have noticed yet that the fault is over."""
     while True:
         try:
             return await claim()

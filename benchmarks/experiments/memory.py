@@ -1,13 +1,11 @@
-"""`python -m benchmarks.memory`: what records take, and what happens to those that find
-no room.
+"""`python -m benchmarks.experiments.memory`: how much room records take, and what
+happens when there is no room left.
 """
 
 from pathlib import Path
 
-from benchmarks.faults import SMALL
-from benchmarks.sections import arguments, run
-from benchmarks.table import Row
-from benchmarks.writers import a_claim, a_store, at_once
+from benchmarks.experiments.command import Cells, arguments, run
+from benchmarks.experiments.writers import SMALL, a_claim, a_store, at_once
 from origin_middleware import StoreUnavailable
 from origin_middleware.key import Key
 from origin_middleware.record import Completed
@@ -25,14 +23,14 @@ _BODIES = (0, 256, SMALL, 4096, 16_384, 131_072)
 _MANY = 4096  # fills the servers' tables to a power of two, their fullest
 
 
-async def records(binary: Path) -> list[Row]:
+async def records(binary: Path) -> list[Cells]:
     """By MEMORY USAGE of one, and by what the server as a whole has grown; with the
     time that a claim and its completion take it.
     """
     return [await _grown(binary, body) for body in _BODIES]
 
 
-async def _grown(binary: Path, body: int) -> Row:
+async def _grown(binary: Path, body: int) -> Cells:
     """By records that are written as in life: claimed, then completed."""
     with nodes() as (directory, started):
         started.append(node := Node(binary, directory / "0", *_NOTHING))
@@ -73,11 +71,11 @@ def _response(body: int) -> Completed:
     return Completed(StoredResponse(200, headers, b"x" * body).to_bytes())
 
 
-async def eviction(binary: Path) -> list[Row]:
+async def eviction(binary: Path) -> list[Cells]:
     return [await _evicted(binary, policy) for policy in _POLICIES]
 
 
-async def _evicted(binary: Path, policy: str) -> Row:
+async def _evicted(binary: Path, policy: str) -> Cells:
     options = (*_NOTHING, *_FULL, "--maxmemory-policy", policy)
     accepted = 0
     with nodes() as (directory, started):

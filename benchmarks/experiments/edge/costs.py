@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 ISOLATED = ("-I", "-S", "-B")
-PROBE = Path(__file__).with_name("edge_probe.py")
+PROBE = Path(__file__).with_name("probe.py")
 
 IMPORT_RUNS = 20
 ROUNDS, CALLS = 7, 400

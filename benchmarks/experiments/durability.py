@@ -1,4 +1,4 @@
-"""`python -m benchmarks.durability`: which settings of a server keep which promise.
+"""`python -m benchmarks.experiments.durability`: what a server's settings promise.
 
 crash: clients write as fast as one process can, the server is killed and started again,
 and every key whose claim was acknowledged is claimed again, as a retry would.
@@ -14,10 +14,15 @@ from pathlib import Path
 from secrets import token_hex
 from statistics import median
 
-from benchmarks.faults import SMALL
-from benchmarks.sections import arguments, run
-from benchmarks.table import Row
-from benchmarks.writers import Loss, Writers, a_claim, a_store, at_once
+from benchmarks.experiments.command import Cells, arguments, run
+from benchmarks.experiments.writers import (
+    SMALL,
+    Loss,
+    Writers,
+    a_claim,
+    a_store,
+    at_once,
+)
 from origin_middleware.key import Key
 from origin_middleware.record import Completed
 from origin_middleware.stores.redis import RedisStore
@@ -37,8 +42,8 @@ _ROUNDS, _REQUESTS, _CONCURRENT = 7, 300, 64
 _RESPONSE = Completed(b"x" * SMALL)
 
 
-async def crash(binary: Path, trials: int) -> list[Row]:
-    rows: list[Row] = []
+async def crash(binary: Path, trials: int) -> list[Cells]:
+    rows: list[Cells] = []
     for name, options in SETTINGS.items():
         losses = [await _crashed(binary, options) for _ in range(trials)]
         acknowledged = sum(loss.acknowledged for loss in losses)
@@ -69,7 +74,7 @@ async def _crashed(binary: Path, options: Sequence[str]) -> Loss:
             return await writers.loss(store)
 
 
-async def cost(binary: Path) -> list[Row]:
+async def cost(binary: Path) -> list[Cells]:
     with nodes() as (directory, started):
         for n, options in enumerate([*SETTINGS.values(), *[NOTHING] * 3]):
             started.append(Node(binary, directory / str(n), *options))
@@ -88,7 +93,7 @@ async def cost(binary: Path) -> list[Row]:
             return await _compared(stores)
 
 
-async def _compared(stores: dict[str, RedisStore]) -> list[Row]:
+async def _compared(stores: dict[str, RedisStore]) -> list[Cells]:
     alone: dict[str, list[float]] = {name: [] for name in stores}
     together: dict[str, list[float]] = {name: [] for name in stores}
     for _ in range(_ROUNDS):

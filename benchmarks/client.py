@@ -1,15 +1,15 @@
-"""One request in process: no HTTP server and no client between us and the app."""
+"""A client in process: no HTTP server between it and the app."""
 
 import asyncio
 from collections.abc import Iterable
 
-from benchmarks.handlers import REQUEST_BODY
+from benchmarks.app import REQUEST_BODY
 from origin_middleware.asgi import ASGIApp, Headers, Message, Scope
 
 BROKEN = 500  # what a server makes of an exception
 
 
-class Exchange:
+class Call:
     """A request, and the answer once `run` has returned."""
 
     __slots__ = ("_app", "_body", "_scope", "error", "headers", "parts", "status")
@@ -65,16 +65,14 @@ class Client:
 
     async def ask(
         self, path: str, key: bytes | None, body: bytes = REQUEST_BODY
-    ) -> Exchange:
-        exchange = self.exchange(path, key, body)
-        await exchange.run()
-        return exchange
+    ) -> Call:
+        call = self.call(path, key, body)
+        await call.run()
+        return call
 
-    def exchange(
-        self, path: str, key: bytes | None, body: bytes = REQUEST_BODY
-    ) -> Exchange:
+    def call(self, path: str, key: bytes | None, body: bytes = REQUEST_BODY) -> Call:
         own = [] if key is None else [(self._header, key)]
-        return Exchange(self._app, _scope(path, own, len(body)), body)
+        return Call(self._app, _scope(path, own, len(body)), body)
 
 
 def _scope(path: str, own: Iterable[tuple[bytes, bytes]], length: int) -> Scope:

@@ -20,8 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from benchmarks.handlers import SIZES, Document, Handler, Handlers
-from benchmarks.row import Row
+from benchmarks.app import SIZES, Document, Handler, Handlers, Row
 from origin_middleware.asgi import ASGIApp
 
 _LIBRARY = "aws_lambda_powertools.utilities.idempotency"

@@ -1,6 +1,7 @@
-"""`python -m benchmarks.edge`: what the gate costs. With `--json`, the raw figures.
+"""`python -m benchmarks.experiments.edge`: what the gate costs.
 
-Ratios and CPU seconds travel; milliseconds of latency are this machine's.
+Ratios and CPU seconds travel; milliseconds of latency are this machine's. `--json`
+prints the raw figures.
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.edge_costs import (
+from benchmarks.experiments.edge.costs import (
     IMPORT_RUNS,
     call_costs,
     import_costs,
@@ -21,7 +22,7 @@ from benchmarks.edge_costs import (
     pinned,
     ratio,
 )
-from benchmarks.edge_latency import REQUESTS, added, latencies
+from benchmarks.experiments.edge.latency import REQUESTS, added, latencies
 from sample_origin.facilitator import BASE_PATH
 from sample_origin.processes import Service
 from tests.support.cloudfront_events import origin_response, viewer_request

@@ -1,6 +1,6 @@
 """Runs in an interpreter of its own, as Lambda runs the handler: what does it cost?
 
-`python -I -S -B edge_probe.py BUNDLE ROUNDS CALLS [instantly]`, with two events as JSON
+`python -I -S -B probe.py BUNDLE ROUNDS CALLS [instantly]`, with two events as JSON
 on standard input. Prints seconds of CPU per call, round by round, as JSON.
 """
 
