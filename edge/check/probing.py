@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..build.bundle import Bundle
-from ..runtime.routes import Route, reached
+from ..runtime.routes import Route, match
 from .facts.snapshot import Snapshot
 from .probe import NotAsked, Probe, ProbeResult, Targets, path_of, probe
 
@@ -29,7 +29,7 @@ def probed(
     for each in (url, options.origin_url):
         _check_url(each)
     path = options.path or _path(routes)
-    route = reached(path, routes)
+    route = match(path, routes)
     if route is None:
         raise CheckRefused(f"{path} is free: give a --path that a route gates.")
     payment = _payment(options.payment)

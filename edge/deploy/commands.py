@@ -121,7 +121,7 @@ def _deploy(
 
 def _go_on_signing(account: Account, spec: Spec, new: Keys, system: System) -> None:
     running = live(account.snapshot().distribution.config, spec.function)
-    breaks = tuple(signing_breaks(new, _published(account, system).of(running)))
+    breaks = tuple(signing_breaks(new, _published_keys(account, system).of(running)))
     if breaks:
         raise Refused(*breaks, f"to deploy it all the same, add {_DROP_SIGNING}.")
 
@@ -200,7 +200,7 @@ def _rotate(
     bundle = bundle_of(options, environment)
     new, spec = keys_of(bundle), spec_of(options, bundle)
     account = _account(options, spec, bundle.content, system)
-    published = _published(account, system)
+    published = _published_keys(account, system)
     decided = _rotation(account.snapshot(), spec, new, published)
     for note in notes(new, decided):
         system.say(note)
@@ -244,7 +244,7 @@ def _account(
     return Account(session, options.distribution_id, spec, bundle)
 
 
-def _published(account: Account, system: System) -> PublishedKeys:
+def _published_keys(account: Account, system: System) -> PublishedKeys:
     return PublishedKeys(lambda version: system.download(account.address(version)))
 
 

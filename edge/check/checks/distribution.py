@@ -1,6 +1,6 @@
 """The distribution as a whole."""
 
-from ...runtime.routes import reached
+from ...runtime.routes import match
 from ..evidence import Evidence
 from ..facts.unread import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
@@ -45,7 +45,7 @@ def root_object(evidence: Evidence) -> Outcome:
     """CloudFront replaces the path after viewer-request: it verifies one and
     forwards another."""
     name = evidence.snapshot.distribution.root_object
-    if name and reached("/", evidence.routes):
+    if name and match("/", evidence.routes):
         return Failed(
             f"A route gates /, and the default root object makes /{name} of it after"
             " the gate has signed: the origin refuses it.",

@@ -16,7 +16,7 @@ from edge.aws.distribution import (
     sharing_origin,
 )
 from edge.aws.path_patterns import example
-from edge.runtime.routes import Route, reached
+from edge.runtime.routes import Route, match
 from sample_origin.cloudfront.path_pattern import matches
 
 Config = dict[str, Any]
@@ -61,7 +61,7 @@ def test_the_gated_behaviours_are_those_that_some_path_shows(
     shown: set[int] = set()
     every = [*earlier, "*"]
     for candidate in SHORT_PATHS:
-        if reached(candidate, [route]):
+        if match(candidate, [route]):
             shown.add(first_match(every, candidate))
     found = gated(config(*((each, "api") for each in earlier)), [path])
     assert patterns(found) == [every[index] for index in sorted(shown)]
@@ -86,7 +86,7 @@ def expression(pattern: str) -> re.Pattern[str]:
 def test_the_comparison_has_both_answers() -> None:
     assert brute_match("*.jpg", "/deep/a.jpg")
     assert not brute_match("/api/*", "/api")
-    assert reached("/a/z", [Route("/a/*", "eip155:8453", "resource")])
+    assert match("/a/z", [Route("/a/*", "eip155:8453", "resource")])
 
 
 @given(PATTERNS, st.sampled_from(SHORT_PATHS))
@@ -151,7 +151,7 @@ def test_there_is_an_example_of_what_a_behaviour_serves(
 def test_an_example_is_one(pattern: str, earlier: list[str], route: str) -> None:
     path = example(pattern, earlier, route)
     if path is not None:
-        assert reached(path, [Route(route, "eip155:8453", "resource")])
+        assert match(path, [Route(route, "eip155:8453", "resource")])
         assert brute_match(pattern, path)
         assert not any(brute_match(each, path) for each in earlier)
 
