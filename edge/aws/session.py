@@ -106,7 +106,7 @@ def _of_answer(refused: Any, who: str, needed: str) -> str:
         return _of_denial(refused.operation_name, said, who, needed)
     if code in _THROTTLED:
         return (
-            f"AWS takes no more {refused.operation_name} just now ({code})."
+            f"AWS is throttling {refused.operation_name} ({code})."
             " Repeat this command in a minute: it goes on where it stopped."
         )
     return f"{refused.operation_name} was refused: {said or 'no reason given'} ({code})"

@@ -19,7 +19,7 @@ PACKAGE = "edge"
 SETTINGS = f"{PACKAGE}/settings.json"
 ENTRY = "handler.py"
 
-_NOT_OURS = "is no bundle of this version. Build it again with python -m edge build."
+_NOT_OURS = "is not a bundle of this version. Build it again with python -m edge build."
 
 # What a zip raises that was damaged, cut off, or is another one. RuntimeError: it asks
 # for a password, or is packed in a way that Python does not know.

@@ -83,7 +83,7 @@ def warnings(settings: Settings) -> Iterator[str]:
             f" Build with an {LIVE} key before you deploy."
         )
     if is_loopback(settings.facilitator.host):
-        yield f"{URL_VARIABLE} is this machine: nobody can reach it from the edge."
+        yield f"{URL_VARIABLE} is this machine, which the edge cannot connect to."
     if not settings.signing:
         yield NO_SIGNING
     for key in filter(_is_guessable, settings.signing):
@@ -103,7 +103,7 @@ def is_loopback(host: str) -> bool:
 def _check_url(url: str) -> None:
     if url.startswith((LIVE, TEST)):
         raise Refused(
-            f"{URL_VARIABLE} is an API key. That belongs into {KEY_VARIABLE}; set this"
+            f"{URL_VARIABLE} is an API key. That belongs in {KEY_VARIABLE}; set this"
             f" to the facilitator's URL, e.g. {PUBLIC_URL}."
         )
     if any(character <= " " or character == "\x7f" for character in url):
@@ -145,7 +145,7 @@ def _check_key(key: str) -> None:
     prefix, rest = key[: len(LIVE)], key[len(LIVE) :]
     if prefix not in (LIVE, TEST) or not rest:
         raise Refused(
-            f"{KEY_VARIABLE} is no NexFlow key: one starts with {LIVE} or {TEST}."
+            f"{KEY_VARIABLE} is not a NexFlow key, which starts with {LIVE} or {TEST}."
         )
     if not all(c.isascii() and (c.isalnum() or c in "_-") for c in rest):
         raise Refused(

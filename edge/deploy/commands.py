@@ -43,7 +43,7 @@ change the site works as before, after it as planned.
 """
 
 _DEPLOY_EPILOG = """\
-Without --bundle it is built here, from the environment that build reads.
+Without --bundle it builds one first, from the same environment as build.
 The permissions it needs are in edge/deploy/permissions.json.
 """
 
@@ -61,7 +61,7 @@ the new one from the environment, publish it, run it in every behaviour that run
 gate, and wait until every edge location has it. Then, and not before, it says that the
 old one may go. Both work until then.
 
-That the key is a new one is seen in the bundle that is live, which is read for that.
+It reads the bundle that is live to see that the key is a new one.
 """
 
 _DROP_SIGNING = "--drop-signing"
@@ -87,13 +87,14 @@ def add_deploy(
     command.add_argument(
         "--replace",
         action="store_true",
-        help="take off functions that are in the way of the gate",
+        help="take off other functions where the gate has to run",
     )
     command.add_argument(
         _DROP_SIGNING,
         action="store_true",
-        help="do not go on with the signing secret that is live: an origin that"
-        " verifies refuses, and nothing is settled, where the two versions meet",
+        help="deploy even if this bundle and the live version do not accept each"
+        " other's signatures: until every edge location has it, some requests are"
+        " refused by an origin that verifies, or are not settled",
     )
     add_pace(command)
     add_no_wait(command)

@@ -55,7 +55,7 @@ class Functions:
         )
         if found.state == "Inactive":
             return Broken(
-                "it was not used for long. Invoke it once, for example with"
+                "it has not been used for a long time. Invoke it once, for example with"
                 f" aws lambda invoke --function-name {self._name}"
                 f" --qualifier {version}, and repeat the command"
             )

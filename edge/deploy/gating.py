@@ -70,7 +70,7 @@ def _open(
     config: dict[str, Any], paths: tuple[str, ...], policies: Mapping[str, Policy]
 ) -> Iterator[str]:
     if not config.get("Enabled", True):
-        yield "the distribution is disabled: nobody reaches it"
+        yield "the distribution is disabled, so nobody can reach it"
     for behaviour in gated(config, paths):
         if behaviour.raw.get("CachePolicyId") != CACHING_DISABLED:
             yield from _bare_prefixes(config, paths, behaviour)
@@ -95,8 +95,8 @@ def _bare_prefixes(
         return
     served = ", ".join(each for each in bare if serves(pattern, earlier, each))
     yield (
-        f"{pattern} is gated and not cached any more because it serves"
-        f" {served}. To spare it, give that a behaviour of its own in CloudFront first."
+        f"{pattern} is gated and no longer cached because it serves {served}. To keep"
+        f" it cached, add a behaviour for {served} in CloudFront first."
     )
 
 

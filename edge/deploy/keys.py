@@ -91,7 +91,7 @@ def _breaks(new: Keys, version: int, old: Keys) -> Iterator[str]:
     if not new.signing:
         yield (
             f"version {version} signs, and this bundle would not: the origin would"
-            f" refuse all it is sent. Set {SIGNING[0]} and {SIGNING[1]}."
+            f" refuse every request. Set {SIGNING[0]} and {SIGNING[1]}."
         )
     elif old.signing[0] not in new.signing:
         yield (
@@ -139,7 +139,7 @@ def _reasons(new: Keys, live: VersionKeys) -> Iterator[str]:
     for version, old in sorted(live.items()):
         if old is None:
             yield (
-                f"version {version}, which is live, is no bundle of this project:"
+                f"version {version}, which is live, is not a bundle of this project:"
                 " its key cannot be compared. Use deploy."
             )
         else:
@@ -162,9 +162,9 @@ def _replaced(new: Keys, versions: VersionKeys) -> Rotation:
 def notes(new: Keys, rotation: Rotation) -> Iterator[str]:
     """What to know before agreeing."""
     for path in sorted(new.paths - rotation.paths):
-        yield f"note: {path} becomes a paid route: it was none"
+        yield f"note: {path} becomes a paid route"
     for path in sorted(rotation.paths - new.paths):
-        yield f"note: {path} is no paid route any more"
+        yield f"note: {path} is no longer a paid route"
     if rotation.signing_key is not None:
         yield f"note: the origin must already accept the key {new.signing[0].id}"
 
@@ -179,7 +179,7 @@ def last_words(rotation: Rotation) -> Iterator[str]:
         )
     if rotation.signing_key is not None:
         yield (
-            f"{rotation.signing_key} signs nothing any more. Wait ten minutes, for what"
-            f" it has signed to be answered. Then unset {ACCEPTED[0]} and {ACCEPTED[1]}"
-            " and deploy, and take it from the origin."
+            f"{rotation.signing_key} no longer signs anything. Wait ten minutes, until"
+            f" the requests it has signed are answered. Then unset {ACCEPTED[0]} and"
+            f" {ACCEPTED[1]} and deploy, and remove it from the origin."
         )

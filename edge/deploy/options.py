@@ -120,7 +120,7 @@ def add_pace(command: Parser) -> None:
         type=_seconds,
         default=_LONGEST_WAIT,
         metavar="SECONDS",
-        help="how long to wait for AWS at most, for one thing (default: %(default)s)",
+        help="the longest wait for any one thing of AWS's (default: %(default)s)",
     )
 
 
@@ -128,7 +128,7 @@ def add_no_wait(command: Parser) -> None:
     command.add_argument(
         "--no-wait",
         action="store_true",
-        help="stop when CloudFront has accepted it, not when it is everywhere",
+        help="stop as soon as CloudFront has accepted the change",
     )
 
 
@@ -189,7 +189,7 @@ def _objections(bundle: Bundle, allow_test_key: bool) -> Iterator[str]:
     """What is fine in a bundle and would be wrong on the internet."""
     if is_loopback(bundle.settings.facilitator.host):
         yield (
-            "the facilitator is this machine, which nobody can reach from the edge."
+            "the facilitator is this machine, which the edge cannot connect to."
             f" Build with {URL_VARIABLE}={PUBLIC_URL}."
         )
     if bundle.settings.api_key.startswith(TEST) and not allow_test_key:

@@ -122,7 +122,7 @@ class Deployment:
         self._tell(plan)
         answer = self._pace.yes or self._system.ask("Do this?")
         if answer is None:
-            raise Refused("nobody is there to ask. Repeat with --yes to go on.")
+            raise Refused("there is no terminal to ask on. Repeat with --yes to go on.")
         if not answer:
             raise Refused("stopped, as you asked.")
         self._agreed |= asked

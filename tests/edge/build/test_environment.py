@@ -86,7 +86,7 @@ def test_an_ordinary_name_is_taken(key_id: str) -> None:
 def test_keys_in_each_others_variables_are_refused_and_not_shown() -> None:
     url, key = "NEXFLOW_FACILITATOR_URL", "NEXFLOW_API_KEY"
     said = refusal(**{url: KEY, key: URL})
-    assert said.startswith(f"{url} is an API key. That belongs into {key}")
+    assert said.startswith(f"{url} is an API key. That belongs in {key}")
     said += refusal(**{SECRET: f"{KEY}-{'0123456789' * 3}"})
     assert f"{SECRET} is an API key" in said
     assert KEY not in said

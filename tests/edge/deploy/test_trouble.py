@@ -47,7 +47,7 @@ def test_throttling_that_does_not_end_is_said(operator: Operator) -> None:
     operator.account.before = failing(99, "ThrottlingException", "Rate exceeded")
     assert operator.deploy("--yes") == 1
     assert operator.said[-1] == (
-        "edge deploy: AWS takes no more GetFunctionConfiguration just now"
+        "edge deploy: AWS is throttling GetFunctionConfiguration"
         " (ThrottlingException). Repeat this command in a minute: it goes on where it"
         " stopped."
     )
