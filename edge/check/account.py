@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..aws.behaviours import behaviours
-from ..aws.items import items
-from ..aws.lambda_arn import parse_arn
+from ..aws.distribution import behaviours, items
+from ..aws.function import parse_arn
 from ..aws.lambda_at_edge import EVENTS, log_group
 from ..aws.managed_policies import CACHING_DISABLED, FORWARDS_EVERY_HEADER
-from ..aws.session import AwsTrouble, Session, explained, no_distribution
+from ..aws.session import Session, explained, no_distribution
+from ..errors import AwsTrouble
 from . import redaction
 from .facts import Raw
 from .regions import NEEDED, read_regions

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..aws.session import AwsTrouble, open_session
-from ..build.bundle import Bundle, BundleRefused, read_bundle
-from ..build.routes_file import RoutesRefused, read_routes
-from ..runtime.routes import Route, reached
+from ..aws.session import open_session
+from ..build.bundle import Bundle, read_bundle
+from ..build.routes_file import read_routes
+from ..errors import AwsTrouble, Refused
+from ..runtime.routes import Route, match
 from . import report
 from .account import collect
 from .checklist import examine
@@ -63,9 +64,8 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
             )
     except (
         AwsTrouble,
-        BundleRefused,
+        Refused,
         OptionRefused,
-        RoutesRefused,
         SnapshotRefused,
     ) as refused:
         print(f"edge check: {refused}", file=sys.stderr)
@@ -156,7 +156,7 @@ def _probed(
     for each in (url, options.origin_url):
         _check_url(each)
     path = options.path or _path(routes)
-    route = reached(path, routes)
+    route = match(path, routes)
     if route is None:
         raise OptionRefused(f"{path} is free: give a --path that a route gates.")
     payment = _payment(options.payment)

@@ -6,8 +6,8 @@ kept whole except for the values of headers, where people put shared secrets.
 
 from copy import deepcopy
 
-from ..aws.items import items
-from ..aws.trust import listed
+from ..aws.distribution import items
+from ..aws.function import listed
 from .facts import Raw
 
 REMOVED = "(removed)"

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import Any
 
 from ..aws.lambda_at_edge import log_group, replica
-from ..aws.session import AwsTrouble, Session, explained
+from ..aws.session import Session, explained
+from ..errors import AwsTrouble
 from .facts import Raw
 from .log_lines import sample_lines
 

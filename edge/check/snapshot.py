@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..aws.behaviours import behaviours
+from ..aws.distribution import behaviours
+from ..aws.function import Function
 from ..build.zip import write_whole
 from .facts import Raw, Unread
 from .facts.behaviour import BehaviourFacts, parse_behaviour
 from .facts.distribution import Distribution, parse_distribution
 from .facts.function import (
-    Function,
     Published,
     Role,
     parse_function,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..aws.behaviours import Behaviour, behaviours, gated, reaching_origin
+from ..aws.distribution import Behaviour, behaviours, gated, sharing_origin
 from ..aws.path_patterns import example
 from ..build.bundle import Bundle
 from ..runtime.routes import Route
@@ -62,7 +62,7 @@ def gather(
         routes=routes,
         written=written,
         gated=_facts(snapshot, gated(config, paths)),
-        reaching=_facts(snapshot, reaching_origin(config, paths)),
+        reaching=_facts(snapshot, sharing_origin(config, paths)),
         bundle=bundle,
         probes=probes,
         allows_plain_origin=allows_plain_origin,

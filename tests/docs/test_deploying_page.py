@@ -64,8 +64,8 @@ def parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
     """That of `python -m edge`, and those of its commands."""
     whole = argparse.ArgumentParser(prog="python -m edge")
     commands = whole.add_subparsers(required=True)
-    for command in COMMANDS:
-        command.add(commands)
+    for add in COMMANDS:
+        add(commands)
     return whole, dict(commands.choices)
 
 

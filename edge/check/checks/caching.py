@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from ...aws.managed_policies import CACHING_DISABLED
-from ...aws.statuses import OF_THE_CONTRACT
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
 from ..subject import Subject
+
+# What the two halves answer with. A client acts on the status and on the body.
+OF_THE_CONTRACT = frozenset({400, 401, 402, 409, 422, 500, 503})
 
 
 def policy(subject: Subject) -> Iterator[Outcome]:

@@ -1,6 +1,6 @@
 """The distribution: the way in, the way to the paid origin, and as a whole."""
 
-from ...runtime.routes import reached
+from ...runtime.routes import match
 from ..facts import Unread
 from ..facts.distribution import Origin
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
@@ -145,7 +145,7 @@ def root_object(subject: Subject) -> Outcome:
     """CloudFront replaces the path after viewer-request: the gate verifies one path,
     and the origin gets another."""
     name = subject.snapshot.distribution.root_object
-    if name and reached("/", subject.routes):
+    if name and match("/", subject.routes):
         return Failed(
             f"A route gates /, and the default root object turns it into /{name}"
             " after the gate has signed: the origin refuses it.",

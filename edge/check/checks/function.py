@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ...aws.function import Function
 from ...aws.lambda_at_edge import (
     ARCHITECTURE,
     HANDLER,
@@ -13,7 +14,6 @@ from ...aws.lambda_at_edge import (
 from ...aws.session import REGION
 from ...runtime.handler import LONGEST_CALL, RESERVE
 from ..facts import Unread
-from ..facts.function import Function
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 from ..subject import Subject
 

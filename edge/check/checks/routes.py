@@ -1,6 +1,6 @@
 """Routes and behaviours: each has to know the other."""
 
-from ...aws.behaviours import gated
+from ...aws.distribution import gated
 from ...aws.lambda_at_edge import EVENTS
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 from ..subject import Subject

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ...aws.lambda_arn import parse_arn
+from ...aws.function import parse_arn
 from ...aws.lambda_at_edge import EVENTS, VIEWER_EVENTS
 from ..facts.behaviour import BehaviourFacts
 from ..finding import Check, Failed, Outcome, Passed, Warned

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...aws.behaviours import Behaviour, takes_grpc
+from ...aws.distribution import Behaviour, Trigger, items, takes_grpc, triggers
 from ...aws.forwarding import (
     MANAGED,
     Forwarded,
@@ -10,7 +10,6 @@ from ...aws.forwarding import (
     of_legacy_settings,
     of_request_policy,
 )
-from ...aws.items import items
 from ...aws.managed_policies import CACHING_DISABLED
 from . import Raw, Unread, read
 
@@ -44,13 +43,6 @@ class Forwarding:
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
-    event: str
-    arn: str
-    includes_body: bool
-
-
-@dataclass(frozen=True, slots=True)
 class BehaviourFacts:
     pattern: str
     origin_id: str
@@ -76,9 +68,7 @@ def parse_behaviour(behaviour: Behaviour, policies: Raw) -> BehaviourFacts:
     return BehaviourFacts(
         pattern=behaviour.path_pattern,
         origin_id=behaviour.target_origin_id,
-        triggers=tuple(
-            _trigger(item) for item in items(raw, "LambdaFunctionAssociations")
-        ),
+        triggers=tuple(triggers(raw)),
         cloudfront_functions=frozenset(
             item["EventType"] for item in items(raw, "FunctionAssociations")
         ),
@@ -90,11 +80,6 @@ def parse_behaviour(behaviour: Behaviour, policies: Raw) -> BehaviourFacts:
         logged_fields=_logged_fields(raw, policies),
         takes_grpc=takes_grpc(raw),
     )
-
-
-def _trigger(item: Raw) -> Trigger:
-    includes_body = item.get("IncludeBody", False)
-    return Trigger(item["EventType"], item["LambdaFunctionARN"], includes_body)
 
 
 def _caching(raw: Raw, policies: Raw) -> Caching | Unread:

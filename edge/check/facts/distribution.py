@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...aws.behaviours import Config
-from ...aws.error_responses import kept_for, replaced
-from ...aws.items import items
+from ...aws.distribution import Config, items, kept_for, replaced
 from . import Raw, Unread, read
 
 

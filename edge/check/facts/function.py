@@ -2,27 +2,8 @@
 
 from dataclasses import dataclass
 
-from ...aws.lambda_arn import Arn, parse_arn
-from ...aws.lambda_at_edge import unsupported, variables
-from ...aws.trust import trusted
+from ...aws import function as aws
 from . import Raw, Unread, read
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    arn: Arn
-    runtime: str
-    handler: str
-    timeout: int
-    memory: int
-    architectures: tuple[str, ...]
-    state: str
-    last_update: str
-    code_digest: str
-    environment: tuple[str, ...]
-    """Names only: a value may be a secret."""
-    unsupported: tuple[str, ...]
-    log_format: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +18,12 @@ class Role:
     """The services that may assume it."""
 
 
-def parse_function(raw: Raw | None) -> Function | Unread:
+def parse_function(raw: Raw | None) -> aws.Function | Unread:
     """From GetFunctionConfiguration of the qualified ARN."""
     found = read(raw, "the function")
     if isinstance(found, Unread):
         return found
-    return Function(
-        arn=parse_arn(found["FunctionArn"]),
-        runtime=found.get("Runtime", ""),
-        handler=found.get("Handler", ""),
-        timeout=found.get("Timeout", 3),
-        memory=found.get("MemorySize", 128),
-        architectures=tuple(found.get("Architectures", ["x86_64"])),
-        state=found.get("State", "Active"),
-        last_update=found.get("LastUpdateStatus", "Successful"),
-        code_digest=found.get("CodeSha256", ""),
-        environment=tuple(variables(found)),
-        unsupported=tuple(unsupported(found)),
-        log_format=found.get("LoggingConfig", {}).get("LogFormat", "Text"),
-    )
+    return aws.parse_function(found)
 
 
 def parse_published(raw: Raw | None) -> tuple[Published, ...] | Unread:
@@ -75,7 +43,7 @@ def parse_role(raw: Raw | None) -> Role | Unread:
     found = read(raw, "the execution role")
     if isinstance(found, Unread):
         return found
-    return Role(trusted(found["AssumeRolePolicyDocument"]))
+    return Role(aws.trusted(found["AssumeRolePolicyDocument"]))
 
 
 def parse_log_permission(raw: Raw | None) -> frozenset[str] | Unread:

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from edge.aws.function import Function
 from edge.aws.managed_policies import CACHING_OPTIMIZED
-from edge.aws.session import AwsTrouble
 from edge.check.account import collect
 from edge.check.checklist import examine
 from edge.check.facts import Unread
-from edge.check.facts.function import Function
 from edge.check.finding import NotChecked, Passed
 from edge.check.regions import all_regions
 from edge.check.snapshot import SnapshotRefused, load, parse, save
 from edge.check.subject import gather
+from edge.errors import AwsTrouble
 from tests.edge.check import good
 from tests.edge.check.fake_aws import NOW, Denied, FakeAws, account
 from tests.edge.check.from_template import EDGE
