@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..errors import Refused
 from ..runtime.settings import Settings, SettingsError, parse
 
 # In the zip, the folder `edge/runtime` is called `edge`. Its modules have only relative
@@ -18,7 +19,7 @@ PACKAGE = "edge"
 SETTINGS = f"{PACKAGE}/settings.json"
 ENTRY = "handler.py"
 
-_NOT_OURS = "is no bundle of this version. Build it again with python -m edge build."
+_NOT_OURS = "is not a bundle of this version. Build it again with python -m edge build."
 
 # What a zip raises that was damaged, cut off, or is another one. RuntimeError: it asks
 # for a password, or is packed in a way that Python does not know.
@@ -31,10 +32,6 @@ DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
 )
-
-
-class BundleRefused(Exception):
-    """The message says what to do."""
 
 
 class Bundle(NamedTuple):
@@ -62,23 +59,23 @@ class Bundle(NamedTuple):
 
 
 def read_bundle(file: Path) -> Bundle:
-    """Raises BundleRefused."""
+    """Raises Refused."""
     try:
         return opened(file.read_bytes())
     except OSError as wrong:
-        raise BundleRefused(
+        raise Refused(
             f"{file} cannot be read: {wrong.strerror}."
             " Name the zip that python -m edge build wrote."
         ) from wrong
-    except BundleRefused as refused:
-        raise BundleRefused(f"{file} {refused}") from refused
+    except Refused as refused:
+        raise Refused(f"{file} {refused}") from refused
 
 
 def opened(content: bytes) -> Bundle:
     try:
         return Bundle(content, parse(document(content)))
     except (SettingsError, *DAMAGED) as wrong:
-        raise BundleRefused(_NOT_OURS) from wrong
+        raise Refused(_NOT_OURS) from wrong
 
 
 def document(content: bytes) -> Any:

@@ -5,21 +5,19 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..errors import REFUSED, Refused
 from .bundle import Bundle
 from .environment import (
     ACCEPTED,
     KEY_VARIABLE,
     SIGNING,
     URL_VARIABLE,
-    BuildRefused,
     read_environment,
     refuse_test_key,
     warnings,
 )
-from .routes_file import RoutesRefused, read_routes
+from .routes_file import read_routes
 from .zip import build, write
-
-REFUSED = 2  # as argparse
 
 VARIABLES = (
     (URL_VARIABLE, "the facilitator's base URL"),
@@ -83,7 +81,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
             refuse_test_key(secrets)
         bundle = build(secrets, read_routes(options.routes))
         write(bundle, options.output)
-    except (BuildRefused, RoutesRefused) as refused:
+    except Refused as refused:
         print(f"edge build: {refused}", file=sys.stderr)
         return REFUSED
     for warning in warnings(bundle.settings):

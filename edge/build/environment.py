@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from string import hexdigits
 from typing import NamedTuple
 
+from ..errors import Refused
 from ..runtime.settings import Settings, SettingsError, endpoint
 from ..runtime.signature import SigningKey
 
@@ -46,10 +47,6 @@ _ID_CHARACTERS = frozenset(
 _LONGEST_ID = 64
 
 
-class BuildRefused(Exception):
-    """The message says what to set or to change."""
-
-
 class Secrets(NamedTuple):
     url: str
     key: str
@@ -61,22 +58,22 @@ class Secrets(NamedTuple):
 
 
 def read_environment(environment: Mapping[str, str]) -> Secrets:
-    """Raises BuildRefused."""
+    """Raises Refused."""
     url, key = environment.get(URL_VARIABLE, ""), environment.get(KEY_VARIABLE, "")
     if not url:
-        raise BuildRefused(f"{URL_VARIABLE} is not set. Set it, e.g. to {PUBLIC_URL}.")
+        raise Refused(f"{URL_VARIABLE} is not set. Set it, e.g. to {PUBLIC_URL}.")
     if not key:
-        raise BuildRefused(f"{KEY_VARIABLE} is not set. Set it to your API key.")
+        raise Refused(f"{KEY_VARIABLE} is not set. Set it to your API key.")
     _check_url(url)
     _check_key(key)
     return Secrets(url, key, _signing_keys(environment))
 
 
 def refuse_test_key(secrets: Secrets) -> None:
-    """Raises BuildRefused for what would give away what is sold. A facilitator on this
+    """Raises Refused for what would give away what is sold. A facilitator on this
     machine sells nothing."""
     if secrets.key.startswith(TEST) and not is_loopback(endpoint(secrets.url).host):
-        raise BuildRefused(TEST_KEY_REFUSED)
+        raise Refused(TEST_KEY_REFUSED)
 
 
 def warnings(settings: Settings) -> Iterator[str]:
@@ -86,7 +83,7 @@ def warnings(settings: Settings) -> Iterator[str]:
             f" Build with an {LIVE} key before you deploy."
         )
     if is_loopback(settings.facilitator.host):
-        yield f"{URL_VARIABLE} is this machine: nobody can reach it from the edge."
+        yield f"{URL_VARIABLE} is this machine, which the edge cannot connect to."
     if not settings.signing:
         yield NO_SIGNING
     for key in filter(_is_guessable, settings.signing):
@@ -105,26 +102,24 @@ def is_loopback(host: str) -> bool:
 
 def _check_url(url: str) -> None:
     if url.startswith((LIVE, TEST)):
-        raise BuildRefused(
-            f"{URL_VARIABLE} is an API key. That belongs into {KEY_VARIABLE}; set this"
+        raise Refused(
+            f"{URL_VARIABLE} is an API key. That belongs in {KEY_VARIABLE}; set this"
             f" to the facilitator's URL, e.g. {PUBLIC_URL}."
         )
     if any(character <= " " or character == "\x7f" for character in url):
-        raise BuildRefused(f"{URL_VARIABLE} has a space or a control in it. Remove it.")
+        raise Refused(f"{URL_VARIABLE} has a space or a control in it. Remove it.")
     try:
         parts = endpoint(url)
     except SettingsError as wrong:
-        raise BuildRefused(
-            f"{URL_VARIABLE}: {wrong}. An example: {PUBLIC_URL}"
-        ) from wrong
+        raise Refused(f"{URL_VARIABLE}: {wrong}. An example: {PUBLIC_URL}") from wrong
     _check_host(parts.host)
     if not url.isascii():
-        raise BuildRefused(
+        raise Refused(
             f"{URL_VARIABLE} has a character in its path that is not ASCII."
             " Percent-encode it."
         )
     if not parts.secure and not is_loopback(parts.host):
-        raise BuildRefused(
+        raise Refused(
             f"{URL_VARIABLE} is http://, which shows your API key to everybody on the"
             " way. Use https://; only a facilitator on this machine may do without."
         )
@@ -134,26 +129,26 @@ def _check_host(host: str) -> None:
     try:
         name = host.encode("idna").decode()
     except UnicodeError as wrong:
-        raise BuildRefused(f"{URL_VARIABLE}: no host has such a name.") from wrong
+        raise Refused(f"{URL_VARIABLE}: no host has such a name.") from wrong
     if not host.isascii():
-        raise BuildRefused(
+        raise Refused(
             f'{URL_VARIABLE} names a host in another script than ASCII. Write "{name}".'
         )
 
 
 def _check_key(key: str) -> None:
     if key != key.strip():
-        raise BuildRefused(
+        raise Refused(
             f"{KEY_VARIABLE} has white space around it, such as the end of a line."
             " Remove it."
         )
     prefix, rest = key[: len(LIVE)], key[len(LIVE) :]
     if prefix not in (LIVE, TEST) or not rest:
-        raise BuildRefused(
-            f"{KEY_VARIABLE} is no NexFlow key: one starts with {LIVE} or {TEST}."
+        raise Refused(
+            f"{KEY_VARIABLE} is not a NexFlow key, which starts with {LIVE} or {TEST}."
         )
     if not all(c.isascii() and (c.isalnum() or c in "_-") for c in rest):
-        raise BuildRefused(
+        raise Refused(
             f"{KEY_VARIABLE} may only have letters, digits, _ and - after its prefix."
             " Is it whole, and not an example?"
         )
@@ -168,15 +163,15 @@ def _signing_keys(environment: Mapping[str, str]) -> tuple[SigningKey, ...]:
     if accepted is None:
         return (signing,) if signing else ()
     if signing is None:
-        raise BuildRefused(
+        raise Refused(
             f"{ACCEPTED[0]} is set, and {SIGNING[0]} is not. Set the one that signs."
         )
     if signing.id == accepted.id:
-        raise BuildRefused(
+        raise Refused(
             f"{ACCEPTED[1]} is the same as {SIGNING[1]}. A new secret needs a new name."
         )
     if signing.secret == accepted.secret:
-        raise BuildRefused(
+        raise Refused(
             f"{ACCEPTED[0]} is the same as {SIGNING[0]}: nothing would be rotated."
             " Set one of them to the other secret."
         )
@@ -190,11 +185,11 @@ def _signing_key(
     if not secret and not key_id:
         return None
     if not secret:
-        raise BuildRefused(
+        raise Refused(
             f"{variables[1]} is set, and {variables[0]} is not. Set both, or neither."
         )
     if not key_id:
-        raise BuildRefused(
+        raise Refused(
             f"{variables[0]} is set, and {variables[1]} is not. Set both, or neither;"
             ' a key id is a name of yours for the secret, such as "2026-02".'
         )
@@ -205,12 +200,12 @@ def _signing_key(
 
 def _check_key_id(variable: str, key_id: str) -> None:
     if len(key_id) > _LONGEST_ID or not set(key_id) <= _ID_CHARACTERS:
-        raise BuildRefused(
+        raise Refused(
             f"{variable} must be 1 to {_LONGEST_ID} letters, digits, dots, _ and -."
             ' Name the secret by when it was made, such as "2026-02".'
         )
     if key_id.startswith("nf_") or _is_hex(key_id):
-        raise BuildRefused(
+        raise Refused(
             f"{variable} looks like a secret, and a name is public: it is in every"
             " request to the origin. Name the secret by when it was made, such as"
             ' "2026-02".'
@@ -220,7 +215,7 @@ def _check_key_id(variable: str, key_id: str) -> None:
 def _check_secret(variable: str, secret: str) -> None:
     fault = _fault_of(secret)
     if fault:
-        raise BuildRefused(f"{variable} {fault}. Make one with `openssl rand -hex 32`.")
+        raise Refused(f"{variable} {fault}. Make one with `openssl rand -hex 32`.")
 
 
 def _is_hex(text: str) -> bool:

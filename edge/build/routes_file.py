@@ -6,6 +6,7 @@ from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..errors import Refused
 from ..runtime.intent import is_intent
 from ..runtime.routes import Route, covers
 from ..runtime.settlement import SettleRule
@@ -21,44 +22,39 @@ _PLAIN = _REFERENCE | frozenset("/.~!$&'()+,=:@")
 _EXAMPLE = 'path = "/api/*", network = "eip155:8453", resource_id = "my-api"'
 
 
-class RoutesRefused(Exception):
-    """The message says where, what and how to put it right."""
-
-
 class RoutesFile(NamedTuple):
     routes: tuple[Route, ...]
     settle: SettleRule
 
 
 def read_routes(file: Path) -> RoutesFile:
+    """Raises Refused, which says where the mistake is and how to put it right."""
     try:
         # -sig: an editor that marks its UTF-8 with a BOM has not done anything wrong.
         document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as missing:
-        raise RoutesRefused(
+        raise Refused(
             f"{file} does not exist. Write one, or name another with --routes."
         ) from missing
     except OSError as unreadable:
-        raise RoutesRefused(
-            f"{file} cannot be read: {unreadable.strerror}."
-        ) from unreadable
+        raise Refused(f"{file} cannot be read: {unreadable.strerror}.") from unreadable
     except UnicodeDecodeError as foreign:
-        raise RoutesRefused(f"{file} is not UTF-8 text. Save it as UTF-8.") from foreign
+        raise Refused(f"{file} is not UTF-8 text. Save it as UTF-8.") from foreign
     except tomllib.TOMLDecodeError as malformed:
-        raise RoutesRefused(f"{file} is not TOML: {malformed}.") from malformed
+        raise Refused(f"{file} is not TOML: {malformed}.") from malformed
     try:
         return parse_routes(document)
-    except RoutesRefused as refused:
-        raise RoutesRefused(f"{file}: {refused}") from refused
+    except Refused as refused:
+        raise Refused(f"{file}: {refused}") from refused
 
 
 def parse_routes(document: dict[str, Any]) -> RoutesFile:
     _know(document, ("settle", "route"), "the file")
     tables = document.get("route", [])
     if not isinstance(tables, list):
-        raise RoutesRefused("write [[route]] with two brackets, one for each route.")
+        raise Refused("write [[route]] with two brackets, one for each route.")
     if not tables:
-        raise RoutesRefused(
+        raise Refused(
             "there is no route, so nothing would be paid for."
             f" Add a [[route]] with {_EXAMPLE}."
         )
@@ -70,9 +66,9 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
 def _route(number: int, table: Any) -> Route:
     where = f"route {number}"
     if not isinstance(table, dict):
-        raise RoutesRefused(f"{where} is not a table. Write [[route]] above its keys.")
+        raise Refused(f"{where} is not a table. Write [[route]] above its keys.")
     if "settle" in table:
-        raise RoutesRefused(
+        raise Refused(
             f'{where} has the key "settle", because that stands below its [[route]].'
             " It is for all routes: move it above the first [[route]]."
         )
@@ -89,29 +85,29 @@ def _know(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
         if key not in known:
             near = get_close_matches(key, known, n=1)
             hint = f'did you mean "{near[0]}"?' if near else f"known are {known}."
-            raise RoutesRefused(f'{where} has an unknown key "{key}": {hint}')
+            raise Refused(f'{where} has an unknown key "{key}": {hint}')
 
 
 def _text(table: dict[str, Any], key: str, where: str) -> str:
     if key not in table:
-        raise RoutesRefused(f"{where} has no {key}. A route needs {_EXAMPLE}.")
+        raise Refused(f"{where} has no {key}. A route needs {_EXAMPLE}.")
     value = table[key]
     if not isinstance(value, str) or not value:
-        raise RoutesRefused(f"{where}: {key} must be text in quotes, and not empty.")
+        raise Refused(f"{where}: {key} must be text in quotes, and not empty.")
     return value
 
 
 def _path(path: str, where: str) -> str:
     literal = path.removesuffix("*") if path.endswith("/*") else path
     if not path.startswith("/"):
-        raise RoutesRefused(f'{where}: path "{path}" must start with "/".')
+        raise Refused(f'{where}: path "{path}" must start with "/".')
     if "*" in literal:
-        raise RoutesRefused(
+        raise Refused(
             f'{where}: in path "{path}" the "*" may only be at the end, as in "/api/*".'
         )
     odd = sorted(set(literal) - _PLAIN)
     if odd:
-        raise RoutesRefused(
+        raise Refused(
             f'{where}: path "{path}" has {odd[0]!r} in it. Servers read it in different'
             ' ways; gate the part before it, as in "/api/*".'
         )
@@ -122,11 +118,11 @@ def _path(path: str, where: str) -> str:
 def _canonical(path: str, literal: str, where: str) -> None:
     segments = literal.split("/")[1:]
     if "." in segments or ".." in segments:
-        raise RoutesRefused(f'{where}: path "{path}" has dot segments. Resolve them.')
+        raise Refused(f'{where}: path "{path}" has dot segments. Resolve them.')
     if "" in segments[:-1]:
-        raise RoutesRefused(f'{where}: path "{path}" has a double slash. Merge it.')
+        raise Refused(f'{where}: path "{path}" has a double slash. Merge it.')
     if path != "/" and path.endswith("/"):
-        raise RoutesRefused(
+        raise Refused(
             f'{where}: path "{path}" must not end with "/".'
             f' Write "{path[:-1]}", or "{path}*" for everything below as well.'
         )
@@ -141,7 +137,7 @@ def _network(network: str, where: str) -> str:
         or set(namespace) - _NAMESPACE
         or set(reference) - _REFERENCE
     ):
-        raise RoutesRefused(
+        raise Refused(
             f'{where}: network "{network}" is not a CAIP-2 id such as "eip155:8453".'
         )
     return network
@@ -149,7 +145,7 @@ def _network(network: str, where: str) -> str:
 
 def _resource(resource_id: str, where: str) -> str:
     if not is_intent(resource_id):  # it travels in a header beside the intent
-        raise RoutesRefused(
+        raise Refused(
             f"{where}: resource_id must be 1 to 255 visible ASCII characters."
         )
     return resource_id
@@ -161,9 +157,9 @@ def _tell_apart(routes: tuple[Route, ...]) -> None:
     for (first, one), (second, other) in combinations(enumerate(routes, 1), 2):
         both = f'routes {first} and {second}: "{one.path}" and "{other.path}"'
         if one.path == other.path:
-            raise RoutesRefused(f"{both} are the same. Remove one of them.")
+            raise Refused(f"{both} are the same. Remove one of them.")
         if _meet(_folded(one), _folded(other)) and not _meet(one, other):
-            raise RoutesRefused(
+            raise Refused(
                 f"{both} overlap if case is ignored, as some servers do."
                 " Write both in the same case, or remove one of them."
             )
@@ -185,6 +181,4 @@ def _settle(rule: object) -> SettleRule:
         case "delivered" | "below-400":
             return rule
         case _:
-            raise RoutesRefused(
-                f'settle must be "delivered" or "below-400", not {rule!r}.'
-            )
+            raise Refused(f'settle must be "delivered" or "below-400", not {rule!r}.')

@@ -12,9 +12,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from ..errors import Refused
 from ..runtime.settings import parse
 from .bundle import ENTRY, PACKAGE, SETTINGS, Bundle
-from .environment import BuildRefused, Secrets
+from .environment import Secrets
 from .routes_file import RoutesFile
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
@@ -46,11 +47,11 @@ def build(secrets: Secrets, routes: RoutesFile) -> Bundle:
 
 
 def write(bundle: Bundle, output: Path) -> None:
-    """Raises BuildRefused."""
+    """Raises Refused."""
     try:
         write_whole(bundle.content, output)
     except OSError as failure:
-        raise BuildRefused(
+        raise Refused(
             f"{output} cannot be written: {failure.strerror}."
             " Name another with --output."
         ) from failure

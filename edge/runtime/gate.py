@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from .hints import NamedTuple, assert_never
 from .instant import seconds_of
 from .intent import is_intent
-from .routes import Route, reached, reached_by_any_reading
+from .routes import Route, match, match_any_reading
 
 
 class Free:
@@ -25,7 +25,7 @@ class Free:
 
 
 class Ambiguous:
-    """Another reading of the path reaches a route that the path as written does not."""
+    """Another reading of the path matches a route that the path as written does not."""
 
     __slots__ = ()
 
@@ -68,8 +68,8 @@ def admit(method: str, path: str, routes: Sequence[Route]) -> Admission:
         return Free()
     if not path.startswith("/"):
         return Ambiguous()
-    route = reached(path, routes)
-    if reached_by_any_reading(path, routes) - {route}:
+    route = match(path, routes)
+    if match_any_reading(path, routes) - {route}:
         return Ambiguous()
     return Gated(route) if route else Free()
 

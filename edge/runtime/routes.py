@@ -1,4 +1,4 @@
-"""Routes, and which of them a path reaches.
+"""Routes, and which of them a path matches.
 
 CloudFront hands the function the path as the client wrote it;
 the origin routes on what it makes of it.
@@ -19,8 +19,8 @@ class Route(NamedTuple):
     resource_id: str
 
 
-def reached(path: str, routes: Sequence[Route]) -> Route | None:
-    """The route this path reaches as written; of several, the most specific."""
+def match(path: str, routes: Sequence[Route]) -> Route | None:
+    """The route that this path matches as written; of several, the most specific."""
     return max(
         (route for route in routes if covers(route.path, path)),
         key=_specificity,
@@ -28,12 +28,12 @@ def reached(path: str, routes: Sequence[Route]) -> Route | None:
     )
 
 
-def reached_by_any_reading(path: str, routes: Sequence[Route]) -> set[Route]:
+def match_any_reading(path: str, routes: Sequence[Route]) -> set[Route]:
     """Case-folded on both sides, because some origins ignore case."""
     folded = [route._replace(path=route.path.casefold()) for route in routes]
     original = dict(zip(folded, routes, strict=True))
     read = {reading.casefold() for reading in readings(path)}
-    found = {reached(reading, folded) for reading in read}
+    found = {match(reading, folded) for reading in read}
     for reading in filter(_climbs, read):
         found |= {route for route in folded if _names(route.path, reading)}
     return {original[route] for route in found if route is not None}

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from edge.runtime import settlement as at_the_edge
 from edge.runtime import signature as of_the_gate
 from edge.runtime.intent import CONTRACT_HEADERS, contract_headers, is_intent
-from edge.runtime.routes import Route
-from edge.runtime.routes import reached as reached_by_the_gate
+from edge.runtime.routes import Route, match
 from edge.runtime.signature import LIFETIME, Message, SigningKey
 from origin_middleware import Policy
 from origin_middleware.asgi import Scope
@@ -82,14 +81,14 @@ _PATTERNS = ["/*", "/a", "/a/*", "/a/b", "/a/b/*", "/b/*", "/ab/a"]
 
 @given(_PATHS.map("/".__add__), st.sets(st.sampled_from(_PATTERNS), min_size=1))
 @example("/a", {"/a", "/a/*"})
-def test_a_path_has_the_policy_of_the_route_that_the_gate_reaches(
+def test_a_path_has_the_policy_of_the_route_that_the_gate_matches(
     path: str, patterns: set[str]
 ) -> None:
     routes = [Route(each, "eip155:8453", each) for each in patterns]
-    reached = reached_by_the_gate(path, routes)
+    matched = match(path, routes)
     policies = {each: Policy(patience=at) for at, each in enumerate(sorted(patterns))}
     found = policy_of(policies, lambda _: None)(http_scope(path=path))
-    assert found is (policies[reached.path] if reached else None)
+    assert found is (policies[matched.path] if matched else None)
 
 
 # What a path and a query may have in them: what the wire allows, and bytes beyond

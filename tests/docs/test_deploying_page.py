@@ -14,8 +14,8 @@ import pytest
 from edge.__main__ import COMMANDS, main
 from edge.check import report
 from edge.check.checklist import CHECKS, examine
-from edge.check.evidence import gather
-from edge.check.facts.snapshot import parse
+from edge.check.snapshot import parse
+from edge.check.subject import gather
 from edge.runtime.facilitator import Facilitator
 from edge.runtime.gate import Answer, NoAnswer
 from edge.runtime.handler import Edge, bundled
@@ -64,8 +64,8 @@ def parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
     """That of `python -m edge`, and those of its commands."""
     whole = argparse.ArgumentParser(prog="python -m edge")
     commands = whole.add_subparsers(required=True)
-    for command in COMMANDS:
-        command.add(commands)
+    for add in COMMANDS:
+        add(commands)
     return whole, dict(commands.choices)
 
 

@@ -5,11 +5,12 @@ from random import Random
 
 import pytest
 
-from edge.build.bundle import BundleRefused, opened
+from edge.build.bundle import opened
 from edge.build.environment import Secrets
 from edge.build.routes_file import RoutesFile
 from edge.build.zip import build
-from edge.deploy.baked import baked_into
+from edge.deploy.keys import keys_in
+from edge.errors import Refused
 from tests.edge.examples import KEY, ROUTES
 
 CONTENT = build(
@@ -21,7 +22,7 @@ ENTRY, METHOD = b"PK\x01\x02", 10
 
 def test_a_bundle_is_opened() -> None:
     assert opened(CONTENT).settings.routes == ROUTES
-    assert baked_into(CONTENT) is not None
+    assert keys_in(CONTENT) is not None
 
 
 def test_a_packing_that_nobody_knows_is_refused() -> None:
@@ -29,9 +30,9 @@ def test_a_packing_that_nobody_knows_is_refused() -> None:
     start = 0
     while (start := damaged.find(ENTRY, start + 1)) >= 0:
         damaged[start + METHOD] = 99
-    with pytest.raises(BundleRefused, match="Build it again"):
+    with pytest.raises(Refused, match="Build it again"):
         opened(bytes(damaged))
-    assert baked_into(bytes(damaged)) is None
+    assert keys_in(bytes(damaged)) is None
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -41,6 +42,6 @@ def test_no_damage_is_a_traceback(seed: int) -> None:
         damaged = bytearray(CONTENT)
         for _ in range(3):
             damaged[random.randrange(len(damaged))] = random.randrange(256)
-        baked_into(bytes(damaged))
-        with suppress(BundleRefused):  # some damage is where nobody looks
+        keys_in(bytes(damaged))
+        with suppress(Refused):  # some damage is where nobody looks
             opened(bytes(damaged))

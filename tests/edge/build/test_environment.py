@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from edge.build.environment import BuildRefused, Secrets, read_environment, warnings
+from edge.build.environment import Secrets, read_environment, warnings
 from edge.build.routes_file import RoutesFile
 from edge.build.zip import build
+from edge.errors import Refused
 from edge.runtime.settings import Settings
 from tests.edge.commands import ACCEPTED, ENVIRONMENT, KEY, SIGNING, URL
 from tests.edge.examples import ROUTES
@@ -17,7 +18,7 @@ ACCEPTED_SECRET, ACCEPTED_KEY_ID = ACCEPTED
 
 
 def refusal(**environment: str) -> str:
-    with pytest.raises(BuildRefused) as refused:
+    with pytest.raises(Refused) as refused:
         read_environment(ENVIRONMENT | environment)
     return str(refused.value)
 
@@ -85,7 +86,7 @@ def test_an_ordinary_name_is_taken(key_id: str) -> None:
 def test_keys_in_each_others_variables_are_refused_and_not_shown() -> None:
     url, key = "NEXFLOW_FACILITATOR_URL", "NEXFLOW_API_KEY"
     said = refusal(**{url: KEY, key: URL})
-    assert said.startswith(f"{url} is an API key. That belongs into {key}")
+    assert said.startswith(f"{url} is an API key. That belongs in {key}")
     said += refusal(**{SECRET: f"{KEY}-{'0123456789' * 3}"})
     assert f"{SECRET} is an API key" in said
     assert KEY not in said

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.build.routes_file import RoutesFile, RoutesRefused, read_routes
+from edge.build.routes_file import RoutesFile, read_routes
+from edge.errors import Refused
 from edge.runtime.gate import Gated, admit
 from edge.runtime.routes import Route
 
@@ -71,7 +72,7 @@ def test_nested_routes_and_neighbours_are_no_contradiction(
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path: Path, text: str, hint: str) -> None:
-    with pytest.raises(RoutesRefused) as refused:
+    with pytest.raises(Refused) as refused:
         read(tmp_path, text)
     assert "routes.toml" in str(refused.value)
     assert hint in str(refused.value)
@@ -80,7 +81,7 @@ def test_a_malformed_file_is_refused(tmp_path: Path, text: str, hint: str) -> No
 @pytest.mark.parametrize("key", ["path", "network", "resource_id"])
 def test_a_missing_key_is_refused(tmp_path: Path, key: str) -> None:
     kept = [line for line in ROUTE.splitlines() if not line.startswith(key)]
-    with pytest.raises(RoutesRefused, match=f"route 1 has no {key}"):
+    with pytest.raises(Refused, match=f"route 1 has no {key}"):
         read(tmp_path, "\n".join(kept))
 
 
@@ -90,7 +91,7 @@ def test_a_value_that_is_no_text_is_refused(
     tmp_path: Path, key: str, value: str
 ) -> None:
     lines = [f"{key} = {value}" if key in line else line for line in ROUTE.split("\n")]
-    with pytest.raises(RoutesRefused, match=f"route 1: {key} must be text"):
+    with pytest.raises(Refused, match=f"route 1: {key} must be text"):
         read(tmp_path, "\n".join(lines))
 
 
@@ -123,7 +124,7 @@ def test_a_value_that_is_no_text_is_refused(
 def test_a_path_that_servers_would_not_agree_on_is_refused(
     tmp_path: Path, path: str, hint: str
 ) -> None:
-    with pytest.raises(RoutesRefused) as refused:
+    with pytest.raises(Refused) as refused:
         read(tmp_path, ROUTE.replace("/api/*", path))
     assert "route 1: " in str(refused.value)
     assert hint in str(refused.value)
@@ -137,7 +138,7 @@ def test_a_path_that_servers_would_not_agree_on_is_refused(
     ],
 )
 def test_a_network_that_is_not_caip_2_is_refused(tmp_path: Path, network: str) -> None:
-    with pytest.raises(RoutesRefused, match="CAIP-2"):
+    with pytest.raises(Refused, match="CAIP-2"):
         read(tmp_path, ROUTE.replace("eip155:8453", network))
 
 
@@ -145,7 +146,7 @@ def test_a_network_that_is_not_caip_2_is_refused(tmp_path: Path, network: str) -
 def test_a_resource_id_that_no_header_carries_is_refused(
     tmp_path: Path, resource_id: str
 ) -> None:
-    with pytest.raises(RoutesRefused, match="visible ASCII"):
+    with pytest.raises(Refused, match="visible ASCII"):
         read(tmp_path, ROUTE.replace('"api"', f'"{resource_id}"'))
 
 
@@ -162,7 +163,7 @@ def test_a_resource_id_that_no_header_carries_is_refused(
 def test_routes_that_cannot_be_told_apart_are_refused(
     tmp_path: Path, second: str, hint: str
 ) -> None:
-    with pytest.raises(RoutesRefused, match=f"routes 1 and 2: .*{hint}"):
+    with pytest.raises(Refused, match=f"routes 1 and 2: .*{hint}"):
         read(tmp_path, ROUTE + ROUTE.replace("/api/*", second))
 
 
@@ -174,10 +175,10 @@ def test_a_byte_order_mark_is_overlooked(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "routes.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(RoutesRefused, match="Save it as UTF-8"):
+    with pytest.raises(Refused, match="Save it as UTF-8"):
         read_routes(tmp_path / "routes.toml")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(RoutesRefused, match="cannot be read: Is a directory"):
+    with pytest.raises(Refused, match="cannot be read: Is a directory"):
         read_routes(tmp_path)

@@ -3,7 +3,7 @@
 import pytest
 
 from edge.runtime.gate import Ambiguous, Free, Gated, admit
-from edge.runtime.routes import Route, reached, readings
+from edge.runtime.routes import Route, match, readings
 from tests.edge.examples import JOKE, PREMIUM, ROUTES
 
 
@@ -143,7 +143,7 @@ def test_the_most_specific_route_wins_in_any_order() -> None:
         names = {
             path: route.resource_id
             for path in ("/", "/x", "/api", "/api/x", "/api/v2/x", "/api/v2")
-            if (route := reached(path, order))
+            if (route := match(path, order))
         }
         assert names == {
             "/": "all",
@@ -157,8 +157,8 @@ def test_the_most_specific_route_wins_in_any_order() -> None:
 
 def test_the_root_alone_can_be_gated() -> None:
     root = Route("/", "n", "root")
-    assert reached("/", [root]) == root
-    assert reached("/x", [root]) is None
+    assert match("/", [root]) == root
+    assert match("/x", [root]) is None
 
 
 def test_a_plain_path_has_one_reading() -> None:

@@ -1,20 +1,20 @@
-"""All that the checks look at. They ask nobody: what is not in here is not checked."""
+"""All that the checks look at. A check asks nobody: it sees this and nothing else."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..aws.behaviours import Behaviour, behaviours, gated, reaching_origin
+from ..aws.distribution import Behaviour, behaviours, gated, sharing_origin
 from ..aws.path_patterns import example
 from ..build.bundle import Bundle
 from ..runtime.routes import Route
 from .facts.behaviour import BehaviourFacts
 from .facts.distribution import Origin
-from .facts.snapshot import Snapshot
 from .probe import Probe, ProbeResult
+from .snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Subject:
     snapshot: Snapshot
     routes: tuple[Route, ...]
     """Those of the bundle, where there is one."""
@@ -29,7 +29,7 @@ class Evidence:
     allows_plain_origin: bool
 
     def example(self, behaviour: BehaviourFacts) -> str:
-        """A gated path that this behaviour serves: why it is one of `gated`."""
+        """A gated path that this behaviour serves. Each of `gated` has one."""
         every = self.snapshot.behaviours
         earlier = [each.pattern for each in every[: every.index(behaviour)]]
         paths = (
@@ -54,15 +54,15 @@ def gather(
     probes: Mapping[Probe, ProbeResult],
     *,
     allows_plain_origin: bool = False,
-) -> Evidence:
+) -> Subject:
     routes = bundle.settings.routes if bundle else written or ()
     config, paths = snapshot.distribution.config, [route.path for route in routes]
-    return Evidence(
+    return Subject(
         snapshot=snapshot,
         routes=routes,
         written=written,
         gated=_facts(snapshot, gated(config, paths)),
-        reaching=_facts(snapshot, reaching_origin(config, paths)),
+        reaching=_facts(snapshot, sharing_origin(config, paths)),
         bundle=bundle,
         probes=probes,
         allows_plain_origin=allows_plain_origin,

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.aws.behaviours import (
+from edge.aws.distribution import (
     Behaviour,
     behaviours,
     gated,
-    reaching_origin,
+    sharing_origin,
 )
 from edge.aws.path_patterns import example
-from edge.runtime.routes import Route, reached
+from edge.runtime.routes import Route, match
 from sample_origin.cloudfront.path_pattern import matches
 
 Config = dict[str, Any]
@@ -61,7 +61,7 @@ def test_the_gated_behaviours_are_those_that_some_path_shows(
     shown: set[int] = set()
     every = [*earlier, "*"]
     for candidate in SHORT_PATHS:
-        if reached(candidate, [route]):
+        if match(candidate, [route]):
             shown.add(first_match(every, candidate))
     found = gated(config(*((each, "api") for each in earlier)), [path])
     assert patterns(found) == [every[index] for index in sorted(shown)]
@@ -86,7 +86,7 @@ def expression(pattern: str) -> re.Pattern[str]:
 def test_the_comparison_has_both_answers() -> None:
     assert brute_match("*.jpg", "/deep/a.jpg")
     assert not brute_match("/api/*", "/api")
-    assert reached("/a/z", [Route("/a/*", "eip155:8453", "resource")])
+    assert match("/a/z", [Route("/a/*", "eip155:8453", "resource")])
 
 
 @given(PATTERNS, st.sampled_from(SHORT_PATHS))
@@ -151,7 +151,7 @@ def test_there_is_an_example_of_what_a_behaviour_serves(
 def test_an_example_is_one(pattern: str, earlier: list[str], route: str) -> None:
     path = example(pattern, earlier, route)
     if path is not None:
-        assert reached(path, [Route(route, "eip155:8453", "resource")])
+        assert match(path, [Route(route, "eip155:8453", "resource")])
         assert brute_match(pattern, path)
         assert not any(brute_match(each, path) for each in earlier)
 
@@ -169,13 +169,13 @@ def test_behaviours_keep_their_order_and_the_default_comes_last() -> None:
 def test_a_distribution_without_further_behaviours_has_its_default() -> None:
     bare = {"DefaultCacheBehavior": {"TargetOriginId": "api"}}
     assert patterns(gated(bare, ["/api/*"])) == ["*"]
-    assert patterns(reaching_origin(bare, ["/api/*"])) == ["*"]
+    assert patterns(sharing_origin(bare, ["/api/*"])) == ["*"]
 
 
 def test_a_free_behaviour_of_the_paid_origin_reaches_it() -> None:
     shared = config(("/api*", "api"), ("/docs/*", "api"), ("/img/*", "web"))
     assert patterns(gated(shared, ["/api/*"])) == ["/api*"]
-    assert patterns(reaching_origin(shared, ["/api/*"])) == ["/api*", "/docs/*"]
+    assert patterns(sharing_origin(shared, ["/api/*"])) == ["/api*", "/docs/*"]
 
 
 def test_a_group_reaches_each_of_its_origins() -> None:
@@ -185,12 +185,12 @@ def test_a_group_reaches_each_of_its_origins() -> None:
     }
     groups: Config = {"OriginGroups": {"Items": [group]}}
     grouped = config(("/api*", "api"), ("/docs/*", "both"), **groups)
-    assert patterns(reaching_origin(grouped, ["/api/*"])) == ["/api*", "/docs/*"]
+    assert patterns(sharing_origin(grouped, ["/api/*"])) == ["/api*", "/docs/*"]
     paid = config(("/api*", "both"), ("/docs/*", "api"), **groups)
-    assert patterns(reaching_origin(paid, ["/api/*"])) == ["/api*", "/docs/*"]
+    assert patterns(sharing_origin(paid, ["/api/*"])) == ["/api*", "/docs/*"]
 
 
 def test_two_origins_with_one_domain_are_one_server() -> None:
     twice = config(("/api*", "api"), ("/docs/*", "again"))
     twice["Origins"]["Items"].append({"Id": "again", "DomainName": "API.example.org"})
-    assert patterns(reaching_origin(twice, ["/api/*"])) == ["/api*", "/docs/*"]
+    assert patterns(sharing_origin(twice, ["/api/*"])) == ["/api*", "/docs/*"]
