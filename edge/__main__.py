@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from .build import command as build_command
 from .check import command as check_command
 from .deploy import deploy_command, rollback_command, rotate_command
+from .emulator import command as emulate_command
 
 # As shells count SIGINT and SIGPIPE.
 INTERRUPTED, UNHEARD = 130, 141
@@ -16,6 +17,7 @@ INTERRUPTED, UNHEARD = 130, 141
 # Each adds its parser, with the function that runs it.
 COMMANDS = (
     build_command,
+    emulate_command,
     deploy_command,
     check_command,
     rollback_command,

@@ -30,9 +30,9 @@ from edge.check.probe import (
     path_of,
     probe,
 )
+from edge.emulator.distribution import NO_ORIGIN_REQUEST_POLICY, Behaviour
 from edge.runtime.routes import Route
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
-from sample_origin.cloudfront import NO_ORIGIN_REQUEST_POLICY, Behaviour
 from sample_origin.facilitator import BASE_PATH, create_app
 from tests.edge.check import good
 from tests.support.lambdas import emulated
