@@ -187,7 +187,7 @@ class Function:
     memory: int = MEMORY  # megabytes; told to the function, not enforced
     concurrency: int = 8  # execution environments at once
     log_file: Path | None = None  # appended to; None: the log is not kept
-    aws_runtime: bool = AWS_RUNTIME  # or the small one of bootstrap.py
+    aws_runtime: bool = AWS_RUNTIME  # else lambda_runtime.py
 
     def __post_init__(self) -> None:
         if self.handler.count(".") < 1:

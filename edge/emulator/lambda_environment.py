@@ -1,7 +1,7 @@
 """One execution environment: a process that runs one invocation at a time.
 
 Lambda's part around a runtime is done here: the time limits, the log, and the end of
-the process. The runtime is in bootstrap.py.
+the process.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ INIT_TIMEOUT = 10.0
 class Environment:
     """Starts with the first invocation, and is warm from then on."""
 
-    def __init__(self, function: Function, task: Path, runtime: Path | None) -> None:
-        """`task` has the unpacked bundle, `runtime` AWS's runtime if there is one."""
+    def __init__(self, function: Function, folder: Path) -> None:
+        """`folder` has the unpacked bundle in `task` and the runtime in `runtime`."""
         self._function = function
-        self._task = task
-        self._runtime = runtime
+        self._task = folder / "task"
+        self._runtime = folder / "runtime"
         self._api = RuntimeApi()
         self._process: asyncio.subprocess.Process | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -60,11 +60,11 @@ class Environment:
 
     async def close(self) -> None:
         """Kill the process, whatever it is doing, and wait until it is gone."""
-        os.close(self._lifeline)
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
         if self._watching is not None:
             await self._watching
+        os.close(self._lifeline)
         os.close(self._stdin)
         self._log.close()
         await self._api.close()
@@ -78,7 +78,8 @@ class Environment:
             sys.executable,
             "-ISB",
             BOOTSTRAP,
-            str(self._runtime or ""),
+            self._runtime,
+            "awslambdaric.__main__" if self._function.aws_runtime else "lambda_runtime",
             stdin=self._stdin,
             stdout=self._log.input,
             stderr=self._log.input,

@@ -15,8 +15,10 @@ from .lambda_environment import Environment
 # AWS "Quotas on Lambda@Edge".
 BUNDLE_LIMIT = 50 * 1024 * 1024
 
+OWN_RUNTIME = Path(__file__).with_name("lambda_runtime.py")
+
 # AWS's runtime interface client, and what it imports.
-RUNTIME = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
+AWS_RUNTIME = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 
 
 class LambdaFunction:
@@ -33,8 +35,7 @@ class LambdaFunction:
         self._warm: list[Environment] = []
         self._environments: set[Environment] = set()
         self._resources = contextlib.ExitStack()
-        self._task = Path()
-        self._runtime: Path | None = None
+        self._folder = Path()
         self._log = -1
 
     async def open(self) -> None:
@@ -44,13 +45,10 @@ class LambdaFunction:
         self._log = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._resources.callback(os.close, self._log)
         temporary = tempfile.TemporaryDirectory(prefix="lambda-")
-        folder = Path(self._resources.enter_context(temporary))
-        self._task = folder / "task"
+        self._folder = Path(self._resources.enter_context(temporary))
         with zipfile.ZipFile(self._function.bundle) as bundle:
-            bundle.extractall(self._task)
-        if self._function.aws_runtime:
-            self._runtime = folder / "runtime"
-            _link_runtime(self._runtime)
+            bundle.extractall(self._folder / "task")
+        _link_runtime(self._folder / "runtime", self._function.aws_runtime)
 
     async def close(self) -> None:
         """End every process, busy ones too, and remove what was unpacked."""
@@ -81,7 +79,7 @@ class LambdaFunction:
         return value
 
     def _new(self) -> Environment:
-        environment = Environment(self._function, self._task, self._runtime)
+        environment = Environment(self._function, self._folder)
         self._environments.add(environment)
         return environment
 
@@ -90,17 +88,19 @@ class LambdaFunction:
         await environment.close()
 
 
-def _link_runtime(folder: Path) -> None:
+def _link_runtime(folder: Path, aws: bool) -> None:
     """The runtime alone: the function must not find what else is installed here."""
     folder.mkdir()
-    for name in RUNTIME:
-        spec = find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ValueError(f"awslambdaric is installed without {name}")
-        installed = Path(spec.origin)
-        if installed.name == "__init__.py":
-            installed = installed.parent
+    for installed in map(_installed, AWS_RUNTIME) if aws else [OWN_RUNTIME]:
         (folder / installed.name).symlink_to(installed)
+
+
+def _installed(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"awslambdaric is installed, but not {name}: install it again")
+    file = Path(spec.origin)
+    return file.parent if file.name == "__init__.py" else file
 
 
 def _check_bundle(function: Function) -> None:

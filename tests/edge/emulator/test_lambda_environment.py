@@ -1,27 +1,42 @@
-"""Where a function runs: alone, with Lambda's context, reused while it is well."""
+"""Where a function runs: alone, with Lambda's context, reused while it is well.
+
+Under AWS's own runtime, and under the one for systems where that is missing.
+"""
 
 import json
 import os
 import re
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import httpx
 import pytest
 
-from tests.support.lambdas import (
-    Counted,
-    Event,
-    emulated,
-    log,
+from edge.emulator.distribution import AWS_RUNTIME
+from tests.support import lambdas
+from tests.support.lambdas import Counted, Emulated, Event, log
+
+Emulate: TypeAlias = Callable[..., AbstractContextManager[Emulated]]
+
+NOT_HERE = pytest.mark.skipif(not AWS_RUNTIME, reason="no awslambdaric on this system")
+
+
+@pytest.fixture(
+    params=[pytest.param(True, marks=NOT_HERE), False],
+    ids=["awslambdaric", "lambda_runtime"],
 )
+def emulated(request: pytest.FixtureRequest) -> Emulate:
+    return partial(lambdas.emulated, aws_runtime=request.param)
 
 
-def test_the_context_is_lambdas(tmp_path: Path) -> None:
+def test_the_context_is_lambdas(emulated: Emulate, tmp_path: Path) -> None:
     def report(event: Event, context: Any) -> Any:
         left = context.get_remaining_time_in_millis()
         names = ("function_name", "memory_limit_in_mb", "log_group_name")
@@ -40,7 +55,7 @@ def test_the_context_is_lambdas(tmp_path: Path) -> None:
     assert request_id == 36
 
 
-def test_the_remaining_time_goes_down(tmp_path: Path) -> None:
+def test_the_remaining_time_goes_down(emulated: Emulate, tmp_path: Path) -> None:
     def wait(event: Event, context: Any) -> Any:
         before = context.get_remaining_time_in_millis()
         time.sleep(0.05)
@@ -54,7 +69,7 @@ def test_the_remaining_time_goes_down(tmp_path: Path) -> None:
 
 
 def test_a_function_has_the_standard_library_and_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    emulated: Emulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def look_around(event: Event, context: Any) -> Any:
         names = ("json", "httpx", "sample_origin", "handler")
@@ -68,7 +83,9 @@ def test_a_function_has_the_standard_library_and_no_more(
     assert seen == {"modules": ["json", "handler"], "key": None}
 
 
-def test_lines_printed_before_a_timeout_are_in_the_log(tmp_path: Path) -> None:
+def test_lines_printed_before_a_timeout_are_in_the_log(
+    emulated: Emulate, tmp_path: Path
+) -> None:
     def print_and_sleep(event: Event, context: Any) -> Any:
         log("asking the facilitator")
         time.sleep(60)
@@ -79,7 +96,9 @@ def test_lines_printed_before_a_timeout_are_in_the_log(tmp_path: Path) -> None:
     assert lines == ["asking the facilitator", "Task timed out after 0.30 seconds"]
 
 
-def test_a_function_that_blocks_its_whole_process_is_killed(tmp_path: Path) -> None:
+def test_a_function_that_blocks_its_whole_process_is_killed(
+    emulated: Emulate, tmp_path: Path
+) -> None:
     def backtrack(event: Event, context: Any) -> Any:
         # Holds the interpreter's lock for ages: no other thread of the process runs.
         re.match("(a+)+$", "a" * 60 + "b")
@@ -90,7 +109,9 @@ def test_a_function_that_blocks_its_whole_process_is_killed(tmp_path: Path) -> N
     assert time.monotonic() - started < 5
 
 
-def test_printing_does_not_disturb_the_result(tmp_path: Path) -> None:
+def test_printing_does_not_disturb_the_result(
+    emulated: Emulate, tmp_path: Path
+) -> None:
     def chatter(event: Event, context: Any) -> Any:
         log('{"result": "forged"}')
         sys.stdout.write("no newline at the end")
@@ -101,7 +122,7 @@ def test_printing_does_not_disturb_the_result(tmp_path: Path) -> None:
         assert edge.log() == ['{"result": "forged"}', "no newline at the end"]
 
 
-def test_a_warm_environment_is_used_again(tmp_path: Path) -> None:
+def test_a_warm_environment_is_used_again(emulated: Emulate, tmp_path: Path) -> None:
     def count(event: Event, context: Any) -> Any:
         calls = vars(sys.modules[__name__]).setdefault("calls", [])
         calls.append(1)
@@ -113,7 +134,9 @@ def test_a_warm_environment_is_used_again(tmp_path: Path) -> None:
     assert first[1] == second[1] != str(os.getpid())
 
 
-def test_an_environment_outlives_an_exception_and_not_a_timeout(tmp_path: Path) -> None:
+def test_an_environment_outlives_an_exception_and_not_a_timeout(
+    emulated: Emulate, tmp_path: Path
+) -> None:
     def act(event: Event, context: Any) -> Any:
         match event["Records"][0]["cf"]["request"]["uri"]:
             case "/raise":
@@ -132,7 +155,7 @@ def test_an_environment_outlives_an_exception_and_not_a_timeout(tmp_path: Path) 
 
 @pytest.mark.parametrize(("concurrency", "processes"), [(1, 1), (2, 2)])
 async def test_each_environment_runs_one_invocation_at_a_time(
-    tmp_path: Path, concurrency: int, processes: int
+    emulated: Emulate, tmp_path: Path, concurrency: int, processes: int
 ) -> None:
     def overlap(event: Event, context: Any) -> Any:
         calls = vars(sys.modules[__name__]).setdefault("calls", [])
@@ -157,7 +180,9 @@ async def test_each_environment_runs_one_invocation_at_a_time(
     assert len({process for _, process in answers}) == processes
 
 
-def test_a_handler_that_cannot_be_imported_is_a_503(tmp_path: Path) -> None:
+def test_a_handler_that_cannot_be_imported_is_a_503(
+    emulated: Emulate, tmp_path: Path
+) -> None:
     with emulated(tmp_path, "import httpx\n", Counted()) as edge:
         response = edge.client.get("/")
         assert "No module named 'httpx'" in "".join(edge.log())
