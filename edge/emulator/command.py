@@ -21,7 +21,7 @@ from .distribution import (
     Origin,
 )
 
-REFUSED = 2  # as argparse
+FAILED, REFUSED = 1, 2  # the latter as argparse
 PORT = 8402
 # Seconds, to find out whether the origin is there.
 CONNECT = 1.0
@@ -103,9 +103,10 @@ def run(options: argparse.Namespace, _: Mapping[str, str]) -> int:
         _show(url)
         _show(_described(options, bundle))
 
+    serving = server.Server(cloudfront, ready)
     with contextlib.closing(listener):
-        asyncio.run(server.Server(cloudfront, ready).serve(sockets=[listener]))
-    return 0
+        asyncio.run(serving.serve(sockets=[listener]))
+    return 0 if serving.started else FAILED
 
 
 def _distribution(options: argparse.Namespace) -> Distribution:

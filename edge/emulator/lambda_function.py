@@ -31,6 +31,7 @@ class LambdaFunction:
         _check_bundle(function)
         _check_log_file(function.log_file)
         self._function = function
+        self._runtime = _runtime(function)
         self._slots = asyncio.Semaphore(function.concurrency)
         self._warm: list[Environment] = []
         self._environments: set[Environment] = set()
@@ -48,7 +49,11 @@ class LambdaFunction:
         self._folder = Path(self._resources.enter_context(temporary))
         with zipfile.ZipFile(self._function.bundle) as bundle:
             bundle.extractall(self._folder / "task")
-        _link_runtime(self._folder / "runtime", self._function.aws_runtime)
+        # The runtime alone: the function must not find what else is installed here.
+        runtime = self._folder / "runtime"
+        runtime.mkdir()
+        for installed in self._runtime:
+            (runtime / installed.name).symlink_to(installed)
 
     async def close(self) -> None:
         """End every process, busy ones too, and remove what was unpacked."""
@@ -88,11 +93,9 @@ class LambdaFunction:
         await environment.close()
 
 
-def _link_runtime(folder: Path, aws: bool) -> None:
-    """The runtime alone: the function must not find what else is installed here."""
-    folder.mkdir()
-    for installed in map(_installed, AWS_RUNTIME) if aws else [OWN_RUNTIME]:
-        (folder / installed.name).symlink_to(installed)
+def _runtime(function: Function) -> list[Path]:
+    """The modules and packages that the function runs under."""
+    return [*map(_installed, AWS_RUNTIME)] if function.aws_runtime else [OWN_RUNTIME]
 
 
 def _installed(name: str) -> Path:

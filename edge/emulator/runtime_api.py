@@ -56,7 +56,7 @@ class RuntimeApi:
         return await self._result
 
     def end(self, error: FunctionError) -> None:
-        """Whatever is waited for does not come any more."""
+        """The process has ended: fail the pending futures."""
         self._ended = error
         for future in (self._initialised, self._result):
             if not future.done():

@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for listener in sockets or ():
+        for listener in sockets or () if self.started else ():
             host, port = listener.getsockname()[:2]
             self._ready(f"http://{host}:{port}")
 
