@@ -29,13 +29,13 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/cfn-lint -a edge/template_rules -t edge/template.yaml edge/alarms.yaml
+	$(BIN)/cfn-lint -t edge/template.yaml edge/alarms.yaml
 
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The rivals live in an environment of their own. ARGS: --quick, --rows a,b, --plot FILE
+# The rivals live in an environment of their own. ARGS: --quick, --rows a,b
 bench: .venv-bench/installed
 	@.venv-bench/bin/python -m benchmarks $(ARGS)
 

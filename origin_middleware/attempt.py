@@ -1,5 +1,5 @@
-"""What the code of a seller sees of an execution, and can say about its outcome: the
-handler about its own, a reconciler about one that was abandoned.
+"""An execution as the seller's own code sees it: a handler can say how it ended, and a
+reconciler what became of one that was abandoned.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,9 +23,8 @@ class Statement(Enum):
 class Attempt:
     """One execution of a handler: `attempt_of(request.scope)`.
 
-    A statement decides where the handler raises, or answers with something that is not
-    delivered. A response that is delivered is settled by the gate, so it is recorded
-    whatever was stated.
+    A statement counts where the handler raises, or answers with a status that is not
+    delivered. A delivered response is settled by the gate, so it is always recorded.
     """
 
     __slots__ = ("first", "key", "statement")
@@ -33,15 +32,16 @@ class Attempt:
     def __init__(self, key: Key, *, first: bool) -> None:
         self.key = key
         self.first = first
-        """False where this attempt took over from one that was abandoned. An attempt
-        that failed and gave the key back leaves no trace."""
+        """False where this attempt took over from an abandoned one. An attempt that
+        failed and gave the key back leaves no trace."""
         self.statement: Statement | None = None
 
     @property
     def intent(self) -> str:
         """The settlement intent, for your books and for the services that you call; or
-        whatever else `header` or `key_of` make the key. `key` has the tenant in front,
-        if there is a `tenant_of`."""
+        the value that `header` or `key_of` name instead. With a `tenant_of`, `key` has
+        the tenant in front.
+        """
         return as_sent(self.key)
 
     def nothing_happened(self) -> None:

@@ -1,4 +1,6 @@
-"""What one request does about what its key holds. Asked again after every wait."""
+"""The decision of one request, from the answer of the store. It is made again after
+every wait.
+"""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -45,7 +47,7 @@ class ClaimAgain:
 
 @dataclass(frozen=True, slots=True)
 class TakeOver:
-    """The owner is gone, and the policy does not leave it at that."""
+    """The owner is gone, and the policy or a reconciler decides what happens next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class RunUnprotected:
 
 
 Verdict = Execute | Replay | Refuse
-"""What ends the asking."""
+"""A decision that needs no further look at the store."""
 
 Decision = Verdict | Wait | ClaimAgain | TakeOver
 

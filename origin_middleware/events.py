@@ -93,8 +93,8 @@ class RecordedLate:
 
 @dataclass(frozen=True, slots=True)
 class ClaimMissing:
-    """A completion did not find its own claim: the store lost it, or somebody took it
-    over.
+    """A completion did not find its own claim: the store lost it, or another attempt
+    took it over.
     """
 
     key: Key

@@ -34,7 +34,7 @@ from .request import RequestBody, fingerprint
 from .response import StoredResponse
 from .runtime import Runtime
 
-# Whatever the policy for a store that is away: there is something under the key.
+# The key holds a record, so on_store_unavailable="execute" must not run the handler.
 _KNOWN = (RecordDamaged, ResponseUnavailable)
 
 

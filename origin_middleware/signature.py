@@ -92,7 +92,7 @@ def _untimely(stated: _Stated, now: float, tolerance: float) -> Distrust | None:
 
 
 def _base(scope: Scope, values: list[str | None], params: str) -> bytes:
-    """RFC 9421, section 2.5: what is signed, one component a line."""
+    """RFC 9421, section 2.5: the signature base, one component a line."""
     query: bytes = scope["query_string"]
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     lines = [

@@ -80,16 +80,16 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 
 
 def _serve(machine: Machine) -> int:
-    print(
-        CURL.format(
-            url=machine.cloudfront.url,
-            origin=machine.origin.url,
-            facilitator=machine.facilitator.url,
-            directory=machine.directory,
-        ),
-        flush=True,
-    )
     try:
+        print(
+            CURL.format(
+                url=machine.cloudfront.url,
+                origin=machine.origin.url,
+                facilitator=machine.facilitator.url,
+                directory=machine.directory,
+            ),
+            flush=True,
+        )
         signal.pause()
     except KeyboardInterrupt:
         print("\nstopped", flush=True)

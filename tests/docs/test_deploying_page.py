@@ -14,8 +14,8 @@ import pytest
 from edge.__main__ import COMMANDS, main
 from edge.check import report
 from edge.check.checklist import CHECKS, examine
-from edge.check.evidence import gather
-from edge.check.facts.snapshot import parse
+from edge.check.snapshot import parse
+from edge.check.subject import gather
 from edge.runtime.facilitator import Facilitator
 from edge.runtime.gate import Answer, NoAnswer
 from edge.runtime.handler import Edge, bundled
@@ -98,7 +98,9 @@ def test_every_command_that_is_shown_is_taken() -> None:
 
 def completed(name: str, options: list[str]) -> list[str]:
     """A sentence may leave out what each use of the command needs."""
-    if name == "build" or {"--distribution-id", "--from-file"} & set(options):
+    if name in ("build", "emulate") or {"--distribution-id", "--from-file"} & set(
+        options
+    ):
         return [word.replace("ID", "E2QWRUHAPOMQZL") for word in options]
     values = {"--memory": "128", "--version": "1", "--timeout": "60"}
     given = [part for word in options for part in (word, values.get(word)) if part]

@@ -154,7 +154,7 @@ def test_a_demo_that_is_interrupted_while_it_starts_leaves_nothing(
             assert process.poll() is None
         started = descendants(process.pid)
         process.terminate()
-        assert process.wait(20) == 130
+        assert process.wait(20) != 0
         assert nothing_is_left(started, tmp_path)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ...aws.lambda_arn import Arn, parse_arn
 from ...aws.lambda_at_edge import unsupported, variables
 from ...aws.trust import trusted
-from .unread import Answer, Unread, read
+from . import Raw, Unread, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Role:
     """The services that may assume it."""
 
 
-def parse_function(answer: Answer | None) -> Function | Unread:
+def parse_function(raw: Raw | None) -> Function | Unread:
     """From GetFunctionConfiguration of the qualified ARN."""
-    found = read(answer, "the function")
+    found = read(raw, "the function")
     if isinstance(found, Unread):
         return found
     return Function(
@@ -58,9 +58,9 @@ def parse_function(answer: Answer | None) -> Function | Unread:
     )
 
 
-def parse_published(answer: Answer | None) -> tuple[Published, ...] | Unread:
+def parse_published(raw: Raw | None) -> tuple[Published, ...] | Unread:
     """From ListVersionsByFunction, without $LATEST."""
-    found = read(answer, "the list of versions")
+    found = read(raw, "the list of versions")
     if isinstance(found, Unread):
         return found
     return tuple(
@@ -70,17 +70,17 @@ def parse_published(answer: Answer | None) -> tuple[Published, ...] | Unread:
     )
 
 
-def parse_role(answer: Answer | None) -> Role | Unread:
+def parse_role(raw: Raw | None) -> Role | Unread:
     """From GetRole. botocore has decoded the document already."""
-    found = read(answer, "the execution role")
+    found = read(raw, "the execution role")
     if isinstance(found, Unread):
         return found
     return Role(trusted(found["AssumeRolePolicyDocument"]))
 
 
-def parse_log_permission(answer: Answer | None) -> frozenset[str] | Unread:
+def parse_log_permission(raw: Raw | None) -> frozenset[str] | Unread:
     """From SimulatePrincipalPolicy: the actions that are not allowed."""
-    found = read(answer, "what the role may log")
+    found = read(raw, "what the role may log")
     if isinstance(found, Unread):
         return found
     return frozenset(

@@ -17,6 +17,7 @@ from edge.check.probe import Answered, Probe, ProbeResult
 from edge.runtime.routes import Route
 from edge.runtime.settings import Settings, endpoint
 from edge.runtime.signature import SigningKey
+from tests.edge.check.filter_patterns import matched
 
 Answer = dict[str, Any]
 
@@ -172,6 +173,7 @@ def metric_filter(metric: str, pattern: str, value: str = "1") -> Answer:
         "filterName": metric,
         "filterPattern": pattern,
         "logGroupName": "/aws/lambda/us-east-1.x402-edge",
+        "matched": matched(pattern),
         "metricTransformations": [
             {"metricNamespace": "Gate", "metricName": metric, "metricValue": value}
         ],

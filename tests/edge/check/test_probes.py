@@ -18,8 +18,6 @@ from edge.build.routes_file import parse_routes
 from edge.build.zip import build, write
 from edge.check.checks import bundle as bundle_checks
 from edge.check.checks import probes as probe_checks
-from edge.check.evidence import gather
-from edge.check.facts.snapshot import parse
 from edge.check.finding import Failed, Outcome, Passed
 from edge.check.probe import (
     Answered,
@@ -30,6 +28,8 @@ from edge.check.probe import (
     path_of,
     probe,
 )
+from edge.check.snapshot import parse
+from edge.check.subject import gather
 from edge.emulator.distribution import NO_ORIGIN_REQUEST_POLICY, Behaviour
 from edge.runtime.routes import Route
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy

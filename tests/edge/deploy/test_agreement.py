@@ -12,11 +12,12 @@ import pytest
 
 from edge.aws.lambda_at_edge import HANDLER
 from edge.build.bundle import Bundle, opened
-from edge.check import live, saved
+from edge.check.account import collect
 from edge.check.checklist import examine
-from edge.check.evidence import gather
 from edge.check.finding import Failed, Outcome, Warned
 from edge.check.probe import NotAsked, Probe
+from edge.check.snapshot import load, parse, save
+from edge.check.subject import gather
 from edge.deploy.gating import associate
 from edge.deploy.observed import (
     Configuration,
@@ -49,9 +50,9 @@ NOT_OF_DEPLOY = {"logs.groups": "Failed"}
 def checked(operator: Operator, session: WiredSession, file: Path) -> dict[str, str]:
     """All that is wrong, by name, from a saved configuration."""
     session.answer = operator.account.answer
-    answers = live.collect(session, ID, None, [], datetime(2026, 2, 7, tzinfo=UTC))
-    saved.save(answers, file)
-    snapshot = saved.read(saved.load(file))
+    answers = collect(session, ID, None, [], datetime(2026, 2, 7, tzinfo=UTC))
+    save(answers, file)
+    snapshot = parse(load(file))
     bundle = deployed(operator)
     probes = {probe: NotAsked("nobody is there") for probe in Probe}
     routes = bundle.settings.routes
