@@ -26,11 +26,10 @@ PORT = 8402
 # Seconds, to find out whether the origin is there.
 CONNECT = 1.0
 
-EXAMPLE = """\
-The facilitator whose URL is in the bundle is asked for real. For your first tries
-build the bundle for a facilitator of yours, or with a test key.
-
-For each request a few lines say what CloudFront and the gate did. Ctrl-C ends it.
+EPILOG = """\
+The facilitator of the bundle is called for real: for a try, build the bundle with a
+test key. A few lines say what CloudFront and the gate did for each request. Ctrl-C ends
+the command, and nothing is left of it.
 """
 
 
@@ -40,7 +39,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="put CloudFront and the bundle in front of an origin on this machine",
         description="CloudFront on this machine, with the bundle on viewer-request and"
         " origin-response, in front of your own origin.",
-        epilog=EXAMPLE,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     option = command.add_argument

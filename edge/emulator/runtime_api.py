@@ -95,7 +95,7 @@ class RuntimeApi:
                 error = f"The handler cannot be imported: {_described(body)}"
                 self.end(FunctionError(error))
             case "POST", ["invocation", _, "response"]:
-                self._resolve(json.loads(body))
+                self._resolve(_parsed(body))
             case "POST", ["invocation", _, "error"]:
                 self._reject(f"The function raised {_described(body)}")
             case _:
@@ -143,6 +143,14 @@ def _response(status: str, body: bytes, *headers: str) -> bytes:
         *headers,
     )
     return "\r\n".join((*head, "", "")).encode() + body
+
+
+def _parsed(result: bytes) -> object:
+    """AWS's runtime passes bytes on as they are. CloudFront accepts JSON only."""
+    try:
+        return json.loads(result)
+    except ValueError:
+        return None
 
 
 def _described(body: bytes) -> str:

@@ -188,3 +188,13 @@ def test_a_handler_that_cannot_be_imported_is_a_503(
         assert "No module named 'httpx'" in "".join(edge.log())
     assert response.status_code == 503
     assert "cannot be imported" in response.text
+
+
+def test_a_result_that_is_not_json_is_an_error_at_once(
+    emulated: Emulate, tmp_path: Path
+) -> None:
+    def return_bytes(event: Event, context: Any) -> Any:
+        return b"not JSON"
+
+    with emulated(tmp_path, return_bytes, Counted(), lambda_timeout=30) as edge:
+        assert edge.client.get("/", timeout=10).status_code in (502, 503)
