@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from .build import command as build_command
 from .check import command as check_command
 from .deploy.commands import add_deploy, add_rollback, add_rotate
+from .emulator import command as emulate_command
 
 # As shells count SIGINT and SIGPIPE.
 INTERRUPTED, SIGPIPE_STATUS = 130, 141
@@ -16,6 +17,7 @@ INTERRUPTED, SIGPIPE_STATUS = 130, 141
 # Each adds a parser, with the function that runs the command.
 COMMANDS = (
     build_command.add,
+    emulate_command.add,
     add_deploy,
     check_command.add,
     add_rollback,

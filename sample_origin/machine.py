@@ -17,7 +17,6 @@ from .ledger import Ledger
 from .processes import RedisServer, Service, ServiceError, embedded
 
 ROUTES = Path(__file__).parent.parent / "routes.toml"
-CLOUDFRONT = "sample_origin.cloudfront"
 
 # CloudFront waits 30 s for an origin, and a lease lasts 10 s. A demo has less time.
 RESPONSE_TIMEOUT = 4.0
@@ -78,7 +77,7 @@ class Machine:
         self.cloudfront = Service(
             "cloudfront",
             [
-                CLOUDFRONT,
+                *("edge", "emulate"),
                 *("--bundle", str(self._bundle)),
                 *("--origin", self.origin.url),
                 *("--origin-response-timeout", str(RESPONSE_TIMEOUT)),

@@ -98,7 +98,9 @@ def test_every_command_that_is_shown_is_taken() -> None:
 
 def completed(name: str, options: list[str]) -> list[str]:
     """A sentence may leave out what each use of the command needs."""
-    if name == "build" or {"--distribution-id", "--from-file"} & set(options):
+    if name in ("build", "emulate") or {"--distribution-id", "--from-file"} & set(
+        options
+    ):
         return [word.replace("ID", "E2QWRUHAPOMQZL") for word in options]
     values = {"--memory": "128", "--version": "1", "--timeout": "60"}
     given = [part for word in options for part in (word, values.get(word)) if part]

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from sample_origin.cloudfront import Behaviour
+from edge.emulator.distribution import Behaviour
 from sample_origin.facilitator import BASE_PATH
 from sample_origin.processes import Service
 from tests.support.lambdas import Counted, emulated, pass_through

@@ -16,8 +16,8 @@ from edge.aws.distribution import (
     sharing_origin,
 )
 from edge.aws.path_patterns import example
+from edge.emulator.path_pattern import matches
 from edge.runtime.routes import Route, match
-from sample_origin.cloudfront.path_pattern import matches
 
 Config = dict[str, Any]
 

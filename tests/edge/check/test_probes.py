@@ -30,10 +30,10 @@ from edge.check.probe import (
 )
 from edge.check.snapshot import parse
 from edge.check.subject import gather
+from edge.emulator.distribution import NO_ORIGIN_REQUEST_POLICY, Behaviour
 from edge.errors import Refused
 from edge.runtime.routes import Route
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
-from sample_origin.cloudfront import NO_ORIGIN_REQUEST_POLICY, Behaviour
 from sample_origin.facilitator import BASE_PATH, create_app
 from tests.edge.check import good
 from tests.support.lambdas import emulated

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sample_origin.cloudfront.messages import Request, Response, values
-from sample_origin.cloudfront.restrictions import NAME, is_disallowed
-from sample_origin.cloudfront.results import REQUEST_LIMIT, viewer_request_result
+from edge.emulator.messages import Request, Response, values
+from edge.emulator.restrictions import NAME, is_disallowed
+from edge.emulator.results import REQUEST_LIMIT, viewer_request_result
 from tests.edge.commands import SIGNING, build
 from tests.edge.examples import KEY, PLENTY, PROOF, Lambda
 from tests.edge.runtime.damaged_events import damaged
