@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from ...errors import RecordDamaged, StoreUnavailable
-from .line import Argument, ErrorReply, Line, now
+from .line import Argument, Command, ErrorReply, Line, now
 from .options import silence
 from .safety import Safety
 from .scripts import Script
@@ -156,8 +156,9 @@ class Visit:
         self, script: Script, name: bytes, *arguments: Argument, keys: int = 1
     ) -> Any:
         """`name` is the first of the keys; `arguments` begin with the others."""
+        command: Command = ("EVALSHA", script.sha, keys, name, *arguments)
         try:
-            return await self.send("EVALSHA", script.sha, keys, name, *arguments)
+            return await self.line.send(command, self.until, self.asking)
         except ErrorReply as error:
             if error.code != "NOSCRIPT":
                 raise

@@ -27,7 +27,6 @@ from .shared_line import SharedLine
 _log = logging.getLogger("origin_middleware")
 
 _PRIVATE = ("_connect", "_reader", "_writer")
-_OPEN_SOCKETS = [getattr(c, "_connect", None) for c in (Connection, UnixConnection)]
 
 # More would queue in the pool, where waiting looks like a server that does not answer.
 _AT_ONCE = 32
@@ -63,7 +62,9 @@ class Connections:
 
 def opens_sockets(connection_class: type[AbstractConnection]) -> bool:
     """Others have no connection that could be taken over: fakeredis has none at all."""
-    return getattr(connection_class, "_connect", None) in _OPEN_SOCKETS
+    ordinary = (Connection, UnixConnection)
+    own = getattr(connection_class, "_connect", None)
+    return own in [getattr(each, "_connect", None) for each in ordinary]
 
 
 async def take_over(
@@ -81,7 +82,7 @@ async def take_over(
         return None
     await _connect(connection, silence)
     stream: object = connection._writer  # noqa: SLF001 - there is no public name
-    if stream is None:
+    if stream is None and not connection.is_connected:
         raise ConnectionError("the connection was closed as it was opened")
     if not isinstance(stream, asyncio.StreamWriter):
         await connection.disconnect(nowait=True)
