@@ -32,8 +32,8 @@ class Options(TypedDict, total=False):
 
 
 # Not everything that the store uses of a cluster's client is documented.
-_OF_A_CLUSTER = ("pubsub", "nodes_manager", "get_node", "get_primaries", "keyslot")
-_OF_ITS_NODES = ("get_node_from_slot", "initialize")
+_OF_A_CLUSTER = {"pubsub", "get_node", "get_primaries", "keyslot", "nodes_manager"}
+_OF_ITS_NODES = {"get_node_from_slot", "initialize"}
 
 # A comma would end a wake-up channel, and a brace decides about the cluster slot.
 _NAME = re.compile(r"[A-Za-z0-9._:-]+")
@@ -90,16 +90,14 @@ def _check_client(client: Any) -> None:
 
 
 def _check_cluster(client: Any) -> None:
-    missing = [name for name in _OF_A_CLUSTER if not hasattr(client, name)] or [
-        f"nodes_manager.{name}"
-        for name in _OF_ITS_NODES
-        if not hasattr(client.nodes_manager, name)
-    ]
+    missing = _OF_A_CLUSTER.difference(dir(client))
+    if "nodes_manager" not in missing:
+        missing |= _OF_ITS_NODES.difference(dir(client.nodes_manager))
     if missing:
         raise ConfigurationError(
-            f"RedisStore(client=<RedisCluster>): redis-py {redis.__version__} has no "
-            f"RedisCluster.{missing[0]}. A cluster needs redis-py 8.0 or newer: "
-            "pip install 'redis[hiredis]>=8,<9'."
+            f"RedisStore(client=<RedisCluster>): that of redis-py {redis.__version__} "
+            f"lacks {', '.join(sorted(missing))}. A cluster needs redis-py 8.0 or "
+            "newer: pip install 'redis[hiredis]>=8,<9'."
         )
 
 
