@@ -52,7 +52,7 @@ class Calls:
         The step may be taken several times, and a line may be lost in the middle of it.
         """
         pause, ask_at = _FIRST_PAUSE, ""
-        failure: Exception = TimeoutError("no reply within the budget")
+        failure: Exception | None = None
         while True:
             try:
                 visit = None if ask_at else self._visit(name, purpose, until)
@@ -63,10 +63,11 @@ class Calls:
                 _raise_if_final(error)
                 failure = error
             except OSError as lost:
-                if str(lost):  # a time limit of ours tells less than what came before
-                    failure = lost
+                # A time limit of ours tells less than what came before.
+                failure = lost if str(lost) or failure is None else failure
             if now() + pause >= until:
-                raise StoreUnavailable(f"Redis did not answer: {failure}") from failure
+                why = str(failure) or "no reply within the budget"
+                raise StoreUnavailable(f"Redis did not answer: {why}") from failure
             ask_at = await self._adapt(name, purpose, failure, until)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)

@@ -78,7 +78,7 @@ async def take_over(
         return None
     missing = [name for name in _PRIVATE if not hasattr(connection, name)]
     if missing:
-        _warn_that_it_is_slower(missing[0])
+        _warn_slower(missing[0])
         return None
     await _connect(connection, silence)
     stream: object = connection._writer  # noqa: SLF001 - there is no public name
@@ -86,7 +86,7 @@ async def take_over(
         raise ConnectionError("the connection was closed as it was opened")
     if not isinstance(stream, asyncio.StreamWriter):
         await connection.disconnect(nowait=True)
-        _warn_that_it_is_slower("_writer")
+        _warn_slower("_writer")
         return None
     connection._writer = connection._reader = None  # noqa: SLF001 - as above
     return SharedLine(stream, silence)
@@ -111,7 +111,7 @@ async def _connect(connection: AbstractConnection, silence: float) -> None:
 
 
 @cache
-def _warn_that_it_is_slower(missing: str) -> None:
+def _warn_slower(missing: str) -> None:
     """Once: a process does not change its redis-py."""
     _log.warning(
         "RedisStore does not know redis-py %s: its connections have no %s. The store "

@@ -32,7 +32,7 @@ class Options(TypedDict, total=False):
 
 
 # Not everything that the store uses of a cluster's client is documented.
-_OF_A_CLUSTER = {"pubsub", "get_node", "get_primaries", "keyslot", "nodes_manager"}
+_OF_A_CLUSTER = {"pubsub", "get_node", "get_primaries", "keyslot"}
 _OF_ITS_NODES = {"get_node_from_slot", "initialize"}
 
 # A comma would end a wake-up channel, and a brace decides about the cluster slot.
@@ -90,9 +90,9 @@ def _check_client(client: Any) -> None:
 
 
 def _check_cluster(client: Any) -> None:
+    nodes = getattr(client, "nodes_manager", None)
     missing = _OF_A_CLUSTER.difference(dir(client))
-    if "nodes_manager" not in missing:
-        missing |= _OF_ITS_NODES.difference(dir(client.nodes_manager))
+    missing |= _OF_ITS_NODES.difference(dir(nodes))
     if missing:
         raise ConfigurationError(
             f"RedisStore(client=<RedisCluster>): that of redis-py {redis.__version__} "

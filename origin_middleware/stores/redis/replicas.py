@@ -56,15 +56,17 @@ class _Group:
                 line.send(self._wait, until),
                 return_exceptions=True,
             )
-            reached = replies.pop()
+            acknowledged = replies.pop()
             for (_, _, future), written in zip(together, replies, strict=True):
-                self._tell(future, written, reached)
+                self._tell(future, written, acknowledged)
 
-    def _tell(self, future: "asyncio.Future[bool]", written: Any, reached: Any) -> None:
+    def _tell(
+        self, future: "asyncio.Future[bool]", written: Any, acknowledged: Any
+    ) -> None:
         if future.done():
             return
-        for reply in (written, reached):
+        for reply in (written, acknowledged):
             if isinstance(reply, BaseException):
                 future.set_exception(reply)
                 return
-        future.set_result(written == 1 and reached >= self._wanted)
+        future.set_result(written == 1 and acknowledged >= self._wanted)

@@ -25,7 +25,7 @@ from .topology import Endpoint
 
 _log = logging.getLogger("origin_middleware")
 
-# To learn of a server when it is reached; the budgets of requests do not apply.
+# To learn of a server that was just connected to; the budgets of requests do not apply.
 _WITHIN = 1.0
 
 

@@ -26,9 +26,9 @@ from tests.support.stores import a_claim, a_key
 
 @pytest.fixture(autouse=True)
 def nothing_was_said() -> Iterator[None]:
-    connection._warn_that_it_is_slower.cache_clear()
+    connection._warn_slower.cache_clear()
     yield
-    connection._warn_that_it_is_slower.cache_clear()
+    connection._warn_slower.cache_clear()
 
 
 @pytest.fixture
