@@ -1,10 +1,21 @@
-"""Servers of a test's own."""
+"""Servers of a test's own, and both event loops."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.servers import RedisServer, running, valkey
+
+SERVERS = {"valkey_server", "own_server"}
+UVLOOP = ("asyncio", {"use_uvloop": True})
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What talks to one server does so on uvloop as well."""
+    used = set(metafunc.fixturenames)
+    if "anyio_backend" in used and used & SERVERS:
+        loops = {"asyncio": "asyncio", "uvloop": UVLOOP}
+        metafunc.parametrize("anyio_backend", loops.values(), ids=loops)
 
 
 @pytest.fixture

@@ -57,7 +57,9 @@ class Trial:
         self.key = token_hex(16)
         self.proxy = proxy
         self.spoil = spoil
-        self.store = RedisStore.from_url(proxy.url, budget=BUDGET)
+        # Before 8.0 redis-py says HELLO, which is spoiled, only for the protocol 3.
+        url = f"{proxy.url}?protocol=3"
+        self.store = RedisStore.from_url(url, budget=BUDGET)
         self.calls = clocked(self.store)
         self._selling = selling
         self._fronts = [

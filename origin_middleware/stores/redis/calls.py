@@ -7,30 +7,27 @@ paused server would hold a request for a minute, twice as long as CloudFront wai
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from ...errors import RecordDamaged, StoreUnavailable
-from .asking import Asking
-from .clock import now
-from .endpoint import Purpose
-from .error_reply import ErrorReply
-from .line import Argument, Line
+from .line import Argument, Command, ErrorReply, Line, now
+from .options import silence
 from .safety import Safety
 from .scripts import Script
-from .topology import topology
+from .topology import Endpoint, Purpose, topology
 
 T = TypeVar("T")
-Step = Callable[[Line], Awaitable[T]]
+Step = Callable[["Visit"], Awaitable[T]]
 
-_SHORTEST_SILENCE = 0.25
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 
 
-class Server:
-    """What holds the records: one server, or a cluster of them."""
+class Calls:
+    """To one server, or to a cluster of them."""
 
     def __init__(
         self, client: Redis | RedisCluster, budget: float, safety: Safety
@@ -49,28 +46,29 @@ class Server:
         until: float,
         purpose: Purpose = Purpose.MAIN,
     ) -> T:
-        """Take the step on a line to whoever holds the name. Raises StoreUnavailable
-        and RecordDamaged.
+        """Take the step at the server that holds the name. Raises StoreUnavailable and
+        RecordDamaged.
 
         The step may be taken several times, and a line may be lost in the middle of it.
         """
-        pause, asking = _FIRST_PAUSE, ""
-        failure: Exception = TimeoutError("no reply within the budget")
+        pause, ask_at = _FIRST_PAUSE, ""
+        failure: Exception | None = None
         while True:
             try:
-                line = self._line(name, purpose)
-                if line is None or asking:
-                    line = await self._open(name, purpose, until, asking)
-                return await step(line)
+                visit = None if ask_at else self._visit(name, purpose, until)
+                if visit is None:
+                    visit = await self._open(name, purpose, until, ask_at)
+                return await step(visit)
             except ErrorReply as error:
-                raise_if_final(error)
+                _raise_if_final(error)
                 failure = error
             except OSError as lost:
-                if str(lost):  # a time limit of ours tells less than what came before
-                    failure = lost
+                # A time limit of ours tells less than what came before.
+                failure = lost if str(lost) or failure is None else failure
             if now() + pause >= until:
-                raise StoreUnavailable(f"Redis did not answer: {failure}") from failure
-            asking = await self._adapt(name, purpose, failure, until)
+                why = str(failure) or "no reply within the budget"
+                raise StoreUnavailable(f"Redis did not answer: {why}") from failure
+            ask_at = await self._adapt(name, purpose, failure, until)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -79,13 +77,13 @@ class Server:
     ) -> Any:
         """A script's reply."""
         return await self.run(
-            name, lambda line: evaluated(line, script, name, arguments, until), until
+            name, lambda visit: visit.evaluate(script, name, *arguments), until
         )
 
-    async def reach(self) -> None:
-        """Every server that holds records. Raises StoreUnavailable."""
+    async def connect(self) -> None:
+        """To every server that holds records. Raises StoreUnavailable."""
         until = self.deadline()
-        await self.run(b"", lambda line: line.send(("PING",), until), until)
+        await self.run(b"", lambda visit: visit.send("PING"), until)
         for endpoint in self._topology.endpoints():
             try:
                 await endpoint.open(Purpose.MAIN, until)
@@ -95,16 +93,21 @@ class Server:
     async def aclose(self) -> None:
         await self._topology.aclose()
 
-    def _line(self, name: bytes, purpose: Purpose) -> Line | None:
+    def _visit(self, name: bytes, purpose: Purpose, until: float) -> "Visit | None":
+        """None where there is no line yet."""
         endpoint = self._topology.endpoint(name)
-        return None if endpoint is None else endpoint.line(purpose)
+        line = None if endpoint is None else endpoint.line(purpose)
+        if endpoint is None or line is None:
+            return None
+        return Visit(endpoint, line, until)
 
     async def _open(
-        self, name: bytes, purpose: Purpose, until: float, asking: str
-    ) -> Line:
-        endpoint = self._topology.at(asking) if asking else None
+        self, name: bytes, purpose: Purpose, until: float, ask_at: str
+    ) -> "Visit":
+        endpoint = self._topology.at(ask_at) if ask_at else None
         if endpoint is not None:
-            return Asking(await endpoint.open(purpose, until))
+            line = await endpoint.open(purpose, until)
+            return Visit(endpoint, line, until, asking=True)
         endpoint = self._topology.endpoint(name)
         if endpoint is None:
             await self._learn(until)
@@ -112,22 +115,22 @@ class Server:
         if endpoint is None:
             raise ConnectionError("no node of the cluster holds the slot")
         await endpoint.open(Purpose.MAIN, until)  # which learns what the others rely on
-        return await endpoint.open(purpose, until)
+        return Visit(endpoint, await endpoint.open(purpose, until), until)
 
     async def _adapt(
         self, name: bytes, purpose: Purpose, failure: Exception, until: float
     ) -> str:
-        """Whom to ask instead, for once; the ordinary one next time where it is ''."""
+        """The address to ask instead, for once; '' for the ordinary one."""
         code = failure.code if isinstance(failure, ErrorReply) else ""
         if code == "ASK":
             return str(failure).split(" ")[-1]
         if code in ("READONLY", "MASTERDOWN"):
             # A primary that is none any more: who is, the next connection will find.
-            line = self._line(name, purpose)
-            if line is not None:
-                line.close(f"the server answered {code}")
+            visit = self._visit(name, purpose, until)
+            if visit is not None:
+                visit.line.close(f"the server answered {code}")
         if not isinstance(failure, ErrorReply) or code in ("MOVED", "READONLY"):
-            with suppress(OSError):  # the next attempt may find more
+            with suppress(OSError):  # the next try may find more
                 await self._learn(until)
         return ""
 
@@ -136,32 +139,39 @@ class Server:
             await self._topology.learn()
 
 
-def silence(budget: float) -> float:
-    """A reply that takes longer is more often lost than late; asking again is safe."""
-    return max(_SHORTEST_SILENCE, budget / 4)
+@dataclass(slots=True)
+class Visit:
+    """One try of a step: at which server, on which line, and until when."""
+
+    endpoint: Endpoint
+    line: Line
+    until: float
+    asking: bool = False
+    """The server is only taking over the slot of the name."""
+
+    def send(self, *command: Argument) -> Awaitable[Any]:
+        """Raises as `Line.send`."""
+        return self.line.send(command, self.until, self.asking)
+
+    async def evaluate(
+        self, script: Script, name: bytes, *arguments: Argument, keys: int = 1
+    ) -> Any:
+        """`name` is the first of the keys; `arguments` begin with the others."""
+        command: Command = ("EVALSHA", script.sha, keys, name, *arguments)
+        try:
+            return await self.line.send(command, self.until, self.asking)
+        except ErrorReply as error:
+            if error.code != "NOSCRIPT":
+                raise
+        # After a restart or a failover. Nothing has run, and EVAL puts the script back
+        # into the cache.
+        return await self.send("EVAL", script.source, keys, name, *arguments)
+
+    async def read_clock(self) -> None:
+        await self.endpoint.read_clock(self.line, self.until)
 
 
-async def evaluated(
-    line: Line,
-    script: Script,
-    name: bytes,
-    arguments: tuple[Argument, ...],
-    until: float,
-    *,
-    keys: int = 1,
-) -> Any:
-    """`name` is the first of the keys; `arguments` begin with the others."""
-    try:
-        return await line.send(("EVALSHA", script.sha, keys, name, *arguments), until)
-    except ErrorReply as error:
-        if error.code != "NOSCRIPT":
-            raise
-    # After a restart or a failover. Nothing has run, and EVAL puts the script back into
-    # the cache.
-    return await line.send(("EVAL", script.source, keys, name, *arguments), until)
-
-
-def raise_if_final(error: ErrorReply) -> None:
+def _raise_if_final(error: ErrorReply) -> None:
     """Some answers would be the same a moment later: no permission, out of memory, not
     a record of ours.
     """
