@@ -40,14 +40,17 @@ class Waiting:
     def wake(self, name: object) -> None:
         """From any thread."""
         if name in self._waiters:
-            with self._lock:
-                waiters = list(self._waiters.get(name, {}).values())
-            for waiter in waiters:
+            for waiter in self._of(name):
                 waiter.wake()
 
     def wake_all(self) -> None:
         for name in list(self._waiters):
-            self.wake(name)
+            for waiter in self._of(name):
+                waiter.wake()
+
+    def _of(self, name: object) -> "list[_Waiter]":
+        with self._lock:
+            return list(self._waiters.get(name, {}).values())
 
     def _forget(self, name: object, waiter: "_Waiter") -> None:
         with self._lock:
