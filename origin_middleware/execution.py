@@ -28,6 +28,7 @@ from .record import (
     Claim,
     Completed,
     Evidence,
+    Finished,
     NotReplayable,
     Outcome,
     Preceded,
@@ -75,7 +76,7 @@ class Execution:
         self._recorded: int | None = None
         self._left = False
         self._started = _now()
-        self._renewal = Renewal(runtime, attempt.key, claim)
+        self._renewal = Renewal(runtime, attempt.key, claim, handler_runs=True)
         self._renewal.start()
 
     async def run(self, body: RequestBody) -> None:
@@ -156,8 +157,8 @@ class Execution:
 
         async def write() -> _Written:
             answer = await store.complete(key, self._claim, outcome)
-            before = answer.by.outcome if isinstance(answer, Preceded) else None
-            return _event(key, answer, status, seconds), _readable(before)
+            event = _event(key, self._claim, answer, status, seconds)
+            return event, _canonical(self._claim, answer)
 
         return await self._persist(write)
 
@@ -205,7 +206,8 @@ class Execution:
     async def _persist_later(self, write: _Write) -> None:
         """With a renewal of its own: the handler's ends with the handler."""
         until = _now() + _PERSIST_FOR
-        renewal = Renewal(self._runtime, self._attempt.key, self._claim)
+        key, claim = self._attempt.key, self._claim
+        renewal = Renewal(self._runtime, key, claim, handler_runs=False)
         renewal.start()
         try:
             while _now() < until:
@@ -214,7 +216,7 @@ class Execution:
                 except Exception:  # as above
                     await asyncio.sleep(_PERSIST_EVERY)
                 else:
-                    self._observe(RecordedLate(self._attempt.key))
+                    self._observe(RecordedLate(key))
                     self._observe(event)
                     return
         finally:
@@ -227,22 +229,27 @@ class Execution:
         return _now() - self._started
 
 
-def _event(key: Key, answer: Recorded | Preceded, status: int, seconds: float) -> Event:
+def _event(
+    key: Key, claim: Claim, answer: Recorded | Preceded, status: int, seconds: float
+) -> Event:
     match answer:
         case Recorded(Evidence.OWNED):
             return Executed(key, status, seconds)
         case Recorded(found):
             return ClaimMissing(key, found)
-        case Preceded():
-            return Superseded(key)
+        case Preceded(by):
+            return Superseded(key, by.fingerprint != claim.fingerprint)
         case _:
             assert_never(answer)
 
 
-def _readable(outcome: Outcome | None) -> StoredResponse | None:
-    if isinstance(outcome, Completed):
-        with suppress(RecordDamaged):  # then the response of our own handler goes out
-            return StoredResponse.from_bytes(outcome.response)
+def _canonical(claim: Claim, answer: Recorded | Preceded) -> StoredResponse | None:
+    """None where the response of our own handler goes out."""
+    match answer:
+        case Preceded(Finished(fingerprint, Completed(response))):
+            if fingerprint == claim.fingerprint:
+                with suppress(RecordDamaged):
+                    return StoredResponse.from_bytes(response)
     return None
 
 

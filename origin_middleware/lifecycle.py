@@ -60,9 +60,12 @@ def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
 def take_over(
     record: Record | None, by: Claim, now: float
 ) -> tuple[Record | None, Answer]:
-    """A claim that treats the abandoned record of another attempt as absent."""
+    """A claim that treats the abandoned record of another attempt as absent, if that
+    attempt was made for the same request.
+    """
     seen = view(record, now)
-    if isinstance(seen, Held) and seen.abandoned and not _owns(record, by):
+    lapsed = isinstance(seen, Held) and seen.abandoned and not _owns(record, by)
+    if lapsed and record is not None and record.fingerprint == by.fingerprint:
         record = None
     return claim(record, by, now)
 
@@ -84,9 +87,11 @@ def unless_late(
 
 
 def renew(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
-    """Extend the lease. A lapsed lease that nobody took over is the owner's still."""
+    """Extend the lease. A lapsed lease that nobody took over is the owner's still. One
+    that its owner has ended is over: a renewal may arrive later than it was sent.
+    """
     record = retained(record, now)
-    if record is None or not _owns(record, by):
+    if record is None or not _owns(record, by) or _has_ended(record):
         return record, False
     state = InProgress(lapses=now + by.lease)
     return replace(record, state=state, expires=now + by.retention), True
@@ -120,7 +125,7 @@ def abandon(record: Record | None, by: Claim, now: float) -> tuple[Record | None
     record = retained(record, now)
     if record is None or not _owns(record, by):
         return record, False
-    return replace(record, state=InProgress(lapses=now)), True
+    return replace(record, state=InProgress(lapses=now, ended=True)), True
 
 
 def view(record: Record | None, now: float) -> Absent | Held | Finished:
@@ -134,6 +139,10 @@ def view(record: Record | None, now: float) -> Absent | Held | Finished:
 
 def retained(record: Record | None, now: float) -> Record | None:
     return record if record and now < record.expires else None
+
+
+def _has_ended(record: Record) -> bool:
+    return isinstance(record.state, InProgress) and record.state.ended
 
 
 def _owns(record: Record | None, by: Claim) -> bool:

@@ -26,6 +26,9 @@ class InProgress:
     lapses: float
     """When the lease ends, on the store's clock. Afterwards the record is abandoned."""
 
+    ended: bool = False
+    """Its owner has ended it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:

@@ -32,7 +32,9 @@ class Store(Protocol):
         """
 
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
-        """A claim to which an abandoned record counts as absent."""
+        """A claim to which an abandoned record counts as absent, where it is of the
+        same fingerprint.
+        """
 
     async def wait(
         self, key: Key, held: Held, timeout: float, /
@@ -46,7 +48,7 @@ class Store(Protocol):
 
     async def renew(self, key: Key, claim: Claim, /) -> bool:
         """Extend the lease and the retention; False where the record in progress is not
-        this claim's.
+        this claim's, or was abandoned by it.
         """
 
     async def complete(

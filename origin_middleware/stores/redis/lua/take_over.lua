@@ -1,11 +1,12 @@
--- As claim.lua, but somebody else's record whose lease has lapsed counts as absent.
+-- As claim.lua, but somebody else's record of the same request, whose lease has lapsed, counts as absent.
 local held = redis.call('GET', KEYS[1])
 if held then
   if string.sub(held, 2, 2) ~= 'P' then return held end
   local left = redis.call('PTTL', KEYS[1])
   local lease, retention = tonumber(string.sub(held, 51, 60)), tonumber(string.sub(held, 61, 73))
   local own = string.sub(held, 1, 18) == string.sub(ARGV[1], 1, 18)
-  if own or lease > retention - left then return {held, left} end
+  local same = string.sub(held, 19, 50) == string.sub(ARGV[1], 19, 50)
+  if own or not same or lease > retention - left then return {held, left} end
 end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
