@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from ..key import Key
 from ..record import Absent, Answer, Claim, Finished, Held, Outcome, Preceded, Recorded
 
-__all__ = ["Checks", "Store"]
+__all__ = ["Budgeted", "Checks", "Store"]
 
 
 @runtime_checkable
@@ -64,6 +64,16 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """End connections and tasks that the store opened itself."""
+
+
+@runtime_checkable
+class Budgeted(Protocol):
+    """A store that another process or machine keeps: a call that was given up may still
+    be carried out there, for as long as `budget` says, in seconds. It has to be at most
+    half of the lease, or such a claim looks abandoned before it is withdrawn.
+    """
+
+    budget: float
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from tests.support.asgi import Connection, chunk, request, start
 
 class Worker:
     def __init__(self, url: str, ledger: str, lease: float) -> None:
-        self._store = RedisStore.from_url(url)
+        self._store = RedisStore.from_url(url, budget=min(1.0, lease / 2))
         self._ledger = ledger
         policy = Policy(patience=25, lease=lease)
         self._app = IdempotencyMiddleware(self._sell, store=self._store, policy=policy)
