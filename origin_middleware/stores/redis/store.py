@@ -215,6 +215,7 @@ class Session:
             options["quarantine"],
             replicated=options["replicas"] > 0,
             clustered=isinstance(client, RedisCluster),
+            namespace=options["namespace"],
         )
         self.calls = Calls(client, options["budget"], safety)
         replicas = Replicas(options["replicas"], options["replicas_timeout"])
