@@ -226,31 +226,33 @@ def logs() -> Iterator[list[Line]]:
     structlog.reset_defaults()
 
 
+EXPORTER, PROVIDER = InMemorySpanExporter(), TracerProvider()
+PROVIDER.add_span_processor(SimpleSpanProcessor(EXPORTER))
+
+
 def seen(
     tmp_path: Path, logs: list[Line], store: RedisStore | None, times: int = 1
 ) -> list[Seen]:
-    """Each round of requests, by one server."""
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    """Each round of requests, on a server that has ended all of them."""
     database = tmp_path / ("plain.db" if store is None else "protected.db")
-    app = shop(database, provider.get_tracer("shop"))
+    app = shop(database, PROVIDER.get_tracer("shop"))
     if store is not None:
         policies = {"/paid/*": Policy(require_key=True)}
         app.add_middleware(IdempotencyMiddleware, store=store, policy=policies)
     app.add_middleware(AccessLog)
     app.add_middleware(CORSMiddleware, allow_origins=[SHOP])
-    FastAPIInstrumentor.instrument_app(app, tracer_provider=provider)
-    config = uvicorn.Config(
-        app, loop="uvloop", http="httptools", log_level="critical", lifespan="on"
-    )
+    FastAPIInstrumentor.instrument_app(app, tracer_provider=PROVIDER)
     rounds = []
-    with serving(app, config) as url:
-        for _ in range(times):
+    for _ in range(times):
+        config = uvicorn.Config(
+            app, loop="uvloop", http="httptools", log_level="critical", lifespan="on"
+        )
+        with serving(app, config) as url:
             answers = [told(answer) for answer in asyncio.run(asked(url))]
-            committed = asyncio.run(rows(database))
-            rounds.append(Seen(answers, committed, list(logs), shown(exporter)))
-            logs.clear()
-            exporter.clear()
+        committed = asyncio.run(rows(database))
+        rounds.append(Seen(answers, committed, list(logs), shown(EXPORTER)))
+        logs.clear()
+        EXPORTER.clear()
     return rounds
 
 
