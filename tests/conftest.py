@@ -8,6 +8,19 @@ from origin_middleware import MemoryStore, Store
 from origin_middleware.stores.redis import RedisStore
 from tests.support.servers import RedisServer, redis_6_2, redis_7, running, valkey
 
+# For one test, with its fixtures. On a busy machine it may need most of it.
+_SLOW_TIMEOUT = 120
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests of one folder share what is expensive, so they share a process."""
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            continue
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_SLOW_TIMEOUT))
+        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+
 
 @pytest.fixture
 def anyio_backend() -> str:

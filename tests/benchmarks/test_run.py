@@ -15,6 +15,8 @@ from benchmarks.run import run
 from benchmarks.server import started as server_started
 from tests.support.servers import valkey
 
+pytestmark = pytest.mark.slow
+
 SMALLEST = Effort(
     rounds=2,
     chunks=1,

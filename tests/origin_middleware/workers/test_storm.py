@@ -22,6 +22,8 @@ from tests.support.asgi import App, request
 from tests.support.servers import RedisServer, running, valkey
 from tests.support.topologies import until
 
+pytestmark = pytest.mark.slow
+
 WORKERS, CLIENTS = 4, 300
 LEASE = 10.0
 

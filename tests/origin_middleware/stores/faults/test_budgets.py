@@ -21,6 +21,8 @@ from .clocked import clocked
 from .trial import told
 from .undisturbed import Stalls
 
+pytestmark = pytest.mark.slow
+
 BUDGET = 0.5
 _TOLERANCE = 0.1
 

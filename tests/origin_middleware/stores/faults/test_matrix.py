@@ -18,6 +18,8 @@ from .matrix import (
 from .play import Outcome, play_all
 from .trial import BUDGET
 
+pytestmark = pytest.mark.slow
+
 _TOLERANCE = 0.5
 
 

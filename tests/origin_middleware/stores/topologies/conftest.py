@@ -36,6 +36,9 @@ KINDS: dict[str, Callable[[Path], AbstractContextManager[Topology]]] = {
 # The servers of the wheels are built without TLS.
 EVERYWHERE = [(k, s) for k in KINDS for s in SERVERS if k != "tls" or s == "redis-7"]
 
+# Cheap, so that a store that is not reached over TCP is met in the fast tier.
+FAST = ("unix-socket", "valkey-9")
+
 
 class Started:
     """What has been asked for so far. A kind is started on all servers at once, because
@@ -83,7 +86,12 @@ def server(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(params=EVERYWHERE, ids="-".join)
+@pytest.fixture(
+    params=[
+        pytest.param(one, id="-".join(one), marks=[pytest.mark.slow] * (one != FAST))
+        for one in EVERYWHERE
+    ]
+)
 def topology(request: pytest.FixtureRequest, started: Started) -> Topology:
     kind, server = request.param
     return started.get(kind, server)

@@ -22,6 +22,8 @@ from tests.support.topologies.access_control import (
 from .conftest import Started
 from .names import record_name
 
+pytestmark = pytest.mark.slow
+
 A, B = a_claim("a"), a_claim("b")
 DONE, LARGE = Completed(b"done"), Completed(b"x" * 1_048_576)
 

@@ -23,6 +23,8 @@ from tests.support.topologies import Cluster
 from .names import record_name, slotmates
 from .shop import nothing_happened_twice, shop
 
+pytestmark = pytest.mark.slow
+
 A, B = a_claim("a"), a_claim("b")
 
 

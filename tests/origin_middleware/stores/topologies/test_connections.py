@@ -10,6 +10,8 @@ from origin_middleware.stores.redis import RedisStore
 from tests.support.stores import a_claim, a_key
 from tests.support.topologies import Single, Topology, until
 
+pytestmark = pytest.mark.slow
+
 A, B = a_claim("a"), a_claim("b")
 
 # The store's own, its subscription, and what the client needs to find its way.

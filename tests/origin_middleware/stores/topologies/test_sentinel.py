@@ -13,6 +13,8 @@ from tests.support.topologies import Sentinels
 
 from .shop import nothing_happened_twice, shop
 
+pytestmark = pytest.mark.slow
+
 REPLICAS = 2
 
 

@@ -15,6 +15,8 @@ from tests.support.topologies import Single
 
 from .conftest import Started
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def options(started: Started) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from tests.support.stores import a_claim, a_key
 from tests.support.topologies import Node, nodes, start, until
 from tests.support.topologies.node import REPLICATED
 
+pytestmark = pytest.mark.slow
+
 A, B = a_claim("a"), a_claim("b")
 SMALL, LARGE = Completed(b"done"), Completed(b"x" * 1_048_576)
 
