@@ -17,8 +17,9 @@ from redis.retry import Retry
 
 from sample_origin.redis_server import RedisServer
 
-# What a topology takes to settle is seconds; longer means that it never will.
-_SETTLES_WITHIN = 15.0
+# What a topology takes to settle is seconds, on a busy machine some more; longer means
+# that it never will.
+_SETTLES_WITHIN = 40.0
 _LOOK_EVERY = 0.01
 
 NOT_PERSISTENT = ("--save", "", "--appendonly", "no")
@@ -76,7 +77,7 @@ class Node:
             port=self.port,
             password=self._password,
             retry=Retry(NoBackoff(), 0),
-            socket_timeout=2,
+            socket_timeout=5,
         )
 
 
@@ -110,6 +111,13 @@ def nodes() -> Iterator[tuple[Path, list[Node]]]:
 def _kill(started: Sequence[Node]) -> None:
     for node in started:
         node.process.kill()
+
+
+def revive(members: Sequence[Node]) -> None:
+    """Whoever was paused or killed runs again."""
+    for node in members:
+        node.process.resume()
+    start([node for node in members if not node.alive])
 
 
 def start(started: Sequence[Node]) -> None:

@@ -11,9 +11,9 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
-from .node import REPLICATED, Node, nodes, start, until
+from .node import REPLICATED, Node, nodes, revive, start, until
 from .sentinel_process import USER as SENTINEL
-from .sentinel_process import hasten, watcher
+from .sentinel_process import calm, hasten, watcher
 from .sentinel_view import (
     SERVICE,
     fails_over,
@@ -48,7 +48,7 @@ class Sentinels:
     @asynccontextmanager
     async def client(self, protocol: int = 3) -> AsyncIterator[Redis]:
         """As docs/operations.md says: one that does not answer is not insisted on."""
-        quick = {"socket_timeout": 0.1, "socket_connect_timeout": 0.1}
+        quick = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3}
         manager = Sentinel(  # type: ignore[no-untyped-call] # redis-py's gap
             self.addresses,
             sentinel_kwargs={**quick, "retry": Retry(NoBackoff(), 0)},
@@ -91,12 +91,14 @@ class Sentinels:
     def kill_primary(self) -> Node:
         primary = self.primary()
         primary.process.kill()
+        self._hasten()
         return primary
 
     def pause_primary(self) -> Node:
         """Its connections stay open, and nobody answers."""
         primary = self.primary()
         primary.process.pause()
+        self._hasten()
         return primary
 
     def isolate_primary(self) -> Node:
@@ -106,22 +108,32 @@ class Sentinels:
             primary.ask("ACL", "SETUSER", user, "off")
         primary.ask("CLIENT", "KILL", "TYPE", "replica")
         primary.ask("CLIENT", "KILL", "USER", SENTINEL)
+        self._hasten()
         return primary
 
     def await_promotion(self, before: Node) -> None:
-        """All sentinels name another primary, and it takes writes."""
+        """All sentinels name another primary, and it takes writes. From now on they take
+        their time again.
+        """
         until(lambda: self._agreed() not in (None, before.port), "one is promoted")
         until(lambda: role(self.primary()) == b"master", "it takes writes")
+        for sentinel in self.sentinels:
+            calm(sentinel)
 
     def heal(self) -> None:
         """Whoever was away follows the primary again."""
+        revive(self.sentinels)
+        for sentinel in self.sentinels:
+            calm(sentinel)
+        revive(self.members)
         primary = self.primary()
         for node in self.members:
-            node.process.resume()
-            if not node.alive:
-                node.process.start()
             until(partial(_reconciled, node, primary), "it is told whom to follow")
         until(self._settled, "the replicas follow the primary")
+
+    def _hasten(self) -> None:
+        for sentinel in self.sentinels:
+            hasten(sentinel)
 
     def _agreed(self) -> int | None:
         ports = {primary_port(sentinel) for sentinel in self.sentinels}
@@ -154,7 +166,7 @@ def sentinels(binary: Path) -> Iterator[Sentinels]:
             started.append(watcher(binary, directory / f"sentinel-{n}", primary))
         start(started[3:])
         for sentinel in started[3:]:
-            hasten(sentinel)
+            calm(sentinel)
         made = Sentinels(members, started[3:])
         until(made._settled, "the sentinels know the replicas")
         until(lambda: all(map(has_a_quorum, made.sentinels)), "and each other")

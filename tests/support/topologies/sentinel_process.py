@@ -1,5 +1,6 @@
-"""A sentinel that is quick to judge."""
+"""A sentinel that is quick to judge, where it has to be."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from redis.exceptions import ResponseError
@@ -9,11 +10,17 @@ from .sentinel_view import SERVICE
 
 USER = "sentinel"
 
-# A sentinel looks again for a lost link after its ping period only; what is shorter
-# than that takes a primary for dead that has just been promoted.
-_DOWN_AFTER = 1200  # ms, where periods are a second
-_QUICK_DOWN_AFTER = 400
-_QUICK = ("INFO-PERIOD 200", "PING-PERIOD 100", "ASK-PERIOD 100", "PUBLISH-PERIOD 200")
+# Of silence, in ms, and a server is down. On a busy machine one that is well may be
+# silent for a while; so sentinels are hasty only where a primary is about to go. A
+# sentinel looks again for a lost link after its ping period only, which is a second for
+# Redis 6.2: in less than that it would give up a primary that has just been promoted.
+_PATIENT, _HASTY = 60_000, 1_500
+
+# One that was not served for TILT-TRIGGER ms would believe nothing for half a minute.
+_QUICK = (
+    *("INFO-PERIOD 200", "PING-PERIOD 100", "ASK-PERIOD 100", "PUBLISH-PERIOD 200"),
+    "TILT-TRIGGER 60000",
+)
 
 
 def watcher(binary: Path, place: Path, primary: Node) -> Node:
@@ -23,16 +30,23 @@ def watcher(binary: Path, place: Path, primary: Node) -> Node:
         f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 2\n"
         f"sentinel auth-user {SERVICE} {USER}\n"
         f"sentinel auth-pass {SERVICE} {USER}\n"
-        f"sentinel down-after-milliseconds {SERVICE} {_DOWN_AFTER}\n"
+        f"sentinel down-after-milliseconds {SERVICE} {_PATIENT}\n"
         f"sentinel failover-timeout {SERVICE} 2000\n"
     )
     return Node(binary, place, str(settings), "--sentinel")
 
 
-def hasten(sentinel: Node) -> None:
-    try:
+def calm(sentinel: Node) -> None:
+    """It looks often, and takes its time to judge."""
+    with suppress(ResponseError):  # Redis 6.2 has its periods built in
         sentinel.ask("SENTINEL", "DEBUG", *" ".join(_QUICK).split())
-    except ResponseError:  # Redis 6.2 has its periods built in
-        return
-    quick = ("down-after-milliseconds", _QUICK_DOWN_AFTER)
-    sentinel.ask("SENTINEL", "SET", SERVICE, *quick)
+    _judge_after(sentinel, _PATIENT)
+
+
+def hasten(sentinel: Node) -> None:
+    _judge_after(sentinel, _HASTY)
+
+
+def _judge_after(sentinel: Node, milliseconds: int) -> None:
+    silence = ("down-after-milliseconds", milliseconds)
+    sentinel.ask("SENTINEL", "SET", SERVICE, *silence)

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -34,12 +34,12 @@ CONVENIENCES = ("+info", "+ping", "+append", "+subscribe", "+unlink")
 
 
 @pytest.fixture
-def guarded(started: Started, server: str) -> Iterator[Single]:
+def guarded(started: Started, server: str) -> Single:
     found = started.get("access-control", server)
     assert isinstance(found, Single)
     found.node.ask("SCRIPT", "FLUSH")
-    yield found
     allow(found.node, *LEAST)
+    return found
 
 
 @pytest.fixture
