@@ -18,13 +18,13 @@ from .cluster_view import (
     serves,
 )
 from .migration import Migration
-from .node import REPLICATED, Node, nodes, revive, start, until
+from .node import REPLICATED, Node, nodes, revive, silence, start, until
 
 _SLOTS = 16_384
 
-# Of silence, in ms, and a member is given up. On a busy machine one that is well may be
-# silent for a while; so they are hasty only where one of them is about to go.
-_PATIENT, _HASTY = 15_000, 1_000
+# ms of silence, and a member is given up. On a busy machine one that is well may be
+# silent for a while; so they are hasty only where one of them has gone.
+_PATIENT, _HASTY = 15_000, 500
 
 _MEMBER = (
     *REPLICATED,
@@ -68,7 +68,7 @@ class Cluster:
         """Whoever is silent is given up. Somebody who is alive serves this key, and
         everybody knows.
         """
-        self._give_up_after(_HASTY)
+        self._give_up_after(silence(self._alive(), _HASTY))
         until(lambda: self._serve(key_slot(name)), "a replica is promoted")
         self._give_up_after(_PATIENT)
 

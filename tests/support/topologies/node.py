@@ -22,6 +22,9 @@ from sample_origin.redis_server import RedisServer
 _SETTLES_WITHIN = 40.0
 _LOOK_EVERY = 0.01
 
+# So many times the longest of a few answers is too long for somebody who is well.
+_PATIENCE, _HEARD = 30, 10
+
 NOT_PERSISTENT = ("--save", "", "--appendonly", "no")
 
 # A replica that comes gets its copy at once: nobody else is expected.
@@ -126,6 +129,18 @@ def start(started: Sequence[Node]) -> None:
         node.process.launch()
     for node in started:
         node.process.await_answer()
+
+
+def silence(members: Sequence[Node], least: int) -> int:
+    """How long those who are well may be silent here and now, in ms. On a machine that
+    has nothing else to do an answer takes one or two.
+    """
+    longest = 0.0
+    for node in [*members] * _HEARD:
+        begun = time.monotonic()
+        node.ask("PING")
+        longest = max(longest, time.monotonic() - begun)
+    return max(least, round(_PATIENCE * longest * 1000))
 
 
 def until(fact: Callable[[], bool], what: str) -> None:

@@ -11,9 +11,9 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
-from .node import REPLICATED, Node, nodes, revive, start, until
+from .node import REPLICATED, Node, nodes, revive, silence, start, until
+from .sentinel_process import HASTY, PATIENT, judge_after, watcher
 from .sentinel_process import USER as SENTINEL
-from .sentinel_process import calm, hasten, watcher
 from .sentinel_view import (
     SERVICE,
     fails_over,
@@ -89,51 +89,50 @@ class Sentinels:
         self.await_promotion(before)
 
     def kill_primary(self) -> Node:
-        primary = self.primary()
+        primary = self._hastened()
         primary.process.kill()
-        self._hasten()
         return primary
 
     def pause_primary(self) -> Node:
         """Its connections stay open, and nobody answers."""
-        primary = self.primary()
+        primary = self._hastened()
         primary.process.pause()
-        self._hasten()
         return primary
 
     def isolate_primary(self) -> Node:
         """Cut off from replicas and sentinels; its clients notice nothing."""
-        primary = self.primary()
+        primary = self._hastened()
         for user in (SENTINEL, _REPLICA):
             primary.ask("ACL", "SETUSER", user, "off")
         primary.ask("CLIENT", "KILL", "TYPE", "replica")
         primary.ask("CLIENT", "KILL", "USER", SENTINEL)
-        self._hasten()
         return primary
 
     def await_promotion(self, before: Node) -> None:
-        """All sentinels name another primary, and it takes writes. From now on they take
-        their time again.
-        """
+        """All sentinels name another primary, and it takes writes."""
         until(lambda: self._agreed() not in (None, before.port), "one is promoted")
         until(lambda: role(self.primary()) == b"master", "it takes writes")
-        for sentinel in self.sentinels:
-            calm(sentinel)
+        self._judge_after(PATIENT)
 
     def heal(self) -> None:
         """Whoever was away follows the primary again."""
         revive(self.sentinels)
-        for sentinel in self.sentinels:
-            calm(sentinel)
+        self._judge_after(PATIENT)
         revive(self.members)
         primary = self.primary()
         for node in self.members:
             until(partial(_reconciled, node, primary), "it is told whom to follow")
         until(self._settled, "the replicas follow the primary")
 
-    def _hasten(self) -> None:
+    def _hastened(self) -> Node:
+        """The primary, which is about to go."""
+        primary = self.primary()
+        self._judge_after(silence([*self.sentinels, *self.members], HASTY))
+        return primary
+
+    def _judge_after(self, milliseconds: int) -> None:
         for sentinel in self.sentinels:
-            hasten(sentinel)
+            judge_after(sentinel, milliseconds)
 
     def _agreed(self) -> int | None:
         ports = {primary_port(sentinel) for sentinel in self.sentinels}
@@ -165,9 +164,8 @@ def sentinels(binary: Path) -> Iterator[Sentinels]:
         for n in range(3):
             started.append(watcher(binary, directory / f"sentinel-{n}", primary))
         start(started[3:])
-        for sentinel in started[3:]:
-            calm(sentinel)
         made = Sentinels(members, started[3:])
+        made._judge_after(PATIENT)
         until(made._settled, "the sentinels know the replicas")
         until(lambda: all(map(has_a_quorum, made.sentinels)), "and each other")
         yield made
