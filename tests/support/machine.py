@@ -7,8 +7,6 @@ from redis.asyncio import Redis
 
 from .servers import RedisServer
 
-# On a busy machine a process may stand still for longer than a store waits.
-_STALL = 0.15
 _TICK = 0.02
 _ORDINARY = 0.005
 
@@ -31,13 +29,12 @@ async def pace(server: RedisServer) -> float:
 
 
 class Stalls:
-    """When this process stood still, by a clock that ticks on its loop; and when a
-    server did that is probed.
+    """How long this process stood still, by a clock that ticks on its loop; and a
+    server that is probed.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.count = 0
         self.seconds = 0.0
         self._wind()
 
@@ -61,6 +58,5 @@ class Stalls:
         self._wind()
 
     def _note(self, late: float) -> None:
-        self.count += late > _STALL
         if late > _ORDINARY:
             self.seconds += late

@@ -42,6 +42,14 @@ EVERYWHERE = [(k, s) for k in KINDS for s in SERVERS if k != "tls" or s == "redi
 FAST = ("unix-socket", "valkey-9")
 
 
+# What uvicorn runs on, and uvicorn[standard].
+LOOPS = pytest.mark.parametrize(
+    "anyio_backend",
+    ["asyncio", ("asyncio", {"use_uvloop": True})],
+    ids=["asyncio", "uvloop"],
+)
+
+
 class Started:
     """What has been asked for so far, healed for each test. A kind is started on all
     servers at once, because starting is waiting.

@@ -11,6 +11,8 @@ from tests.support.machine import Stalls
 from tests.support.stores import a_claim, a_key
 from tests.support.topologies import Single, Topology, until
 
+from .conftest import LOOPS
+
 pytestmark = pytest.mark.slow
 
 A, B = a_claim("a"), a_claim("b")
@@ -39,6 +41,7 @@ async def test_connections_are_few_and_closed_in_the_end(topology: Topology) -> 
     )
 
 
+@LOOPS
 @pytest.mark.parametrize("whose", ["the store's client", "the caller's client"])
 async def test_a_server_that_is_back_is_used_at_once(
     single_server: Single, whose: str, pace: float, stalls: Stalls

@@ -13,9 +13,9 @@ from origin_middleware.stores.redis import RedisStore
 from tests.support.stores import a_claim, a_key
 from tests.support.topologies import Single
 
-from .conftest import Started
+from .conftest import LOOPS, Started
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, LOOPS]
 
 
 @pytest.fixture
