@@ -7,6 +7,7 @@ import pytest
 from origin_middleware import MemoryStore, Store
 from origin_middleware.stores.redis import RedisStore
 from tests.support.servers import RedisServer, redis_6_2, redis_7, running, valkey
+from tests.support.stores import PATIENT
 
 # For one test, with its fixtures. On a busy machine it may need most of it.
 _SLOW_TIMEOUT = 120
@@ -58,7 +59,8 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         yield MemoryStore()
         return
     server: RedisServer = request.getfixturevalue("valkey_server")
-    store = RedisStore.from_url(server.url, namespace=f"test-{id(request)}")
+    namespace = f"test-{id(request)}"
+    store = RedisStore.from_url(server.url, namespace=namespace, budget=PATIENT)
     async with store._client as client:
         await client.flushall()
         yield store

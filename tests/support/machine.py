@@ -1,31 +1,34 @@
 """What the machine could do while something was measured on it."""
 
 import asyncio
+from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable
-
-from redis.asyncio import Redis
-
-from .servers import RedisServer
 
 _TICK = 0.02
 _ORDINARY = 0.005
 
-# The longest of many pings in a row, on a machine that has nothing else to do.
-_LONGEST_PING = 0.008
-_PINGED_FOR = 0.1
+# The longest of many echoes in a row, on a machine that has nothing else to do.
+_LONGEST_ECHO = 0.008
+_ECHOED_FOR = 0.1
 _SLOWEST = 8.0
 
 
-async def pace(server: RedisServer) -> float:
-    """How many times longer than on an idle machine everything takes here and now."""
+async def pace() -> float:
+    """How many times longer than on an idle machine it takes here and now until another
+    process has answered.
+    """
     loop, longest = asyncio.get_running_loop(), 0.0
-    async with Redis.from_url(server.url) as client:
-        await client.ping()
-        until = loop.time() + _PINGED_FOR
-        while (begun := loop.time()) < until:
-            await client.ping()
-            longest = max(longest, loop.time() - begun)
-    return min(max(longest / _LONGEST_PING, 1.0), _SLOWEST)
+    echo = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
+    assert echo.stdin is not None
+    assert echo.stdout is not None
+    until = loop.time() + _ECHOED_FOR
+    while (begun := loop.time()) < until:
+        echo.stdin.write(b".")
+        await echo.stdout.readexactly(1)
+        longest = max(longest, loop.time() - begun)
+    echo.stdin.close()
+    await echo.wait()
+    return min(max(longest / _LONGEST_ECHO, 1.0), _SLOWEST)
 
 
 class Stalls:

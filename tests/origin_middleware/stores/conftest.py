@@ -17,9 +17,9 @@ def own_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def pace(valkey_server: RedisServer) -> float:
+async def pace() -> float:
     """Multiplies budgets, and what depends on them."""
-    return await machine.pace(valkey_server)
+    return await machine.pace()
 
 
 @pytest.fixture

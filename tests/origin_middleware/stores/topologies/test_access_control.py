@@ -9,7 +9,7 @@ import pytest
 from origin_middleware import StoreUnavailable
 from origin_middleware.record import Completed, Held, Preceded
 from origin_middleware.stores.redis import RedisStore, scripts, wakeups
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Node, Single
 from tests.support.topologies.access_control import (
     CHANNELS,
@@ -45,7 +45,7 @@ def guarded(started: Started, server: str) -> Single:
 @pytest.fixture
 async def store(guarded: Single) -> AsyncIterator[RedisStore]:
     async with guarded.client() as client:
-        store = RedisStore(client)
+        store = RedisStore(client, budget=PATIENT)
         yield store
         await store.aclose()
 

@@ -8,7 +8,7 @@ from origin_middleware import StoreUnavailable
 from origin_middleware.record import Claimed, Held
 from origin_middleware.stores.redis import RedisStore
 from tests.support.machine import Stalls
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Single, Topology, until
 
 from .conftest import LOOPS
@@ -26,7 +26,7 @@ AT_ONCE = 0.25  # on an idle machine
 async def test_connections_are_few_and_closed_in_the_end(topology: Topology) -> None:
     before = connections(topology)
     async with topology.client() as client:
-        store = RedisStore(client)
+        store = RedisStore(client, budget=PATIENT)
         keys = [a_key() for _ in range(200)]
         answers = await asyncio.gather(*(store.claim(key, A) for key in keys))
         assert answers == [Claimed()] * 200

@@ -19,7 +19,7 @@ from origin_middleware.record import (
 )
 from origin_middleware.stores import waiting as waiters
 from origin_middleware.stores.redis import RedisStore
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Topology, until
 
 from .names import record_name
@@ -43,7 +43,7 @@ async def processes(
         stores = []
         for _ in range(2):
             client = await stack.enter_async_context(topology.client(request.param))
-            store = RedisStore(client)
+            store = RedisStore(client, budget=PATIENT)
             stack.push_async_callback(store.aclose)
             stores.append(store)
         yield stores[0], stores[1]
