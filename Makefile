@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo serve test test-slow test-all check format bench bundle lock clean
+.PHONY: install demo serve test test-slow test-all test-redis-py check format bench bundle lock clean
 
 install: .venv/installed
 
@@ -31,18 +31,30 @@ test-slow: install
 
 test-all: test test-slow
 
+# The oldest redis-py that is supported, in an environment of its own; one server.
+test-redis-py: .venv-redis-6/installed
+	.venv-redis-6/bin/python -m pytest -q tests/origin_middleware/stores --ignore=tests/origin_middleware/stores/topologies --ignore=tests/origin_middleware/stores/faults -n 2
+
+.venv-redis-6/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv-redis-6 ..."
+	@$(PYTHON) -m venv .venv-redis-6
+	@grep -v '^redis==' constraints.txt > .venv-redis-6/constraints.txt
+	@.venv-redis-6/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
+	@.venv-redis-6/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-redis-6/constraints.txt --group test redis==6.0.0 --editable '.[redis]'
+	@touch $@
+
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/cfn-lint -a edge/template_rules -t edge/template.yaml edge/alarms.yaml
+	$(BIN)/cfn-lint -t edge/template.yaml edge/alarms.yaml
 
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The rivals live in an environment of their own. ARGS: --quick, --rows a,b, --plot FILE
+# The rivals live in an environment of their own. ARGS: --quick, --rows a,b
 bench: .venv-bench/installed
 	@.venv-bench/bin/python -m benchmarks $(ARGS)
 
@@ -63,4 +75,4 @@ lock: install
 	@$(BIN)/python -m pip list --format=freeze | grep '^pip==' >> constraints.txt
 
 clean:
-	rm -rf .venv .venv-bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis lambda-edge.zip
+	rm -rf .venv .venv-bench .venv-redis-6 dist .mypy_cache .ruff_cache .pytest_cache .hypothesis lambda-edge.zip

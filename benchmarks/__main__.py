@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.measures import FULL, QUICK
-from benchmarks.report import markdown, plot, terminal
+from benchmarks.report import markdown, terminal
 from benchmarks.results import Results
 from benchmarks.rounds import ControlFailed
 from benchmarks.rows import UnknownRowError, chosen
 from benchmarks.run import run
-from sample_origin.redis_server import NoServerError, embedded
+from benchmarks.server import NoServerError, find_binary
 
 _RESULTS = Path("benchmarks/results.json")
 _BEGUN = time.perf_counter()
@@ -30,12 +30,12 @@ _BEGUN = time.perf_counter()
 def main(arguments: list[str]) -> int:
     asked = _arguments().parse_args(arguments)
     try:
-        if asked.readme:
-            print(markdown.text(_read(asked.readme)))
+        if asked.markdown:
+            print(markdown.text(_read(asked.markdown)))
         elif asked.report:
-            _show(_read(asked.report), asked)
+            print(terminal.text(_read(asked.report)))
         else:
-            _show(_measured(asked), asked)
+            print(terminal.text(_measured(asked)))
     except (ControlFailed, NoServerError, UnknownRowError, OSError) as exc:
         print(f"benchmarks: {exc}", file=sys.stderr)
         return 1
@@ -51,10 +51,9 @@ def _arguments() -> argparse.ArgumentParser:
     add("--rows", default="", help="names, with commas in between; default: all")
     add("--server", type=Path, help="a redis-server or valkey-server; default: wheel")
     add("--json", type=Path, default=_RESULTS, help="where the results are written")
-    add("--plot", type=Path, help="draw them too, as SVG")
     add("--log", type=Path, default=Path("/dev/null"), help="what the rows print")
     add("--report", type=Path, metavar="JSON", help="show earlier results again")
-    add("--readme", type=Path, metavar="JSON", help="print them as Markdown")
+    add("--markdown", type=Path, metavar="JSON", help="print them as Markdown")
     return parser
 
 
@@ -68,15 +67,9 @@ def _measured(asked: argparse.Namespace) -> Results:
     effort = QUICK if asked.quick else FULL
     if asked.rounds:
         effort = replace(effort, rounds=asked.rounds)
-    results = run(rows, effort, asked.server or embedded(), asked.log, _say)
+    results = run(rows, effort, asked.server or find_binary(), asked.log, _say)
     asked.json.write_text(json.dumps(results, indent=1) + "\n")
     return results
-
-
-def _show(results: Results, asked: argparse.Namespace) -> None:
-    print(terminal.text(results))
-    if asked.plot:
-        asked.plot.write_text(plot.svg(results))
 
 
 def _say(done: str) -> None:

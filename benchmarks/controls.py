@@ -13,9 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from benchmarks.apps import fastapi_app, starlette_app
-from benchmarks.handlers import Handler, Handlers
-from benchmarks.row import Row
+from benchmarks.app import Handler, Handlers, Row, fastapi_app, starlette_app
 from origin_middleware.asgi import ASGIApp, Headers, Message, Receive, Scope, Send
 
 _LEASE, _RETENTION = 60_000, 86_400_000  # milliseconds

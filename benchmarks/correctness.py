@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from benchmarks.handlers import Handlers
-from benchmarks.request import Client, Exchange
+from benchmarks.app import Handlers
+from benchmarks.client import Call, Client
 from benchmarks.timing import new_key
 
 YES = "yes"
@@ -18,8 +18,8 @@ Question = Callable[[Client, Handlers], Awaitable[str]]
 
 
 class Twice(NamedTuple):
-    first: Exchange
-    again: Exchange
+    first: Call
+    again: Call
     executions: int
 
 

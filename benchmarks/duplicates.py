@@ -5,8 +5,8 @@ import time
 from collections import Counter
 from typing import TypedDict
 
-from benchmarks.handlers import Handlers
-from benchmarks.request import Client, Exchange
+from benchmarks.app import Handlers
+from benchmarks.client import Call, Client
 from benchmarks.timing import new_key
 
 _STORM_ANSWERED_WITHIN = 60.0
@@ -46,7 +46,7 @@ async def storm(client: Client, handlers: Handlers, duplicates: int) -> Storm:
     )
 
 
-def _answered(answers: list[Exchange]) -> int:
+def _answered(answers: list[Call]) -> int:
     bodies = Counter(answer.body for answer in answers if answer.status == 200)
     return max(bodies.values(), default=0)
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 from benchmarks.duplicates import Arrival, Storm
 from benchmarks.measures import Effort
-from benchmarks.process import AskedInVain, Process
+from benchmarks.process import NoAnswer, Process
 from benchmarks.results import Results, Storms, WakeUps
 from benchmarks.server import Server
 
@@ -55,7 +55,7 @@ class Examination:
         self._server.empty()
         try:
             look(process)
-        except AskedInVain as exc:
+        except NoAnswer as exc:
             self._results["failures"].setdefault(what, {})[process.row.name] = str(exc)
 
     def _records(self, process: Process) -> None:
@@ -106,9 +106,9 @@ class Examination:
 
 
 def latency(completed: float, arrival: Arrival) -> float:
-    """Raises AskedInVain where the other process did not wait for the answer."""
+    """Raises NoAnswer where the other process did not wait for the answer."""
     if arrival["executions"]:
-        raise AskedInVain("the other process runs the handler too")
+        raise NoAnswer("the other process runs the handler too")
     if arrival["at"] < completed or arrival["outcome"] != "200":
-        raise AskedInVain(f"does not wait: answers {arrival['outcome']}")
+        raise NoAnswer(f"does not wait: answers {arrival['outcome']}")
     return arrival["at"] - completed

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.app import Row
 from benchmarks.machine import pin
-from benchmarks.row import Row
 
 # Whether glibc gives the memory of a large body back, and pays for it at the next one,
 # depends on what happens to lie behind it: the same code takes 1 ms in one process and
@@ -21,7 +21,7 @@ _KEEP_MEMORY = {
 }
 
 
-class AskedInVain(Exception):
+class NoAnswer(Exception):
     """The row could not do it; the message says why."""
 
 
@@ -32,29 +32,31 @@ class Process:
         self._popen = popen
 
     def ask(self, command: str, **arguments: Any) -> Any:
-        """Raises AskedInVain."""
+        """Raises NoAnswer."""
         assert self._popen.stdin is not None, "the process was started with a pipe"
         try:
             self._popen.stdin.write(json.dumps([command, arguments]) + "\n")
             self._popen.stdin.flush()
         except BrokenPipeError as exc:
-            raise AskedInVain("its process has ended") from exc
+            raise NoAnswer("its process has ended") from exc
         return self.answer()
 
     def answer(self) -> Any:
-        """Raises AskedInVain."""
+        """Raises NoAnswer."""
         assert self._popen.stdout is not None, "the process was started with a pipe"
         line = self._popen.stdout.readline()
         if not line:
-            raise AskedInVain("its process has ended")
+            raise NoAnswer("its process has ended")
         said = json.loads(line)
         if "failed" in said:
-            raise AskedInVain(said["failed"])
+            raise NoAnswer(said["failed"])
         return said["answer"]
 
 
 @contextmanager
-def started(row: Row, url: str, core: Sequence[int], log: Path) -> Iterator[Process]:
+def running_row(
+    row: Row, url: str, core: Sequence[int], log: Path
+) -> Iterator[Process]:
     """Its first answer says whether the row can be built."""
     with log.open("a") as out, ExitStack() as stack:
         popen = subprocess.Popen(

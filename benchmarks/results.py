@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from benchmarks.row import Framework, Kind
+from benchmarks.app import Framework, Kind
 
 
 class RowInfo(TypedDict):

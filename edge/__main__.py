@@ -1,4 +1,4 @@
-"""The command line: python -m edge. Each command has a file of its own."""
+"""The command line: python -m edge."""
 
 import argparse
 import os
@@ -6,20 +6,22 @@ import sys
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 
-from . import build_command
+from .build import command as build_command
 from .check import command as check_command
-from .deploy import deploy_command, rollback_command, rotate_command
+from .deploy.commands import add_deploy, add_rollback, add_rotate
+from .emulator import command as emulate_command
 
 # As shells count SIGINT and SIGPIPE.
-INTERRUPTED, UNHEARD = 130, 141
+INTERRUPTED, SIGPIPE_STATUS = 130, 141
 
-# Each adds its parser, with the function that runs it.
+# Each adds a parser, with the function that runs the command.
 COMMANDS = (
-    build_command,
-    deploy_command,
-    check_command,
-    rollback_command,
-    rotate_command,
+    build_command.add,
+    emulate_command.add,
+    add_deploy,
+    check_command.add,
+    add_rollback,
+    add_rotate,
 )
 
 
@@ -32,19 +34,19 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         print("\ninterrupted. Repeat the command to go on.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        return _unheard()
+        return _after_broken_pipe()
     return status
 
 
-def _unheard() -> int:
-    """Whoever read our output has had enough of it, as `head` does. What is still to
-    be flushed goes nowhere, or Python would complain once more at its end."""
+def _after_broken_pipe() -> int:
+    """The reader of our output has closed the pipe, as `head` does. The rest of the
+    output goes to /dev/null, or Python would complain again when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return UNHEARD
+    return SIGPIPE_STATUS
 
 
-def _show_what_can_be_shown() -> None:
-    """A terminal without arrows must not end a deployment in its middle."""
+def _replace_unencodable() -> None:
+    """A terminal without arrows must not stop a deployment halfway."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -55,11 +57,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m edge", description="Tools for the gate at the CDN."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in COMMANDS:
-        command.add(commands)
+    for add in COMMANDS:
+        add(commands)
     return parser
 
 
 if __name__ == "__main__":
-    _show_what_can_be_shown()
+    _replace_unencodable()
     sys.exit(main(sys.argv[1:], os.environ))

@@ -1,6 +1,7 @@
 """ASGI middleware that makes retries of paid API calls safe."""
 
-from .attempt import Attempt, attempt_of
+from .attempt import Abandoned, Attempt, Reconciler, Ruling, attempt_of
+from .decision import Refusal
 from .errors import (
     ConfigurationError,
     OriginMiddlewareError,
@@ -9,31 +10,99 @@ from .errors import (
     StoreUnavailable,
     StoreUnsafe,
 )
+from .events import (
+    ClaimMissing,
+    Event,
+    Executed,
+    Failed,
+    FailedAfterRecord,
+    LeaseLost,
+    LoggingObserver,
+    NotRecorded,
+    Observer,
+    RanUnprotected,
+    Reconciled,
+    RecordedLate,
+    Refused,
+    Replayed,
+    Superseded,
+    TakenOver,
+    Undelivered,
+)
+from .key import Key
 from .middleware import IdempotencyMiddleware
-from .observer import LoggingObserver, Observer
 from .policy import Policy
-from .reconciler import Abandoned
+from .record import (
+    Absent,
+    Answer,
+    Claim,
+    Claimed,
+    Completed,
+    Evidence,
+    Fingerprint,
+    Finished,
+    Held,
+    NotReplayable,
+    Outcome,
+    OwnerToken,
+    Preceded,
+    Recorded,
+)
 from .response import StoredResponse
-from .running import drain
-from .stores import Store
+from .runtime import drain
+from .stores import Checks, Store
 from .stores.memory import MemoryStore
 
 __all__ = [
     "Abandoned",
+    "Absent",
+    "Answer",
     "Attempt",
+    "Checks",
+    "Claim",
+    "ClaimMissing",
+    "Claimed",
+    "Completed",
     "ConfigurationError",
+    "Event",
+    "Evidence",
+    "Executed",
+    "Failed",
+    "FailedAfterRecord",
+    "Fingerprint",
+    "Finished",
+    "Held",
     "IdempotencyMiddleware",
+    "Key",
+    "LeaseLost",
     "LoggingObserver",
     "MemoryStore",
+    "NotRecorded",
+    "NotReplayable",
     "Observer",
     "OriginMiddlewareError",
+    "Outcome",
+    "OwnerToken",
     "Policy",
+    "Preceded",
+    "RanUnprotected",
+    "Reconciled",
+    "Reconciler",
     "RecordDamaged",
+    "Recorded",
+    "RecordedLate",
+    "Refusal",
+    "Refused",
+    "Replayed",
+    "Ruling",
     "Store",
     "StoreError",
     "StoreUnavailable",
     "StoreUnsafe",
     "StoredResponse",
+    "Superseded",
+    "TakenOver",
+    "Undelivered",
     "attempt_of",
     "drain",
 ]

@@ -1,15 +1,24 @@
 """Before the store is asked: is there a key, is it well-formed, is it from the gate?"""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from .asgi import Scope
 from .decision import Refusal
-from .key import Key, MalformedKey
-from .policy import Policy
-from .signature import distrust
+from .errors import ConfigurationError
+from .key import (
+    INTENT_HEADER,
+    Key,
+    MalformedKey,
+    is_intent,
+    read_key,
+    tenant_name,
+    tenants_key,
+)
+from .policy import Policy, is_seconds
+from .signature import Distrust, checked_secrets, verify
 
 Clock = Callable[[], float]
 
@@ -23,42 +32,92 @@ class Denied:
 @dataclass(frozen=True, slots=True)
 class Admitted:
     key: Key
+    tenant: str = ""
+    """Part of the fingerprint; '' where it is part of the key, or there is none."""
+    until: float | None = None
+    """When the gate's signature expires, as Unix time; None where none is needed."""
 
 
-def admit(scope: Scope, policy: Policy, clock: Clock) -> Denied | Admitted | None:
-    """None where there is no key, and none is required. `clock` tells Unix time."""
-    key = policy.key(scope)
-    if key is None:
-        required = policy.require_key and not _is_preflight(scope)
-        return _missing(policy) if required else None
-    if isinstance(key, MalformedKey):
-        return Denied(Refusal.KEY_MALFORMED, f"{policy.header}: {key.reason}.")
-    if not policy.secrets:
-        _say_that_intents_are_not_verified()
-        return Admitted(key)
-    reason = distrust(scope, policy.secrets, clock(), policy.clock_tolerance)
-    if reason is not None:
-        return Denied(Refusal.SIGNATURE_REFUSED, f"{reason.value}.")
-    return Admitted(key)
+class Admission:
+    """What an app trusts, whatever the policy of a path."""
+
+    def __init__(
+        self, secrets: Mapping[str, bytes], tolerance: float, clock: Clock
+    ) -> None:
+        self._secrets = checked_secrets(secrets)
+        self._tolerance = _checked_tolerance(tolerance)
+        self._clock = clock
+
+    @property
+    def verifies(self) -> bool:
+        return bool(self._secrets)
+
+    def check(self, policy: Policy) -> None:
+        """Raises ConfigurationError where the gate does not sign what the policy takes
+        as the key: with one signed request, a client could send any number of keys.
+        """
+        if self._secrets and not is_intent(policy.header, policy.key_of):
+            raise ConfigurationError(
+                f"IdempotencyMiddleware(secrets=...): the gate signs {INTENT_HEADER}, "
+                "so the key has to come from there. Leave header and key_of of the "
+                "policy as they are, or secrets out."
+            )
+
+    def admit(self, scope: Scope, policy: Policy) -> Denied | Admitted | None:
+        """None where there is no key, and none is required."""
+        key = read_key(scope, policy.header, policy.key_of)
+        if key is None:
+            return _missing(scope, policy) if policy.require_key else None
+        if isinstance(key, MalformedKey):
+            source = "key_of" if policy.key_of is not None else policy.header
+            return Denied(Refusal.KEY_MALFORMED, f"{source}: {key.reason}.")
+        if not self._secrets:
+            _warn_unverified()
+            return _admitted(scope, policy, key, None)
+        verdict = verify(scope, self._secrets, self._clock(), self._tolerance)
+        if isinstance(verdict, Distrust):
+            return Denied(Refusal.SIGNATURE_REFUSED, f"{verdict.value}.")
+        return _admitted(scope, policy, key, verdict)
+
+    def has_expired(self, admitted: Admitted) -> bool:
+        """To be asked again after the body, which may take its time."""
+        until = admitted.until
+        return until is not None and until < self._clock() - self._tolerance
 
 
-def _is_preflight(scope: Scope) -> bool:
-    """What browsers ask before they ask; unpaid, and passed by the gate."""
-    if scope["method"] != "OPTIONS":
-        return False
-    names = {name for name, _ in scope["headers"]}
-    return {b"origin", b"access-control-request-method"} <= names
+def _admitted(scope: Scope, policy: Policy, key: Key, until: float | None) -> Admitted:
+    if policy.tenant_of is None:
+        return Admitted(key, until=until)
+    tenant = tenant_name(policy.tenant_of, scope)
+    if is_intent(policy.header, policy.key_of):
+        # With the tenant in the key, one payment would buy an execution for each
+        # tenant that a client can name.
+        return Admitted(key, tenant, until)
+    return Admitted(tenants_key(key, tenant), until=until)
 
 
-def _missing(policy: Policy) -> Denied:
-    return Denied(Refusal.KEY_MISSING, f"Send it as {policy.header}.")
+def _missing(scope: Scope, policy: Policy) -> Denied:
+    detail = f"Send it as {policy.header}."
+    if scope["method"] == "OPTIONS":
+        detail += " For a CORS preflight, add the CORS middleware outside this one."
+    return Denied(Refusal.KEY_MISSING, detail)
 
 
 @cache
-def _say_that_intents_are_not_verified() -> None:
+def _warn_unverified() -> None:
     """Once for each process."""
     logging.getLogger("origin_middleware").warning(
-        "Keys are taken on trust, because Policy(secrets=...) is not set: whoever "
-        "reaches this app directly can make one up, or read a recorded response of "
-        "somebody else's. Let nobody but the gate reach it, or use a gate that signs."
+        "Keys are taken on trust, because IdempotencyMiddleware(secrets=...) is not "
+        "set. A client that reaches this app directly can make up a key, or read the "
+        "recorded response of another client. Let only the gate reach this app, or "
+        "use a gate that signs."
+    )
+
+
+def _checked_tolerance(seconds: object) -> float:
+    if is_seconds(seconds):
+        return seconds
+    raise ConfigurationError(
+        f"IdempotencyMiddleware(clock_tolerance={seconds!r}): clock_tolerance must be "
+        "a number of seconds, 0 or more."
     )

@@ -1,9 +1,16 @@
-"""What a handler can see of its own execution, and say about its outcome."""
+"""An execution as the seller's own code sees it: a handler can say how it ended, and a
+reconciler what became of one that was abandoned.
+"""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from .asgi import Scope
 from .key import Key, as_sent
+from .record import Fingerprint
+from .response import StoredResponse
 
 _PLACE = "origin_middleware.attempt"
 
@@ -16,9 +23,8 @@ class Statement(Enum):
 class Attempt:
     """One execution of a handler: `attempt_of(request.scope)`.
 
-    A statement decides where the handler raises, or answers with something that is not
-    delivered. A response that is delivered is settled by the gate, so it is recorded
-    whatever was stated.
+    A statement counts where the handler raises, or answers with a status that is not
+    delivered. A delivered response is settled by the gate, so it is always recorded.
     """
 
     __slots__ = ("first", "key", "statement")
@@ -26,15 +32,16 @@ class Attempt:
     def __init__(self, key: Key, *, first: bool) -> None:
         self.key = key
         self.first = first
-        """False where this attempt took over from one that was abandoned. An attempt
-        that failed and gave the key back leaves no trace."""
+        """False where this attempt took over from an abandoned one. An attempt that
+        failed and gave the key back leaves no trace."""
         self.statement: Statement | None = None
 
     @property
     def intent(self) -> str:
         """The settlement intent, for your books and for the services that you call; or
-        whatever else `header` or `key_of` make the key. `key` has the tenant in front,
-        if there is a `tenant_of`."""
+        the value that `header` or `key_of` name instead. With a `tenant_of`, `key` has
+        the tenant in front.
+        """
         return as_sent(self.key)
 
     def nothing_happened(self) -> None:
@@ -45,11 +52,44 @@ class Attempt:
         """There may have been a side effect: no retry runs by itself."""
         self.statement = Statement.OUTCOME_UNKNOWN
 
-    def announce(self, scope: Scope) -> None:
+    def announce(self, scope: Scope) -> "Attempt | None":
+        """Answers with the attempt of an instance outside this one."""
+        outer = attempt_of(scope)
         scope[_PLACE] = self
+        return outer
+
+    def retract(self, scope: Scope, outer: "Attempt | None") -> None:
+        """The scope may be dispatched again: it must not look like part of this
+        attempt.
+        """
+        scope[_PLACE] = outer
 
 
 def attempt_of(scope: Scope) -> Attempt | None:
     """The attempt that a handler is part of; None where it runs unprotected."""
     attempt: Attempt | None = scope.get(_PLACE)
     return attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """An attempt that was started and left no outcome."""
+
+    key: Key
+    fingerprint: Fingerprint
+
+    @property
+    def intent(self) -> str:
+        """As in `Attempt`: the name of the payment in your books."""
+        return as_sent(self.key)
+
+
+Ruling = Literal["execute", "refuse"] | StoredResponse
+"""Run the handler, because nothing had happened; refuse, because nobody knows; or the
+response that the attempt would have had, which is recorded, and replayed from now on.
+"""
+
+Reconciler = Callable[[Abandoned], Awaitable[Ruling]]
+"""Knows what became of an abandoned attempt. It is called by one request at a time,
+which holds the claim meanwhile. If it raises, or answers anything else, the key stays
+abandoned and the request is refused."""

@@ -1,5 +1,5 @@
-"""The connection to whoever asked. It may vanish at any time; the handler's work does
-not depend on it.
+"""The connection to the client. It may vanish at any time; the handler's work does not
+depend on it.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ _DISCONNECT: Message = {"type": "http.disconnect"}
 
 
 class ClientGone(OSError):
-    """ASGI's sign that a message has nobody to go to."""
+    """The client has disconnected."""
 
 
 class Client:
@@ -28,11 +28,22 @@ class Client:
         self.gone = False
 
     def leave(self) -> None:
-        """The request has been cancelled: its server answers for itself from now on,
-        and whoever waits for it may wait for ever."""
+        """The request has been cancelled: its server answers by itself from now on, and
+        a task that waits for the server might wait for ever."""
         self.gone = True
         for task in self._busy:
             task.cancel()
+
+    async def has_left(self) -> bool:
+        """Asks the server, which answers at once or not at all. Meaningless once the
+        response is complete: servers then say that the client has left.
+        """
+        if not self.gone:
+            asked = asyncio.ensure_future(self.receive())
+            done, _ = await asyncio.wait([asked], timeout=0)
+            asked.cancel()
+            self.gone = bool(done) and asked.result()["type"] == "http.disconnect"
+        return self.gone
 
     async def receive(self) -> Message:
         if self.gone:
@@ -45,8 +56,8 @@ class Client:
     async def send(self, message: Message) -> None:
         """Raises ClientGone once the client is gone, without asking the server again.
 
-        Whatever the server raises means that nobody hears us: it is not the handler's
-        failure, which was checked before.
+        An exception of the server means that nobody hears us. It is not a failure of
+        the handler: the message was checked before.
         """
         if self.gone:
             raise ClientGone
@@ -54,7 +65,7 @@ class Client:
             await self._unless_left(self._send(message))
         except ClientGone:
             raise
-        except Exception as exc:  # servers and other middleware raise what they like
+        except Exception as exc:  # servers and other middleware may raise anything
             self.gone = True
             if not isinstance(exc, OSError):
                 logging.getLogger("origin_middleware").warning(

@@ -1,4 +1,6 @@
-"""What one request does about what its key holds. Asked again after every wait."""
+"""The decision of one request, from the answer of the store. It is made again after
+every wait.
+"""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +27,8 @@ class Refusal(Enum):
     KEY_MISSING = "key-missing"
     KEY_MALFORMED = "key-malformed"
     SIGNATURE_REFUSED = "signature-refused"
+    REQUEST_TOO_LARGE = "request-too-large"
+    NO_ROOM = "no-room"
     STORE_UNAVAILABLE = "store-unavailable"
     RECORD_DAMAGED = "record-damaged"
     DIFFERENT_REQUEST = "different-request"
@@ -45,7 +49,7 @@ class ClaimAgain:
 
 @dataclass(frozen=True, slots=True)
 class TakeOver:
-    """The owner is gone, and the policy does not leave it at that."""
+    """The owner is gone, and the policy or a reconciler decides what happens next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class RunUnprotected:
 
 
 Verdict = Execute | Replay | Refuse
-"""What ends the asking."""
+"""A decision that needs no further look at the store."""
 
 Decision = Verdict | Wait | ClaimAgain | TakeOver
 

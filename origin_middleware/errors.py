@@ -4,9 +4,9 @@ OriginMiddlewareError
 ├── ConfigurationError    an option cannot work (also a ValueError)
 └── StoreError            the store
     ├── StoreUnavailable  it did not answer, or refused to write, within the budget
-    │   ├── ResponseUnavailable  what is recorded cannot be read now; nothing is run
-    │   └── StoreUnsafe   it may lose what it acknowledges; the operator has to act
-    └── RecordDamaged     it holds what cannot be read; nothing is run again
+    │   ├── ResponseUnavailable  the recorded response cannot be read now; nothing runs
+    │   └── StoreUnsafe   it may lose acknowledged records; the operator has to act
+    └── RecordDamaged     the record cannot be read; nothing is run again
 
 Ordinary outcomes (held, finished, refused, …) are values, not exceptions.
 """
@@ -25,25 +25,25 @@ class ConfigurationError(OriginMiddlewareError, ValueError):
 
 
 class StoreError(OriginMiddlewareError):
-    """The store did not do what was asked."""
+    """The store failed a call."""
 
 
 class StoreUnavailable(StoreError):
     """The store did not answer in time, or answered that it cannot write now.
 
-    Where a claim raises it, the store withdraws what may have been claimed.
+    Where a claim raises it, the store withdraws the claim if it was made after all.
     """
 
 
 class ResponseUnavailable(StoreUnavailable):
-    """The request was carried out; what was recorded cannot be read now."""
+    """The request was carried out, but its recorded response cannot be read now."""
 
 
 class StoreUnsafe(StoreUnavailable):
-    """The store is set up so that it may lose what it acknowledges, or not take it; the
+    """The store is configured so that it may lose records, or refuse to write them. The
     message says what to change.
     """
 
 
 class RecordDamaged(StoreError):
-    """What the store holds under the key is not a record this version can read."""
+    """The value under the key is not a record that this version can read."""

@@ -5,11 +5,10 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, assert_never
 
-from . import observer as seen
+from . import events
+from .admission import Admission, Admitted
 from .asgi import Receive, Scope, Send
 from .attempt import Attempt
-from .body import RequestBody
-from .claiming import first_claim, next_claim
 from .client import Client
 from .decision import (
     ClaimAgain,
@@ -26,35 +25,51 @@ from .decision import (
 )
 from .errors import RecordDamaged, ResponseUnavailable, StoreUnavailable
 from .execution import Execution
-from .fingerprint import fingerprint
-from .guard import Guard
-from .key import Key
+from .lease import first_claim, next_claim
 from .policy import Policy
 from .problem import refuse
 from .reconciliation import Reconciliation
-from .record import Answer, Claim, Claimed
+from .record import Absent, Answer, Claim, Claimed, Fingerprint, Finished, Held
+from .request import (
+    BodyTooLarge,
+    NoRoom,
+    RequestBody,
+    declared_length,
+    fingerprint,
+)
 from .response import StoredResponse
+from .runtime import Runtime
+from .scope import Passage
 
-# Whatever the policy for a store that is away: there is something under the key.
+# The key holds a record, so on_store_unavailable="execute" must not run the handler.
 _KNOWN = (RecordDamaged, ResponseUnavailable)
+
+# Requests of one key that may wait in one process: each holds a connection and a body.
+_MOST_WAITING = 1_000
 
 
 class Exchange:
     """One request with a key.
 
-    Until it holds a claim, it is part of its request, which a server may cancel. What
-    is done under a claim is not.
+    Until it holds a claim, it is part of its request, which a server may cancel. The
+    work that is done under a claim is not.
     """
 
-    _claim: Claim
-
-    def __init__(self, guard: Guard, policy: Policy, key: Key, scope: Scope) -> None:
-        self._guard = guard
+    def __init__(
+        self,
+        runtime: Runtime,
+        admission: Admission,
+        policy: Policy,
+        admitted: Admitted,
+        scope: Scope,
+    ) -> None:
+        self._runtime = runtime
+        self._admission = admission
         self._policy = policy
-        self._key = key
+        self._admitted = admitted
+        self._key = admitted.key
         self._scope = scope
         self._body = RequestBody()
-        self._first = True
         self._begun = asyncio.get_running_loop().time()
 
     async def run(self, receive: Receive, send: Send) -> None:
@@ -62,57 +77,105 @@ class Exchange:
         work: Coroutine[Any, Any, None] | None = None
         client = Client(receive, send)
         try:
-            if await self._body.read(receive):
-                self._claim = self._first_claim()
-                decision = await self._asked()
+            digest = await self._read(receive)
+            if isinstance(digest, Refuse):
+                await self._answer(digest, send)
+            elif digest is not None:
+                claim, decision = await self._ask(first_claim(self._policy, digest))
                 if isinstance(decision, (Replay, Refuse)):
                     await self._answer(decision, send)
                 else:
-                    work = self._carried_out(decision, client)
+                    work = self._carry_out(claim, decision, client)
         finally:
             if work is None:
                 self._body.close()
         if work is not None:
-            await self._guard.running.outlive(client, work)
+            signed = self._admission.verifies
+            with Passage(self._scope, self._runtime.store, self._key, signed=signed):
+                await self._runtime.outlive(client, work)
 
-    async def _asked(self) -> Verdict | TakeOver | RunUnprotected:
+    async def _read(self, receive: Receive) -> Fingerprint | Refuse | None:
+        """The whole request. None where the client left before its end."""
+        scope, policy = self._scope, self._policy
+        limit = policy.max_request_bytes
+        try:
+            if limit is not None and declared_length(scope["headers"]) > limit:
+                return Refuse(Refusal.REQUEST_TOO_LARGE)
+            if not await self._body.read(receive, limit):
+                return None
+        except BodyTooLarge:
+            return Refuse(Refusal.REQUEST_TOO_LARGE)
+        except NoRoom as full:
+            return self._refusal(full)
+        if self._admission.has_expired(self._admitted):
+            return Refuse(Refusal.SIGNATURE_REFUSED)
+        tenant, headers = self._admitted.tenant, policy.fingerprint_headers
+        return fingerprint(scope, self._body.digest, headers, tenant)
+
+    async def _ask(
+        self, claim: Claim
+    ) -> tuple[Claim, Verdict | TakeOver | RunUnprotected]:
+        """The decision, and the last claim that was made for it."""
         answer: Answer | None = None
         try:
-            answer = await self._guard.store.claim(self._key, self._claim)
-            return await self._follow(answer)
+            answer = await self._runtime.store.claim(self._key, claim)
+            return await self._follow(claim, answer)
+        except NoRoom as full:
+            return claim, self._refusal(full)
         except (StoreUnavailable, RecordDamaged) as error:
-            refused = self._refused(error)
+            refused = self._refusal(error)
             if answer is not None or isinstance(error, _KNOWN):
-                return refused  # somebody else executes, or may have
-            return decide_without_store(self._policy.on_store_unavailable)
+                return claim, refused  # another request executes, or may have
+            return claim, decide_without_store(self._policy.on_store_unavailable)
 
-    async def _follow(self, answer: Answer) -> Verdict | TakeOver:
-        """What the answer leads to, after waiting while somebody else executes."""
-        store, key, takes_over = self._guard.store, self._key, self._policy.takes_over
+    async def _follow(
+        self, claim: Claim, answer: Answer
+    ) -> tuple[Claim, Verdict | TakeOver]:
+        """The decision about the answer, after waiting for other attempts."""
+        store, key, digest = self._runtime.store, self._key, claim.fingerprint
+        takes_over = self._policy.on_abandoned != "refuse"
         while True:
-            patience = self._patience_left()
-            match decide(answer, self._claim.fingerprint, takes_over, patience):
+            match decide(answer, digest, takes_over, self._patience_left()):
                 case Wait(held, timeout):
-                    answer = await store.wait(key, held, timeout)
+                    if self._runtime.waiting[key] >= _MOST_WAITING:
+                        return claim, Refuse(Refusal.IN_PROGRESS)
+                    answer = await self._wait(held, timeout)
                 case ClaimAgain():
-                    answer = await store.claim(key, self._next_claim())
+                    claim = next_claim(claim)
+                    answer = await store.claim(key, claim)
                 case decision:
-                    return decision
+                    return claim, decision
 
-    async def _carried_out(
-        self, decision: Execute | TakeOver | RunUnprotected, client: Client
-    ) -> None:
+    async def _wait(self, held: Held, timeout: float) -> Absent | Held | Finished:
+        waiting, key = self._runtime.waiting, self._key
+        waiting[key] += 1
         try:
-            verdict = (
-                await self._taken_over() if isinstance(decision, TakeOver) else decision
-            )
+            await self._body.spool()
+            return await self._runtime.store.wait(key, held, timeout)
+        finally:
+            waiting[key] -= 1
+            if not waiting[key]:
+                del waiting[key]
+
+    async def _carry_out(
+        self,
+        claim: Claim,
+        decision: Execute | TakeOver | RunUnprotected,
+        client: Client,
+    ) -> None:
+        first = True
+        verdict: Verdict | RunUnprotected
+        try:
+            if isinstance(decision, TakeOver):
+                claim, first, verdict = await self._take_over(claim)
+            else:
+                verdict = decision
             match verdict:
                 case Execute():
-                    attempt = Attempt(self._key, first=self._first)
-                    execution = Execution(
-                        self._guard, self._policy, attempt, self._claim
-                    )
-                    await execution.run(self._scope, self._body, client)
+                    attempt = Attempt(self._key, first=first)
+                    await Execution(
+                        self._runtime, self._policy, attempt, claim, self._scope, client
+                    ).run(self._body)
                 case RunUnprotected():
                     await self._run_unprotected(client)
                 case Replay() | Refuse():
@@ -122,31 +185,34 @@ class Exchange:
         finally:
             self._body.close()
 
-    async def _taken_over(self) -> Verdict:
-        store, key = self._guard.store, self._key
+    async def _take_over(self, claim: Claim) -> tuple[Claim, bool, Verdict]:
+        """The verdict, its claim, and whether no attempt was taken over after all."""
+        store, key, first = self._runtime.store, self._key, True
         try:
             while True:
-                answer = await store.take_over(key, self._next_claim())
+                claim = next_claim(claim)
+                answer = await store.take_over(key, claim)
                 if isinstance(answer, Claimed):
-                    verdict = await self._ruling()
+                    first = False
+                    verdict = await self._rule(claim)
                     if verdict is not None:
-                        return verdict
-                    answer = await store.claim(key, self._next_claim())
-                decision = await self._follow(answer)
+                        return claim, first, verdict
+                    claim = next_claim(claim)
+                    answer = await store.claim(key, claim)
+                claim, decision = await self._follow(claim, answer)
                 if not isinstance(decision, TakeOver):
-                    return decision
-        except (StoreUnavailable, RecordDamaged) as error:
-            return self._refused(error)
+                    return claim, first, decision
+        except (StoreUnavailable, RecordDamaged, NoRoom) as error:
+            return claim, first, self._refusal(error)
 
-    async def _ruling(self) -> Verdict | None:
-        """None where the key was taken from us while the reconciler was thinking."""
-        self._first = False
+    async def _rule(self, claim: Claim) -> Verdict | None:
+        """None where another request took the key while the reconciler was thinking."""
         reconciler = self._policy.on_abandoned
         if callable(reconciler):
-            method, claim = self._scope["method"], self._claim
-            case = Reconciliation(self._guard, self._policy, method, self._key, claim)
+            method = self._scope["method"]
+            case = Reconciliation(self._runtime, self._policy, method, self._key, claim)
             return await case.ask(reconciler, self._patience_left())
-        self._guard.observe(seen.TakenOver(self._key))
+        self._runtime.observe(events.TakenOver(self._key))
         return Execute()
 
     async def _answer(self, verdict: Replay | Refuse, send: Send) -> None:
@@ -162,33 +228,31 @@ class Exchange:
         try:
             response = StoredResponse.from_bytes(recorded)
         except RecordDamaged as damaged:
-            await self._refuse(self._refused(damaged).refusal, send)
+            await self._refuse(self._refusal(damaged).refusal, send)
             return
-        self._guard.observe(seen.Replayed(self._key, self._elapsed()))
+        self._runtime.observe(events.Replayed(self._key, self._elapsed()))
         with suppress(OSError):
             await response.replay(send)
 
-    def _refused(self, error: StoreUnavailable | RecordDamaged) -> Refuse:
-        self._guard.complaints.add(error, asyncio.get_running_loop().time())
-        damaged = isinstance(error, RecordDamaged)
-        return Refuse(Refusal.RECORD_DAMAGED if damaged else Refusal.STORE_UNAVAILABLE)
+    def _refusal(self, error: StoreUnavailable | RecordDamaged | NoRoom) -> Refuse:
+        self._runtime.log_failure(error)
+        match error:
+            case NoRoom():
+                return Refuse(Refusal.NO_ROOM)
+            case RecordDamaged():
+                return Refuse(Refusal.RECORD_DAMAGED)
+            case StoreUnavailable():
+                return Refuse(Refusal.STORE_UNAVAILABLE)
 
     async def _refuse(self, refusal: Refusal, send: Send) -> None:
-        self._guard.observe(seen.Refused(self._key, refusal, self._elapsed()))
+        self._runtime.observe(events.Refused(self._key, refusal, self._elapsed()))
         with suppress(OSError):
             await refuse(send, refusal)
 
     async def _run_unprotected(self, client: Client) -> None:
-        self._guard.observe(seen.RanUnprotected(self._key))
-        receive = self._body.given_then(client.receive)
-        await self._guard.app(self._scope, receive, client.send)
-
-    def _first_claim(self) -> Claim:
-        return first_claim(self._policy, fingerprint(self._scope, self._body.digest))
-
-    def _next_claim(self) -> Claim:
-        self._claim = next_claim(self._claim)
-        return self._claim
+        self._runtime.observe(events.RanUnprotected(self._key))
+        receive = self._body.then(client.receive)
+        await self._runtime.app(self._scope, receive, client.send)
 
     def _patience_left(self) -> float:
         return self._policy.patience - self._elapsed()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from typing import NewType
 
 from .asgi import Scope
@@ -12,6 +12,8 @@ Key = NewType("Key", str)
 
 KeyOf = Callable[[Scope], str | None]
 TenantOf = Callable[[Scope], str]
+
+INTENT_HEADER = "x-settlement-intent-id"
 
 # The contract with the gate: 1–255 visible ASCII characters.
 _LONGEST = 255
@@ -23,18 +25,28 @@ class MalformedKey:
     reason: str
 
 
-ReadKey = Callable[[Scope], Key | MalformedKey | None]
-
-
-def key_reader(
-    header: bytes, key_of: KeyOf | None, tenant_of: TenantOf | None
-) -> ReadKey:
-    """Decided once: every request pays for what is left to decide then."""
+def read_key(
+    scope: Scope, header: str, key_of: KeyOf | None
+) -> Key | MalformedKey | None:
+    """From `key_of` where there is one, else from the header; None where there is none.
+    Raises ConfigurationError where the function does not return a string.
+    """
     if key_of is None:
-        read: ReadKey = partial(header_key, header)
-    else:
-        read = partial(function_key, key_of)
-    return read if tenant_of is None else partial(tenants_key, read, tenant_of)
+        return header_key(header_name(header), scope)
+    return function_key(key_of, scope)
+
+
+@lru_cache(maxsize=256)
+def header_name(header: str) -> bytes:
+    """As ASGI delivers names."""
+    return header.lower().encode("ascii")
+
+
+def is_intent(header: str, key_of: KeyOf | None) -> bool:
+    """Is the key a settlement intent? One payment is one intent, for
+    every client that sends it.
+    """
+    return key_of is None and header.lower() == INTENT_HEADER
 
 
 def header_key(name: bytes, scope: Scope) -> Key | MalformedKey | None:
@@ -70,15 +82,14 @@ def checked_key(value: str) -> Key | MalformedKey:
     return Key(value)
 
 
-def tenants_key(
-    read: ReadKey, tenant_of: TenantOf, scope: Scope
-) -> Key | MalformedKey | None:
+def tenant_name(tenant_of: TenantOf, scope: Scope) -> str:
+    """Raises ConfigurationError where the function does not return a string."""
+    return _text(tenant_of(scope), "tenant_of")
+
+
+def tenants_key(key: Key, tenant: str) -> Key:
     """The length in front, so that no tenant can end where another's key begins, and
     a character that no key has, so that none looks like this one."""
-    key = read(scope)
-    if key is None or isinstance(key, MalformedKey):
-        return key
-    tenant = _text(tenant_of(scope), "tenant_of")
     return Key(f"{len(tenant)}\0{tenant}\0{key}")
 
 

@@ -11,9 +11,9 @@
     └───────────────── retention has passed ────────────────────┘
 
 Rules:
-- Whatever changes a record is a function in this file. It is given the record as it
-  stands and the time on the store's clock, and returns the record as it shall be, with
-  the answer to the caller.
+- Every change of a record is a function in this file. It gets the record as it is, and
+  the time on the store's clock. It returns the record as it will be, with the answer to
+  the caller.
 - Every write after the claim presents the claim's owner token. A stale token changes
   nothing and is told so.
 - Every write that can be sent twice gives the same answer twice, because replies get
@@ -43,7 +43,7 @@ from .record import (
 
 
 def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, Answer]:
-    """Become the owner of an absent key, or learn what is there.
+    """Become the owner of an absent key, or learn what the key holds.
 
     The reply to a claim can be lost and the claim sent again, so the same owner token
     wins twice.
@@ -60,7 +60,7 @@ def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
 def take_over(
     record: Record | None, by: Claim, now: float
 ) -> tuple[Record | None, Answer]:
-    """A claim to which somebody else's abandoned record counts as absent."""
+    """A claim that treats the abandoned record of another attempt as absent."""
     seen = view(record, now)
     if isinstance(seen, Held) and seen.abandoned and not _owns(record, by):
         record = None
@@ -108,7 +108,7 @@ def complete(
 
 
 def release(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
-    """Give the key back: the handler did not run, or what it did does not count."""
+    """Give the key back: the handler did not run, or its response does not count."""
     record = retained(record, now)
     if record is None or not _owns(record, by):
         return record, False

@@ -1,36 +1,53 @@
 """One line added to an app makes its retries safe.
 
-For each idempotency key the handler's side effects happen once, and every retry gets
-the recorded response.
+    request ─▶ policy for it? ─ no ─▶ the app, untouched
+                   │ yes
+                   ▼
+               admission: no key ─▶ the app, or 400    not from the gate ─▶ 401
+                   │ key
+                   ▼
+               exchange: claim ─┬─ ours ─▶ execution: the handler runs, the response
+                                │                     is recorded, then completed
+                                ├─ finished ─▶ the recorded response
+                                ├─ held ─▶ wait, ask again
+                                └─ else ─▶ problem+json, status ≥ 400
 
-The flow of a request with a key is in `exchange.py`.
+Each word is a file of this folder.
 """
 
 import time
+from collections.abc import Mapping
 from typing import assert_never
 
-from . import observer as seen
-from .admission import Admitted, Clock, Denied, admit
+from .admission import Admission, Admitted, Clock, Denied
 from .asgi import ASGIApp, Receive, Scope, Send
-from .attempt import attempt_of
-from .complaints import Complaints
+from .decision import Refusal
+from .errors import ConfigurationError
+from .events import LoggingObserver, Observer, Refused
 from .exchange import Exchange
-from .guard import Guard
-from .middleware_checks import check
-from .observer import LoggingObserver, Observer, contained
-from .policy import Policy, PolicyOf, policy_of
+from .policy import Policy, is_async
 from .problem import refuse
-from .running import Running
+from .routes import PolicyOf, policy_of
+from .runtime import Runtime
+from .scope import is_held
 from .stores import Store
+
+NO_SECRETS: Mapping[str, bytes] = {}
 
 
 class IdempotencyMiddleware:
-    """`app.add_middleware(IdempotencyMiddleware, store=..., policy=Policy(...))`
+    """`app.add_middleware(IdempotencyMiddleware, store=..., policy=..., secrets=...)`
 
-    `policy` may be a function of the ASGI scope, for apps whose paths differ; where it
-    returns None, the request is passed through untouched.
-    `clock` is Unix time, for the lifetime of signatures.
-    Raises ConfigurationError for a store or a policy that cannot work.
+    `policy` is one policy for every request, a mapping from paths to policies (`"/a"`
+    or `"/api/*"`; the longest match decides), or a function of the ASGI scope. Requests
+    without a policy pass untouched.
+
+    `secrets` are the gate's signing secrets by key id: several, so that they can be
+    rotated. Requests with a key that none of them has signed get 401, on every path
+    that has a policy. `clock_tolerance` is how many seconds the clocks of the gate and
+    this machine may differ; `clock` is Unix time.
+
+    Raises ConfigurationError for options that cannot work.
     """
 
     def __init__(
@@ -38,34 +55,79 @@ class IdempotencyMiddleware:
         app: ASGIApp,
         *,
         store: Store,
-        policy: Policy | PolicyOf = Policy(),
+        policy: Policy | Mapping[str, Policy] | PolicyOf = Policy(),
+        secrets: Mapping[str, bytes] = NO_SECRETS,
+        clock_tolerance: float = 5.0,
         observer: Observer | None = None,
         clock: Clock = time.time,
     ) -> None:
-        check(store, observer, clock)
-        observe = contained(observer or LoggingObserver())
-        self._guard = Guard(app, store, observe, Running(), Complaints())
-        self._policy = policy if isinstance(policy, Policy) else None
-        self._policy_of = policy_of(policy)
-        self._clock = clock
+        _check_store(store)
+        _check_function("clock", clock)
+        if observer is not None:
+            _check_function("observer", observer)
+        self._runtime = Runtime(app, store, observer or LoggingObserver())
+        self._admission = Admission(secrets, clock_tolerance, clock)
+        self._policy_of = policy_of(policy, self._admission.check)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        guard = self._guard
+        runtime = self._runtime
         policy = None
-        if scope["type"] == "http":
-            policy = self._policy or self._policy_of(scope)
-        elif scope["type"] == "lifespan":
-            receive, send = guard.running.lifespan(receive, send, guard.store)
-        if policy is None or (admission := admit(scope, policy, self._clock)) is None:
-            await guard.app(scope, receive, send)
+        match scope["type"]:
+            case "http":
+                policy = self._policy_of(scope)
+            case "websocket" if await self._is_closed(scope, send):
+                return
+            case "lifespan":
+                receive, send = runtime.lifespan(receive, send)
+        if policy is None or (found := self._admission.admit(scope, policy)) is None:
+            await runtime.app(scope, receive, send)
             return
-        match admission:
+        match found:
             case Denied(refusal, detail):
-                guard.observe(seen.Refused(None, refusal))
+                runtime.observe(Refused(None, refusal))
                 await refuse(send, refusal, detail)
-            case Admitted() if attempt_of(scope):  # another one of us is outside
-                await guard.app(scope, receive, send)
-            case Admitted(key):
-                await Exchange(guard, policy, key, scope).run(receive, send)
+            case Admitted(key) if is_held(scope, runtime.store, key):
+                await runtime.app(scope, receive, send)
+            case Admitted():
+                exchange = Exchange(runtime, self._admission, policy, found, scope)
+                await exchange.run(receive, send)
             case _:
-                assert_never(admission)
+                assert_never(found)
+
+    async def _is_closed(self, scope: Scope, send: Send) -> bool:
+        """A WebSocket has no response to record, so none is sold where a key is needed.
+        Closed before it is accepted, its client gets 403.
+        """
+        policy = self._policy_of(scope)
+        if policy is None or not policy.require_key:
+            return False
+        self._runtime.observe(Refused(None, Refusal.KEY_MISSING))
+        await send({"type": "websocket.close", "code": 1008})  # RFC 6455: policy
+        return True
+
+
+def _check_store(store: object) -> None:
+    if isinstance(store, type) or not isinstance(store, Store):
+        raise ConfigurationError(
+            f"IdempotencyMiddleware(store={_name(store)}): store must be a store, such "
+            "as MemoryStore() for one process, or RedisStore(client) around a "
+            "redis.asyncio client."
+        )
+
+
+def _check_function(name: str, value: object) -> None:
+    if isinstance(value, type) or not callable(value):
+        raise ConfigurationError(
+            f"IdempotencyMiddleware({name}={_name(value)}): {name} must be a function, "
+            "or an object that can be called like one."
+        )
+    if is_async(value):
+        raise ConfigurationError(
+            f"IdempotencyMiddleware({name}={_name(value)}): {name} must be an ordinary "
+            "function, not an async one: nobody would await it."
+        )
+
+
+def _name(value: object) -> str:
+    """Not the repr of a client, which is long and may carry an address."""
+    return value.__name__ if isinstance(value, type) else f"<{type(value).__name__}>"

@@ -1,20 +1,22 @@
 """Every number and rule of the middleware, validated where it is written."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from math import isfinite
+from typing import Any, Literal, Never, Self, TypeGuard
 
-from . import policy_checks
-from .asgi import Scope
+from .attempt import Reconciler
 from .decision import OnStoreUnavailable
-from .delivered import delivered as settled_by_the_gate
 from .errors import ConfigurationError
-from .key import KeyOf, ReadKey, TenantOf, key_reader
-from .reconciler import Reconciler
-from .response import HOP_BY_HOP
+from .key import INTENT_HEADER, KeyOf, TenantOf
 
 OnAbandoned = Literal["refuse", "execute"] | Reconciler
 OnFailure = Literal["release", "refuse"]
+Delivered = Literal["delivered", "below-400"] | Callable[[str, int], bool]
+
+_MOVED = {"secrets", "clock_tolerance"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,31 +26,24 @@ class Policy:
     Raises ConfigurationError, at construction, for a value that cannot work.
     """
 
-    header: str = "x-settlement-intent-id"
-    """The request header that carries the key."""
+    header: str = INTENT_HEADER
+    """The request header that carries the key: this one, or `"idempotency-key"`."""
 
     key_of: KeyOf | None = None
     """Finds the key in the ASGI scope instead; None where there is none."""
 
     tenant_of: TenantOf | None = None
-    """Whose key it is: the same key of two tenants is two keys. The `key` that a
-    handler, a reconciler and an observer see then has the tenant in front; `intent` is
-    what was sent."""
+    """Whose request it is. The same `Idempotency-Key` of two tenants is two keys; the
+    `key` of a handler, a reconciler and an observer then has the tenant in front. A
+    settlement intent is one payment: used by another tenant, it is refused (422)."""
 
     require_key: bool = False
     """Refuse requests without a key. On paid routes: yes, or calling the origin
     directly is free."""
 
-    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False, hash=False)
-    """The gate's signing secrets by key id, several at once so that they can be
-    rotated. A request with a key that none of them has signed is refused (401)."""
-
-    clock_tolerance: float = 5.0
-    """How far this machine's clock and the gate's may be apart."""
-
     lease: float = 10.0
     """How long a claim is held without renewal. It is renewed while the handler runs,
-    so this is no limit on the handler."""
+    so this does not limit the handler."""
 
     patience: float = 25.0
     """How long a duplicate waits for the attempt that is running. Less than the 30 s
@@ -57,19 +52,39 @@ class Policy:
     retention: float = 86_400.0
     """How long a record is kept, and with it the promise."""
 
+    max_request_bytes: int | None = 16_777_216
+    """Requests with a larger body are refused (413) before the handler runs; None for
+    no limit. A body above 1 MiB waits in a temporary file."""
+
     max_response_bytes: int = 1_048_576
     """Larger responses are delivered but not kept; their retries get 409."""
 
-    delivered: Callable[[str, int], bool] = settled_by_the_gate
-    """Does a response count, by method and status? Has to say what the gate says, or
-    payers are charged for what is not recorded, or the other way round."""
+    fingerprint_headers: Collection[str] = ()
+    """Request headers that have to be the same in a retry, such as authorization: with
+    another value, the request is another one (422). A payment is no login."""
+
+    delivered: Delivered = "delivered"
+    """Does a response count? Must match the gate's `settle` rule, or charges and
+    records diverge: the same word as in routes.toml, or a function of method and
+    status."""
 
     unrecorded_headers: Collection[str] = ()
     """Response headers that are neither kept nor replayed, such as set-cookie."""
 
+    unrecorded_media_types: Collection[str] = (
+        "text/event-stream",
+        "multipart/x-mixed-replace",
+    )
+    """Responses of these types may be endless: they are delivered and not kept, and
+    their handler hears when the client leaves."""
+
+    private: bool = True
+    """Answers under a key are marked `Cache-Control: private`: a shared cache must not
+    give a paid answer to other clients."""
+
     on_abandoned: OnAbandoned = "refuse"
     """The owner died and the outcome is unknown: refuse (409), execute again (at least
-    once), or ask a function that knows."""
+    once), or ask an async function that knows."""
 
     on_failure: OnFailure = "release"
     """The handler raised or its response does not count: a retry runs again, or is
@@ -79,55 +94,169 @@ class Policy:
     """No claim could be made, because the store is away or not to be trusted: refuse
     (503), or run the handler unprotected."""
 
-    header_name: bytes = field(init=False, repr=False, compare=False)
-    """`header` the way ASGI delivers names."""
-
-    unrecorded: frozenset[bytes] = field(init=False, repr=False, compare=False)
-    """`unrecorded_headers` and those that belong to one connection."""
-
-    key: ReadKey = field(init=False, repr=False, compare=False)
-    """Finds the key of a request, or why there is none."""
+    def __new__(cls, **options: object) -> Self:
+        if moved := sorted(_MOVED & options.keys()):
+            raise ConfigurationError(
+                f"Policy({moved[0]}=...): {moved[0]} belongs to the app, not to the "
+                f"policy of a path. Write IdempotencyMiddleware(app, {moved[0]}=...)."
+            )
+        return object.__new__(cls)
 
     def __post_init__(self) -> None:
-        policy_checks.check(self)
-        left_out = {name.lower().encode("ascii") for name in self.unrecorded_headers}
-        object.__setattr__(self, "header_name", self.header.lower().encode("ascii"))
-        object.__setattr__(self, "unrecorded", HOP_BY_HOP | left_out)
-        object.__setattr__(self, "secrets", dict(self.secrets))
-        read = key_reader(self.header_name, self.key_of, self.tenant_of)
-        object.__setattr__(self, "key", read)
+        _check_names(self)
+        _check_functions(self)
+        _check_choices(self)
+        _check_times(self)
+        _check_size(self)
 
-    @property
-    def takes_over(self) -> bool:
-        return self.on_abandoned != "refuse"
+    def counts(self, method: str, status: int) -> bool:
+        """Is this response delivered: settled by the gate, and recorded here?"""
+        match self.delivered:
+            case "delivered":
+                return delivered(method, status)
+            case "below-400":
+                return 100 <= status < 400
+            case function:
+                return function(method, status)
 
 
-PolicyOf = Callable[[Scope], Policy | None]
+def delivered(method: str, status: int) -> bool:
+    """2xx and "processed, the answer is elsewhere". Not: "ask again over there",
+    nothing new, and errors. The gate spells the same table in its own words.
+    """
+    if 200 <= status < 300 or status == 303:
+        return True
+    return status in (301, 302) and method not in ("GET", "HEAD")
 
 
-def policy_of(policy: Policy | PolicyOf) -> PolicyOf:
-    """Raises ConfigurationError for what is neither; the function that it returns, for
-    an answer that is none."""
-    if isinstance(policy, Policy):
-        return lambda _: policy
-    if isinstance(policy, type) or not callable(policy):
+# RFC 9110, section 5.6.2: what a header name is made of.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+# Below this, renewing three times per lease would be most of what a worker does.
+_SHORTEST_LEASE = 0.05
+
+# A day and ten years: nobody needs more, and a record has room for no more digits.
+_LONGEST_LEASE = 86_400.0
+_LONGEST_RETENTION = 315_360_000.0
+
+# Every retry reads it whole from the store, and a process holds it in memory.
+_LARGEST_RESPONSE = 67_108_864
+
+
+def is_async(function: object) -> bool:
+    called = getattr(function, "__call__", None)  # noqa: B004 - an object with one
+    return iscoroutinefunction(function) or iscoroutinefunction(called)
+
+
+def is_seconds(value: Any) -> TypeGuard[float]:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and isfinite(value) and value >= 0
+
+
+def _check_names(policy: Policy) -> None:
+    if not _is_token(policy.header):
+        example = "like 'x-settlement-intent-id'"
+        _refuse(policy, "header", f"the name of an HTTP header, {example}")
+    for name in ("unrecorded_headers", "fingerprint_headers"):
+        if not _is_list_of(_is_token, getattr(policy, name)):
+            _refuse(policy, name, "names of HTTP headers, in a list")
+    if not _is_list_of(_is_media_type, policy.unrecorded_media_types):
+        example = "media types without parameters, in lower case and in a list"
+        _refuse(policy, "unrecorded_media_types", example)
+
+
+def _is_list_of(is_one: Callable[[object], bool], values: object) -> bool:
+    if not isinstance(values, Collection) or isinstance(values, (str, bytes)):
+        return False
+    return all(map(is_one, values))
+
+
+def _is_media_type(value: object) -> bool:
+    if not isinstance(value, str) or value != value.lower():
+        return False
+    parts = value.split("/")
+    return len(parts) == 2 and all(map(_is_token, parts))
+
+
+def _is_token(name: object) -> bool:
+    return isinstance(name, str) and _TOKEN.fullmatch(name) is not None
+
+
+def _check_functions(policy: Policy) -> None:
+    for name in ("key_of", "tenant_of"):
+        value = getattr(policy, name)
+        if value is not None and not callable(value):
+            _refuse(policy, name, "a function of the ASGI scope, or None")
+        if is_async(value):
+            _refuse(policy, name, "an ordinary function of the scope, not an async one")
+    if is_async(policy.delivered):  # a coroutine is true: everything would count
+        _refuse(policy, "delivered", "an ordinary function, not an async one")
+    if not callable(policy.delivered):
+        words = "a function of method and status"
+        _check_choice(policy, "delivered", "delivered", "below-400", also=words)
+
+
+def _check_choices(policy: Policy) -> None:
+    for name in ("require_key", "private"):
+        if getattr(policy, name) not in (True, False):
+            _refuse(policy, name, "True or False")
+    if not callable(policy.on_abandoned):
+        words = "an async function"
+        _check_choice(policy, "on_abandoned", "refuse", "execute", also=words)
+    elif not is_async(policy.on_abandoned):
         raise ConfigurationError(
-            f"IdempotencyMiddleware(policy={policy!r}): policy must be a Policy(...), "
-            "or a function that returns one for an ASGI scope."
+            f"Policy(on_abandoned={policy.on_abandoned!r}): the function has to be "
+            "async."
         )
-    if policy_checks.is_async(policy):
+    _check_choice(policy, "on_failure", "release", "refuse")
+    _check_choice(policy, "on_store_unavailable", "refuse", "execute")
+    if policy.on_failure == "refuse" and policy.on_abandoned == "execute":
         raise ConfigurationError(
-            f"IdempotencyMiddleware(policy={policy!r}): policy must be an ordinary "
-            "function, not an async one."
+            "Policy(on_failure='refuse', on_abandoned='execute') contradicts itself: "
+            "a failure would be left as outcome unknown, and then executed again. "
+            "Change one of the two."
         )
 
-    def found(scope: Scope) -> Policy | None:
-        answer: object = policy(scope)
-        if answer is None or isinstance(answer, Policy):
-            return answer
+
+def _check_choice(policy: Policy, name: str, *choices: str, also: str = "") -> None:
+    if getattr(policy, name) not in choices:
+        expected = [*map(repr, choices), *([also] if also else [])]
+        _refuse(policy, name, " or ".join(expected))
+
+
+def _check_times(policy: Policy) -> None:
+    for name in ("lease", "patience", "retention"):
+        if not is_seconds(getattr(policy, name)):
+            _refuse(policy, name, "a number of seconds, 0 or more")
+    if policy.lease < _SHORTEST_LEASE:
+        _refuse(policy, "lease", f"at least {_SHORTEST_LEASE} seconds")
+    if policy.lease > _LONGEST_LEASE:
+        _refuse(policy, "lease", f"at most {_LONGEST_LEASE:_.0f} seconds")
+    if policy.retention > _LONGEST_RETENTION:
+        _refuse(policy, "retention", f"at most {_LONGEST_RETENTION:_.0f} seconds")
+    if policy.retention <= policy.lease:
         raise ConfigurationError(
-            f"The policy function returned {answer!r:.60}. It has to return a Policy, "
-            "or None to let a request pass untouched."
+            f"Policy(retention={policy.retention!r}) must be longer than lease "
+            f"({policy.lease!r}): the record has to outlive the claim."
         )
 
-    return found
+
+def _check_size(policy: Policy) -> None:
+    size: object = policy.max_response_bytes
+    if not _is_size(size):
+        _refuse(policy, "max_response_bytes", "a whole number of bytes, 0 or more")
+    if policy.max_request_bytes is not None and not _is_size(policy.max_request_bytes):
+        words = "a whole number of bytes, 0 or more, or None for no limit"
+        _refuse(policy, "max_request_bytes", words)
+    if size > _LARGEST_RESPONSE:
+        _refuse(policy, "max_response_bytes", f"at most {_LARGEST_RESPONSE:_}")
+
+
+def _is_size(value: object) -> TypeGuard[int]:
+    return type(value) is int and value >= 0
+
+
+def _refuse(policy: Policy, name: str, expected: str) -> Never:
+    raise ConfigurationError(
+        f"Policy({name}={getattr(policy, name)!r}): {name} must be {expected}."
+    )

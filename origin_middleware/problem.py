@@ -20,6 +20,12 @@ PROBLEMS = {
     Refusal.KEY_MISSING: Problem(400, "The idempotency key is missing."),
     Refusal.KEY_MALFORMED: Problem(400, "The idempotency key is malformed."),
     Refusal.SIGNATURE_REFUSED: Problem(401, "This request is not signed by the gate."),
+    Refusal.REQUEST_TOO_LARGE: Problem(413, "The body of this request is too large."),
+    Refusal.NO_ROOM: Problem(
+        503,
+        "There is no room to keep the body of this request; nothing was executed.",
+        retry_after=1,
+    ),
     Refusal.STORE_UNAVAILABLE: Problem(
         503,
         "The record store cannot be reached; this attempt executed nothing.",

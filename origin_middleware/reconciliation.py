@@ -1,4 +1,6 @@
-"""Asks the reconciler about a key that was taken over for it, and writes its ruling."""
+"""Asks the reconciler about an abandoned key that was claimed for it, and writes the
+ruling.
+"""
 
 import asyncio
 import logging
@@ -6,23 +8,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from . import observer as seen
+from . import events
+from .attempt import Abandoned, Reconciler
 from .decision import Execute, Refusal, Refuse, Replay, Verdict
 from .errors import StoreError
-from .guard import Guard
 from .key import Key
+from .lease import Renewal
 from .policy import Policy
-from .reconciler import Abandoned, Reconciler
 from .record import Claim, Completed, Preceded
-from .renewal import Renewal
 from .response import StoredResponse
+from .runtime import Runtime
 
 _log = logging.getLogger("origin_middleware")
 
 
 @dataclass(frozen=True, slots=True)
 class _Respond:
-    """The ruling is a response; as bytes, so that it is known to be one."""
+    """The ruling is a response; as bytes, so that it is known to be valid."""
 
     response: bytes
 
@@ -31,30 +33,31 @@ class _Respond:
 class Reconciliation:
     """One abandoned key, claimed for as long as the reconciler thinks."""
 
-    guard: Guard
+    runtime: Runtime
     policy: Policy
     method: str
     key: Key
     claim: Claim
 
     async def ask(self, reconciler: Reconciler, patience: float) -> Verdict | None:
-        """The ruling holds also where the store does not take it: nothing runs then.
+        """The ruling holds even if the store cannot write it: nothing runs then.
 
         None where the ruling is to execute, and the claim is no longer ours: the
-        attempt ended after all, or we were stalled, and somebody else decides.
+        attempt ended after all, or this process was stalled, and another request
+        decides.
         """
-        renewal = Renewal(self.guard, self.key, self.claim)
+        renewal = Renewal(self.runtime, self.key, self.claim)
         renewal.start()
         try:
             ruling = await self._ruling(reconciler, patience)
         finally:
             renewal.stop()
         name = "respond" if isinstance(ruling, _Respond) else ruling
-        self.guard.observe(seen.Reconciled(self.key, name))
+        self.runtime.observe(events.Reconciled(self.key, name))
         if isinstance(ruling, _Respond):
             return await self._record(ruling.response)
         if ruling == "execute":
-            ours = await self.guard.store.renew(self.key, self.claim)
+            ours = await self.runtime.store.renew(self.key, self.claim)
             return Execute() if ours else None
         return await self._leave_abandoned()
 
@@ -75,17 +78,17 @@ class Reconciliation:
             return ruling
         if not isinstance(ruling, StoredResponse):
             raise TypeError(f"{ruling!r} is no ruling")
-        if not self.policy.delivered(self.method, ruling.status):
+        if not self.policy.counts(self.method, ruling.status):
             raise ValueError(f"{ruling.status} is not delivered, so it cannot be kept")
-        return _Respond(ruling.without(self.policy.unrecorded).to_bytes())
+        return _Respond(ruling.recordable(self.policy.unrecorded_headers).to_bytes())
 
     async def _record(self, response: bytes) -> Verdict:
         """Unless the attempt ended after all while the reconciler was asked."""
         outcome = Completed(response)
         try:
-            told = await self.guard.store.complete(self.key, self.claim, outcome)
+            told = await self.runtime.store.complete(self.key, self.claim, outcome)
         except StoreError:
-            self.guard.observe(seen.NotRecorded(self.key))
+            self.runtime.observe(events.NotRecorded(self.key))
             return Replay(response)
         if not isinstance(told, Preceded):
             return Replay(response)
@@ -95,5 +98,5 @@ class Reconciliation:
 
     async def _leave_abandoned(self) -> Verdict:
         with suppress(StoreError):  # or else the lease lapses by itself
-            await self.guard.store.abandon(self.key, self.claim)
+            await self.runtime.store.abandon(self.key, self.claim)
         return Refuse(Refusal.OUTCOME_UNKNOWN)

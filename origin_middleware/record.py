@@ -1,4 +1,4 @@
-"""What a store holds under a key, and what it tells about it. Values only."""
+"""A record, a claim, and the answers of a store. Values only."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -68,7 +68,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Somebody else's claim."""
+    """Another attempt's claim."""
 
     fingerprint: Fingerprint
     lease_left: float
@@ -85,6 +85,7 @@ class Finished:
 
 
 Answer = Claimed | Absent | Held | Finished
+"""What a claim is told."""
 
 
 # What a completion is told

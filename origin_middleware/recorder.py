@@ -1,11 +1,12 @@
 """A handler's ASGI messages, on their way to the record and to the client.
 
-They reach the client as they are produced. Held back until the record is written is
-whatever would let the client believe that it has the whole response: the last message,
-and before it whatever reaches the declared length.
+They reach the client as they are produced. Messages that would let the client believe
+that it has the whole response are held back until the record is written: the last one,
+and before it any that reaches the declared length.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +14,8 @@ from typing import IO
 
 from .asgi import Headers, Message
 from .client import Client, ClientGone
-from .response import StoredResponse
-from .response_checks import (
-    checked_headers,
-    checked_status,
-    declared_length,
-    is_event_stream,
-)
+from .policy import Policy
+from .response import StoredResponse, checked_headers, checked_status
 
 Conclude = Callable[[int, StoredResponse | None], Awaitable[StoredResponse | None]]
 """Told of status and response (None: not kept) before the last byte leaves.
@@ -35,11 +31,11 @@ class Recorder:
     """One response on its way out. The handler is given `send`."""
 
     def __init__(
-        self, client: Client, method: str, limit: int, conclude: Conclude
+        self, client: Client, method: str, policy: Policy, conclude: Conclude
     ) -> None:
         self._client = client
         self._method = method
-        self._limit = limit
+        self._policy = policy
         self._conclude = conclude
         self._status = 0
         self._headers: Headers = []
@@ -50,6 +46,8 @@ class Recorder:
         self._untouched = True
         self._replaced = False
         self.concluded = False
+        self.hides_disconnect = True
+        self.lost = False
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
@@ -71,11 +69,13 @@ class Recorder:
     async def _begin(self, message: Message) -> None:
         if self._status:
             raise RuntimeError("The response was started a second time.")
-        self._headers = checked_headers(message.get("headers", ()))
+        headers = checked_headers(message.get("headers", ()))
+        self._headers = _private(headers) if self._policy.private else headers
         self._status = checked_status(message["status"])
-        self._declared = declared_length(self._headers)
-        self._held.append(message)
-        if is_event_stream(self._headers):
+        self._declared = _declared_length(self._headers)
+        # A copy, because a middleware outside may change the list that it is given.
+        self._held.append({**message, "headers": list(self._headers)})
+        if _media_type(self._headers) in self._policy.unrecorded_media_types:
             await self._end(None)
         elif self._declared is None and not self._looks_complete():
             # A stream: its headers must not wait for its first chunk.
@@ -89,7 +89,7 @@ class Recorder:
             self._size += len(chunk)
             self._check_length(last)
         self._held.append(message)
-        if self._size > self._limit:
+        if self._size > self._policy.max_response_bytes:
             await self._end(None)
         elif last:
             body = b"".join(self._chunks)
@@ -115,9 +115,12 @@ class Recorder:
         if canonical is not None and self._untouched:
             self._replaced = True
             self._held.clear()
-            with suppress(OSError):
+            try:
                 await canonical.replay(self._client.send)
-        await self._flush()
+            except OSError:
+                self.lost = True
+        with suppress(OSError):
+            await self._flush()
 
     async def _flush(self) -> None:
         held, self._held = self._held, []
@@ -126,11 +129,15 @@ class Recorder:
 
     async def _deliver(self, message: Message) -> None:
         """While its response is being recorded, a handler does not notice that its
-        client left.
+        client left, unless the process is about to stop.
         """
         self._untouched = False
-        with suppress(OSError):
+        try:
             await self._client.send(message)
+        except OSError:
+            self.lost = True
+            if not self.hides_disconnect:
+                raise
 
     async def _pass_on(self, message: Message) -> None:
         """Recording is over: an endless stream has to learn that nobody listens any
@@ -160,3 +167,40 @@ class Recorder:
 
 async def _read(file: IO[bytes]) -> bytes:
     return await asyncio.to_thread(file.read, _PIECE)
+
+
+def _declared_length(headers: Headers) -> int | None:
+    for name, value in headers:
+        if name.lower() == b"content-length" and value.isdigit():
+            return int(value)
+    return None
+
+
+def _media_type(headers: Headers) -> str:
+    """In lower case and without parameters; '' where none is declared."""
+    for name, value in headers:
+        if name.lower() == b"content-type":
+            return value.partition(b";")[0].strip().lower().decode("latin-1")
+    return ""
+
+
+# RFC 9111, section 5.2: directives are separated by commas, but not within quotes.
+_DIRECTIVES = re.compile(rb'(?:[^,"]|"[^"]*"?)+')
+_SHARED = (b"public", b"s-maxage", b"private")
+
+
+def _private(headers: Headers) -> Headers:
+    """Only the payer's own cache may keep the answer."""
+    kept: list[bytes] = []
+    others: Headers = []
+    for header in headers:
+        if header[0].lower() != b"cache-control":
+            others.append(header)
+            continue
+        directives = map(bytes.strip, _DIRECTIVES.findall(header[1]))
+        kept += [each for each in directives if each and not _is_for_sharing(each)]
+    return [*others, (b"cache-control", b", ".join([*kept, b"private"]))]
+
+
+def _is_for_sharing(directive: bytes) -> bool:
+    return directive.partition(b"=")[0].strip().lower() in _SHARED

@@ -1,7 +1,11 @@
 """The recorded response: its bytes in the store, and its way back to a client."""
 
+import re
 import struct
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from .asgi import Headers, Send
 from .errors import RecordDamaged
@@ -27,6 +31,11 @@ HOP_BY_HOP = frozenset(
 )
 REPLAYED = (b"idempotent-replayed", b"true")
 
+# RFC 9110, sections 5.1 and 5.5: a field value has visible characters, and spaces and
+# tabs between them.
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
@@ -43,17 +52,24 @@ class StoredResponse:
         parts.append(self.body)
         return b"".join(parts)
 
-    def without(self, names: frozenset[bytes]) -> "StoredResponse":
-        headers = [pair for pair in self.headers if pair[0].lower() not in names]
+    def recordable(self, unrecorded: Collection[str]) -> "StoredResponse":
+        """Without hop-by-hop headers and those that `unrecorded` names."""
+        left_out = HOP_BY_HOP.union(name.lower().encode() for name in unrecorded)
+        headers = [pair for pair in self.headers if pair[0].lower() not in left_out]
         return StoredResponse(self.status, headers, self.body)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "StoredResponse":
-        """Raises RecordDamaged for anything that `to_bytes` did not make."""
+        """Raises RecordDamaged for bytes that `to_bytes` did not make, and for a
+        response that no server would send.
+        """
         try:
-            return cls(*_parsed(data))
+            status, headers, body = _parsed(data)
+            return cls(checked_status(status), checked_headers(headers), body)
         except struct.error as exc:
             raise RecordDamaged("The recorded response is cut off.") from exc
+        except ValueError as exc:
+            raise RecordDamaged(f"The recorded response cannot be sent: {exc}") from exc
 
     async def replay(self, send: Send) -> None:
         headers = [*self.headers, REPLAYED]
@@ -81,3 +97,29 @@ def _parsed(data: bytes) -> tuple[int, Headers, bytes]:
             raise RecordDamaged("The recorded response is cut off.")
         headers.append((name, data[value_at:at]))
     return status, headers, data[at:]
+
+
+def checked_status(status: Any) -> int:
+    """Raises ValueError for a status that cannot be sent."""
+    if isinstance(status, int) and 200 <= status <= 999:
+        return int(status)
+    raise ValueError(f"A response cannot have the status {status!r}.")
+
+
+def checked_headers(headers: Iterable[tuple[Any, Any]]) -> Headers:
+    """Raises ValueError for a header that no server would send: recorded, it would
+    break every replay. The message names the header and keeps its value to itself.
+    """
+    checked = []
+    for name, value in ((bytes(name), bytes(value)) for name, value in headers):
+        if not _is_name(name):
+            raise ValueError(f"A response cannot have a header with the name {name!r}.")
+        if not _VALUE.fullmatch(value):
+            raise ValueError(f"The value of the header {name!r} cannot be sent.")
+        checked.append((name, value))
+    return checked
+
+
+@lru_cache(maxsize=1024)
+def _is_name(name: bytes) -> bool:
+    return len(name) < 65_536 and _NAME.fullmatch(name) is not None

@@ -16,10 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .asgi import Scope
+from .asgi import Headers, Scope
+from .errors import ConfigurationError
+from .key import INTENT_HEADER
+from .scope import signed_headers
 
 _HEADERS = (
-    "x-settlement-intent-id",
+    INTENT_HEADER,
     "x-settlement-resource-id",
     "x-settlement-network",
 )
@@ -28,11 +31,17 @@ _INPUT = re.compile(rf"settlement=(\({re.escape(_COVERED)}\)((?:;[a-z]+=[^;,]+)+
 _PARAMETER = re.compile(
     r';(?:(created|expires)=(\d{1,15})|(keyid|alg)="([!#-\[\]-~]{1,255})")'
 )
+# What _PARAMETER reads back: a semicolon or a comma would end the parameter.
+_KEY_ID = re.compile(r"[!#-+\--:<-\[\]-~]{1,255}")
+
+# As long as the digest (RFC 2104, section 3).
+_SHORTEST_SECRET = 32
+
 _SIGNATURE = re.compile(r"settlement=:([A-Za-z0-9+/=]{1,128}):")
 
 
 class Distrust(Enum):
-    """Why a request was not taken for the gate's."""
+    """Why a request does not count as one from the gate."""
 
     MISSING = "the signature is missing"
     MALFORMED = "the signature is malformed"
@@ -52,18 +61,20 @@ class _Stated:
     expires: int
 
 
-def distrust(
+def verify(
     scope: Scope, secrets: Mapping[str, bytes], now: float, tolerance: float
-) -> Distrust | None:
-    """None where the request is signed with one of `secrets`, by key id, and in time.
+) -> Distrust | float:
+    """When the signature expires, as Unix time, where the request is signed with one of
+    `secrets`, by key id, and in time.
 
     `now` is Unix time, by a clock that may be off by `tolerance` seconds.
     """
-    lines = [_only(scope, name) for name in (b"signature-input", b"signature")]
+    headers = list(signed_headers(scope))
+    lines = [_only(headers, name) for name in (b"signature-input", b"signature")]
     if None in lines:
         return Distrust.MISSING
     stated, signature = _stated(lines[0] or ""), _decoded(lines[1] or "")
-    values = [_only(scope, name.encode()) for name in _HEADERS]
+    values = [_only(headers, name.encode()) for name in _HEADERS]
     if stated is None or signature is None or None in values:
         return Distrust.MALFORMED
     secret = secrets.get(stated.keyid)
@@ -72,19 +83,15 @@ def distrust(
     expected = hmac.digest(secret, _base(scope, values, stated.params), "sha256")
     if not hmac.compare_digest(signature, expected):
         return Distrust.WRONG
-    return _untimely(stated, now, tolerance)
-
-
-def _untimely(stated: _Stated, now: float, tolerance: float) -> Distrust | None:
     if stated.created > now + tolerance:
         return Distrust.NOT_YET_VALID
     if stated.expires < max(now - tolerance, stated.created):
         return Distrust.EXPIRED
-    return None
+    return float(stated.expires)
 
 
 def _base(scope: Scope, values: list[str | None], params: str) -> bytes:
-    """RFC 9421, section 2.5: what is signed, one component a line."""
+    """RFC 9421, section 2.5: the signature base, one component a line."""
     query: bytes = scope["query_string"]
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     lines = [
@@ -97,9 +104,9 @@ def _base(scope: Scope, values: list[str | None], params: str) -> bytes:
     return "\n".join(lines).encode("latin-1")
 
 
-def _only(scope: Scope, name: bytes) -> str | None:
+def _only(headers: Headers, name: bytes) -> str | None:
     """A header's value, None where there is no line or more than one."""
-    values = [value for header, value in scope["headers"] if header == name]
+    values = [value for header, value in headers if header == name]
     return values[0].decode("latin-1").strip(" \t") if len(values) == 1 else None
 
 
@@ -130,3 +137,28 @@ def _decoded(line: str) -> bytes | None:
         return base64.b64decode(match[1], validate=True) if match else None
     except binascii.Error:
         return None
+
+
+def checked_secrets(secrets: object) -> dict[str, bytes]:
+    """A copy. Raises ConfigurationError, whose message never shows a secret."""
+    if not isinstance(secrets, Mapping):
+        raise ConfigurationError(f"{_OPTION}: a dict of key id to bytes is needed.")
+    for keyid, secret in secrets.items():
+        if not isinstance(keyid, str) or not isinstance(secret, bytes):
+            raise ConfigurationError(
+                f"{_OPTION}: key ids are strings and secrets are bytes."
+            )
+        if not _KEY_ID.fullmatch(keyid):
+            raise ConfigurationError(
+                f"{_OPTION}: no signature can name the key id {keyid!r}. Use letters, "
+                "digits and . _ -, as in '2026-02'."
+            )
+        if len(secret) < _SHORTEST_SECRET:
+            raise ConfigurationError(
+                f"{_OPTION}: the secret {keyid!r} has {len(secret)} bytes; at least "
+                f"{_SHORTEST_SECRET} are needed. Make one with secrets.token_bytes(32)."
+            )
+    return dict(secrets)
+
+
+_OPTION = "IdempotencyMiddleware(secrets=...)"

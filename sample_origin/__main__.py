@@ -1,4 +1,4 @@
-"""`python -m sample_origin`: the story. `python -m sample_origin serve`: to try it."""
+"""The demo: one payment and its retries, step by step. `serve`: try it with curl."""
 
 import argparse
 import asyncio
@@ -6,15 +6,14 @@ import signal
 import sys
 from types import FrameType
 
-from .machine import Machine
-from .redis_server import NoServerError
-from .service import ServiceError
-from .story import tell
+from .machine import Machine, running
+from .processes import NoServerError, ServiceError
+from .story import play
 
 CURL = """
-The chain is running. Try, in another terminal:
+Everything is running. Try this in another terminal:
 
-  # without payment: 402, with what has to be paid
+  # no payment: 402, with the price
   curl -i {url}/api/joke
 
   # paid: 200. Again: the same bytes, and idempotent-replayed: true
@@ -23,56 +22,38 @@ The chain is running. Try, in another terminal:
   # paid, with a side effect. Again: 201 replayed. With another topic: 422
   curl -i {url}/premium/report -H 'x402-payment: stub-2' --json '{{"topic": "tea"}}'
 
-  # a forged intent: null arrives
+  # a forged intent: it arrives as null
   curl -s {url}/health -H 'x-settlement-intent-id: forged'
 
-  # past the gate: 401, because the gate has not signed it
+  # around the gate: 401, because the gate has not signed the intent
   curl -s {origin}/api/joke -H 'x-settlement-intent-id: forged'
 
-  # the side effects, the settlements, and what the gate logs
+  # the side effects, the settlements, and the log of the gate
   cat {directory}/ledger.jsonl
   curl -s {facilitator}/_ledger
   cat {directory}/edge.log
 
-Ctrl-C ends everything and removes the files.
+Ctrl-C stops everything and removes the files.
 """
+
+# SIGHUP: the terminal was closed.
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 
 
 def main() -> int:
     options = _parser().parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
+    for number in SIGNALS:
         signal.signal(number, _interrupt)
     try:
-        with Machine(options.port) as machine:
+        with running(options.port) as machine:
             if options.command == "serve":
                 return _serve(machine)
-            return 0 if asyncio.run(tell(machine)) else 1
+            return 0 if asyncio.run(play(machine)) else 1
     except (NoServerError, ServiceError) as exc:
         print(f"sample_origin: {exc}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-
-
-def _serve(machine: Machine) -> int:
-    print(
-        CURL.format(
-            url=machine.cloudfront.url,
-            origin=machine.origin.url,
-            facilitator=machine.facilitator.url,
-            directory=machine.directory,
-        ),
-        flush=True,
-    )
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        print("\nstopped", flush=True)
-    return 0
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,9 +68,32 @@ def _parser() -> argparse.ArgumentParser:
         help="play the story and exit (default), or leave everything running",
     )
     parser.add_argument(
-        "--port", type=int, default=0, help="of CloudFront; 0: a free one"
+        "--port", type=int, default=0, help="CloudFront's port (default: a free one)"
     )
     return parser
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    for number in SIGNALS:  # a second Ctrl-C does not interrupt the cleaning up
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _serve(machine: Machine) -> int:
+    try:
+        print(
+            CURL.format(
+                url=machine.cloudfront.url,
+                origin=machine.origin.url,
+                facilitator=machine.facilitator.url,
+                directory=machine.directory,
+            ),
+            flush=True,
+        )
+        signal.pause()
+    except KeyboardInterrupt:
+        print("\nstopped", flush=True)
+    return 0
 
 
 if __name__ == "__main__":

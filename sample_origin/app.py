@@ -4,18 +4,18 @@
     POST /premium/report   paid; takes {"topic": "tea"}
     GET  /health           free
 
-A paid request writes a row into the ledger, which stands for its side effect.
+A paid request appends a row to the ledger: that is its side effect.
 
 Environment:
-    REDIS_URL   where the records are kept; without it, in this process
+    REDIS_URL   where the records are kept (default: in the memory of this process)
     LEDGER      the file of the side effects (default: ledger.jsonl)
-    LEASE       seconds for which a dead worker's claim holds up a retry (default: 10)
+    LEASE       seconds that a retry waits for the claim of a dead worker (default: 10)
     EDGE_SIGNING_SECRET, EDGE_SIGNING_KEY_ID
-                as the gate was built with: what it has not signed is refused (401)
+                the same as for the gate; unsigned requests are then refused (401)
 
 To see failures: `?seconds=2` makes a paid handler take that long after its side effect.
-While a file exists that is named as the ledger with `.outage` at its end, paid handlers
-answer 503, as if what they depend on were down.
+While a file ledger.jsonl.outage exists beside the ledger, paid handlers answer 503, as
+if what they depend on were down.
 """
 
 import asyncio
@@ -45,9 +45,10 @@ from .ledger import Ledger
 
 _log = logging.getLogger("uvicorn.error")
 
-# Whatever is not named free is paid: a forgotten route must not be a free one.
+# Every path that is not listed as free is paid, so a forgotten route is not free.
 FREE = frozenset({"/health"})
-PAID = environment.paid_policy()
+PAID = Policy(require_key=True, lease=environment.lease())
+SECRETS = environment.signing_secrets()
 
 INTENT = "x-settlement-intent-id"
 LONGEST_WORK = 60.0
@@ -55,6 +56,44 @@ LONGEST_WORK = 60.0
 
 def policy_of(scope: Scope) -> Policy | None:
     return None if scope["path"] in FREE else PAID
+
+
+def create_app(store: RedisStore | MemoryStore, ledger: Ledger) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if isinstance(store, RedisStore):
+            await _check(store)
+        else:
+            _log.warning(
+                "REDIS_URL is not set: records are kept in the memory of this process. "
+                "They end with it, and other workers do not see them. "
+                "Do not take payments like this."
+            )
+        yield
+
+    app = Starlette(
+        routes=[
+            Route("/api/joke", joke),
+            Route("/premium/report", report, methods=["POST"]),
+            Route("/health", health),
+        ],
+        lifespan=lifespan,
+    )
+    app.add_middleware(
+        IdempotencyMiddleware, store=store, policy=policy_of, secrets=SECRETS
+    )
+    app.state.ledger = ledger
+    return app
+
+
+async def _check(store: RedisStore) -> None:
+    try:
+        await store.check()
+    except StoreUnavailable as exc:
+        raise RuntimeError(
+            f"The server of REDIS_URL cannot be reached. {exc} "
+            "Start it, or unset REDIS_URL to keep records in memory."
+        ) from None  # redis-py's traceback would add nothing
 
 
 async def joke(request: Request) -> Response:
@@ -70,50 +109,15 @@ async def report(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """Tells which intent arrived, to show that a forged one does not."""
+    """Shows the intent that arrived: a forged one does not."""
     return JSONResponse({"status": "ok", "intent": request.headers.get(INTENT)})
 
 
-def create_app(store: RedisStore | MemoryStore, ledger: Ledger) -> Starlette:
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if isinstance(store, RedisStore):
-            await _reach(store)
-        else:
-            _log.warning(
-                "REDIS_URL is not set: records are kept in this process. They end with "
-                "it, and other workers do not see them. Do not take payments like this."
-            )
-        yield
-
-    app = Starlette(
-        routes=[
-            Route("/api/joke", joke),
-            Route("/premium/report", report, methods=["POST"]),
-            Route("/health", health),
-        ],
-        lifespan=lifespan,
-    )
-    app.add_middleware(IdempotencyMiddleware, store=store, policy=policy_of)
-    app.state.ledger = ledger
-    return app
-
-
-async def _reach(store: RedisStore) -> None:
-    try:
-        await store.check()
-    except StoreUnavailable as exc:
-        raise RuntimeError(
-            f"The server of REDIS_URL cannot be reached. {exc} "
-            "Start it, or unset REDIS_URL to keep records in memory."
-        ) from None  # redis-py's traceback says nothing that this does not
-
-
 async def _work(request: Request, effect: str) -> str:
-    """The side effect. Its serial number is new each time: a second one would show."""
+    """The side effect. Each has a new serial number, so a second one would show."""
     ledger: Ledger = request.app.state.ledger
     if ledger.outage.exists():
-        raise HTTPException(503, "What this depends on is down.")
+        raise HTTPException(503, "A dependency is down.")
     seconds = _seconds(request)
     serial = secrets.token_hex(4)
     ledger.append(effect=effect, serial=serial, intent=request.headers[INTENT])

@@ -1,4 +1,4 @@
-"""What the paid API reads from its environment.
+"""The environment variables of the paid API.
 
 A value that cannot work ends the program with one line that names the variable.
 """
@@ -8,27 +8,18 @@ import sys
 from pathlib import Path
 
 from origin_middleware import ConfigurationError, MemoryStore, Policy
+from origin_middleware.signature import checked_secrets
 from origin_middleware.stores.redis import RedisStore
 
 from .ledger import Ledger
 
-# The gate is built with the same variables: what signs there is verified here.
+# The gate is built with the same variables: it signs, and the origin verifies.
 SIGNING = "EDGE_SIGNING_SECRET", "EDGE_SIGNING_KEY_ID"
 ACCEPTED = "EDGE_SIGNING_ACCEPTED_SECRET", "EDGE_SIGNING_ACCEPTED_KEY_ID"
 
 
-def paid_policy() -> Policy:
-    """LEASE, in seconds, and the secrets by which the gate signs."""
-    secrets = _secrets()
-    text = os.environ.get("LEASE", "10")
-    try:
-        return Policy(require_key=True, lease=float(text), secrets=secrets)
-    except ValueError as exc:  # of float, and ConfigurationError
-        sys.exit(f"LEASE={text}: give a number of seconds, such as 10 ({exc})")
-
-
-def _secrets() -> dict[str, bytes]:
-    """By key id. As many as are set, so that they can be rotated."""
+def signing_secrets() -> dict[str, bytes]:
+    """By key id. There may be two of them, for a rotation."""
     found = {}
     for names in (SIGNING, ACCEPTED):
         secret, key_id = (os.environ.get(name, "") for name in names)
@@ -37,9 +28,18 @@ def _secrets() -> dict[str, bytes]:
         if key_id:
             found[key_id] = secret.encode()
     try:
-        return dict(Policy(secrets=found).secrets)
-    except ConfigurationError as exc:  # which does not show a secret
+        return checked_secrets(found)
+    except ConfigurationError as exc:  # its message does not show a secret
         sys.exit(f"{SIGNING[0]}: make one with `openssl rand -hex 32` ({exc})")
+
+
+def lease() -> float:
+    """LEASE, in seconds."""
+    text = os.environ.get("LEASE", "10")
+    try:
+        return Policy(lease=float(text)).lease
+    except ValueError as exc:  # of float, and ConfigurationError
+        sys.exit(f"LEASE={text}: give a number of seconds, such as 10 ({exc})")
 
 
 def store() -> RedisStore | MemoryStore:
@@ -50,7 +50,7 @@ def store() -> RedisStore | MemoryStore:
     try:
         return RedisStore.from_url(url)
     except ConfigurationError:
-        # Without the URL and what redis-py says of it, which may quote a password.
+        # Neither the URL nor redis-py's message is shown: both may contain a password.
         sys.exit("REDIS_URL is malformed: give one such as redis://localhost:6379/0")
 
 

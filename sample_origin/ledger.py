@@ -1,4 +1,4 @@
-"""The side effects of the paid API, where they can be counted from outside."""
+"""The side effects of the paid API, in a file where anybody can count them."""
 
 import json
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 class Ledger:
     """A file of JSON lines that any number of processes append to.
 
-    A row is one write to a descriptor opened for appending: it is whole, and it is
-    there even if the process is killed right afterwards.
+    A row is a single write to a descriptor opened for appending. So a row is complete,
+    and it stays even if the process is killed right afterwards.
     """
 
     def __init__(self, path: Path) -> None:

@@ -2,23 +2,19 @@
 
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from tempfile import TemporaryDirectory
 
 import httpx
 
 from .facilitator import BASE_PATH
-from .guardian import Guardian
 from .ledger import Ledger
-from .redis_server import RedisServer, embedded
-from .service import Service, ServiceError
+from .processes import RedisServer, Service, ServiceError, embedded
 
 ROUTES = Path(__file__).parent.parent / "routes.toml"
 
@@ -27,37 +23,50 @@ RESPONSE_TIMEOUT = 4.0
 LEASE = 2.0
 
 
-class Machine:
-    """Processes, and a directory for what they write; both are gone at the end."""
+@contextmanager
+def running(port: int = 0) -> Iterator["Machine"]:
+    """The chain, with CloudFront on `port`. It leaves no process and no file.
 
-    def __init__(self, port: int = 0) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="origin-middleware-demo-"))
-        guardian = Guardian(self.directory)
-        started = guardian.watch
-        self._stack = ExitStack()  # from the last to the first
-        self._stack.callback(guardian.dismiss)
-        self._stack.callback(shutil.rmtree, self.directory)
-        self._bundle = self.directory / "lambda-edge.zip"
-        self._edge_log = self.directory / "edge.log"
-        # The gate signs with it what it tells the origin, and the origin verifies.
+    Raises ServiceError and NoServerError.
+    """
+    with ExitStack() as stack:  # ends from the last to the first, also on Ctrl-C
+        prefix = "origin-middleware-demo-"
+        directory = stack.enter_context(TemporaryDirectory(prefix=prefix))
+        machine = Machine(Path(directory), port)
+        machine.build_bundle()
+        stack.callback(machine.redis.kill)
+        machine.redis.start()
+        for service in (machine.facilitator, machine.origin, machine.cloudfront):
+            stack.callback(service.stop)
+            service.start()
+        machine.facilitator.check("/_ledger")
+        machine.origin.check("/health")
+        machine.cloudfront.check("/health")
+        yield machine
+
+
+class Machine:
+    """The processes, and a directory for what they write."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self.directory = directory
+        self._bundle = directory / "lambda-edge.zip"
+        self._edge_log = directory / "edge.log"
+        # The gate signs with this secret what it tells the origin; the origin verifies.
         self._signing = {
             "EDGE_SIGNING_SECRET": secrets.token_hex(32),
             "EDGE_SIGNING_KEY_ID": "demo",
         }
-        ledger = self.directory / "ledger.jsonl"
+        ledger = directory / "ledger.jsonl"
         self.ledger = Ledger(ledger)
-        self.redis = RedisServer(embedded(), self.directory, started)
+        self.redis = RedisServer(embedded(), directory)
         self.facilitator = Service(
-            "facilitator",
-            ["uvicorn", "sample_origin.facilitator:app"],
-            self.directory,
-            started,
+            "facilitator", ["uvicorn", "sample_origin.facilitator:app"], directory
         )
         self.origin = Service(
             "origin",
             ["uvicorn", "sample_origin.app:app", "--workers", "2"],
-            self.directory,
-            started,
+            directory,
             {
                 "REDIS_URL": self.redis.url,
                 "LEDGER": str(ledger),
@@ -67,56 +76,20 @@ class Machine:
         )
         self.cloudfront = Service(
             "cloudfront",
-            self._emulator(),
-            self.directory,
-            started,
-            {"TMPDIR": str(self.directory)},
+            [
+                *("edge", "emulate"),
+                *("--bundle", str(self._bundle)),
+                *("--origin", self.origin.url),
+                *("--origin-response-timeout", str(RESPONSE_TIMEOUT)),
+                *("--log-file", str(self._edge_log)),
+            ],
+            directory,
+            {"TMPDIR": str(directory)},
             port,
         )
 
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:  # also Ctrl-C: whatever was started is stopped
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
-
-    def kill_worker(self, pid: int) -> None:
-        """SIGKILL, as the kernel does when memory runs out."""
-        os.kill(pid, signal.SIGKILL)
-
-    def outage(self, *, begins: bool) -> None:
-        """What the paid API depends on goes down, or comes back."""
-        if begins:
-            self.ledger.outage.touch()
-        else:
-            self.ledger.outage.unlink()
-
-    def edge_log(self) -> str:
-        return self._edge_log.read_text() if self._edge_log.exists() else ""
-
-    def _start(self) -> None:
-        self._build_bundle()
-        self._stack.callback(self.redis.kill)
-        self.redis.start()
-        for service in (self.facilitator, self.origin, self.cloudfront):
-            self._stack.callback(service.stop)
-            service.start()
-        self.facilitator.check("/_ledger")
-        self.origin.check("/health")
-        self.cloudfront.check("/health")
-
-    def _build_bundle(self) -> None:
-        """As an operator does it, and for this machine's facilitator."""
+    def build_bundle(self) -> None:
+        """As an operator builds it, but for this machine's facilitator."""
         options = ["--routes", str(ROUTES), "--output", str(self._bundle)]
         built = subprocess.run(
             [sys.executable, "-m", "edge", "build", *options],
@@ -133,17 +106,22 @@ class Machine:
         if built.returncode:
             raise ServiceError(f"The bundle could not be built.\n{built.stderr}")
 
-    def _emulator(self) -> list[str]:
-        return [
-            "sample_origin.cloudfront",
-            *("--bundle", str(self._bundle)),
-            *("--origin", self.origin.url),
-            *("--origin-response-timeout", str(RESPONSE_TIMEOUT)),
-            *("--log-file", str(self._edge_log)),
-        ]
+    def settlements(self) -> int:
+        """How many intents the facilitator has settled since its start."""
+        report = httpx.get(self.facilitator.url + "/_ledger").json()
+        count: int = report["billed"]
+        return count
 
+    def edge_log(self) -> str:
+        return self._edge_log.read_text() if self._edge_log.exists() else ""
 
-def billed(machine: Machine) -> int:
-    """How many intents the facilitator has settled since it was started."""
-    count: int = httpx.get(machine.facilitator.url + "/_ledger").json()["billed"]
-    return count
+    def begin_outage(self) -> None:
+        """Take down what the paid API depends on."""
+        self.ledger.outage.touch()
+
+    def end_outage(self) -> None:
+        self.ledger.outage.unlink()
+
+    def kill_worker(self, pid: int) -> None:
+        """SIGKILL, as the kernel does when memory runs out."""
+        os.kill(pid, signal.SIGKILL)

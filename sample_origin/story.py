@@ -1,170 +1,233 @@
-"""One payment and its retries, step by step, on a running machine."""
+"""One payment and its retries, step by step, on a running machine.
+
+Each step is a function: its docstring is its title, and it requires what it promises.
+"""
 
 import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import httpx
 
 from .machine import LEASE, RESPONSE_TIMEOUT, Machine
-from .teller import BrokenPromiseError, Teller, recorded, replayed, require
 
 JOKE, REPORT = "/api/joke", "/premium/report"
 SLOW_JOKE = f"{JOKE}?seconds={RESPONSE_TIMEOUT + 1:g}"
 TOPIC = {"topic": "tea"}
 STORM = 50
 
-Step = Callable[[Teller], Awaitable[None]]
+# CloudFront and the server add these to each response.
+_PER_REQUEST = {"date", "via", "x-amz-cf-id", "x-cache", "idempotent-replayed"}
 
 
-async def tell(machine: Machine, steps: Sequence[Step] | None = None) -> bool:
-    """Play the steps, all of them by default; False where one does not hold."""
+async def play(machine: Machine, steps: Sequence["Step"] | None = None) -> bool:
+    """Play the steps, by default all of them. False if one does not hold."""
     begun = time.monotonic()
     async with httpx.AsyncClient(base_url=machine.cloudfront.url, timeout=30) as http:
-        teller = Teller(machine, http)
+        story = Story(machine, http)
         for number, step in enumerate(STEPS if steps is None else steps, 1):
             print(f"\n{number:4}  {step.__doc__}", flush=True)
             try:
-                await step(teller)
-            except BrokenPromiseError as exc:
+                await step(story)
+            except StepError as exc:
                 print(f"\n      DOES NOT HOLD: {exc}", flush=True)
                 return False
     print(f"\nEvery step holds ({time.monotonic() - begun:.0f} s).", flush=True)
     return True
 
 
-async def no_payment(teller: Teller) -> None:
-    """Without a payment there is no answer, but what has to be paid"""
-    answer = await teller.ask(402, "GET", JOKE)
-    require(answer.json()["requirement"]["network"] == "eip155:8453", "no requirement")
-    teller.count(effects=0, settlements=0)
+class StepError(Exception):
+    """A step does not hold."""
 
 
-async def payment_and_retry(teller: Teller) -> None:
+class Story:
+    """Sends the requests of the steps, prints what happened, and counts the effects."""
+
+    def __init__(self, machine: Machine, http: httpx.AsyncClient) -> None:
+        self.machine = machine
+        self._http = http
+        self._effects = 0
+        self._settlements = 0
+        self._settled_earlier = 0
+
+    def say(self, line: str) -> None:
+        print(f"      {line}", flush=True)
+
+    async def send(
+        self, method: str, path: str, proof: str | None = None, **more: Any
+    ) -> httpx.Response:
+        headers = more.pop("headers", {}) | ({"x402-payment": proof} if proof else {})
+        return await self._http.request(method, path, headers=headers, **more)
+
+    async def ask(
+        self, status: int, method: str, path: str, proof: str | None = None, **more: Any
+    ) -> httpx.Response:
+        """Send a request, print the answer, and require this status."""
+        answer = await self.send(method, path, proof, **more)
+        paid = f"payment {proof}" if proof else "no payment"
+        self.say(f"{method} {path}, {paid} → {_described(answer)}")
+        require(answer.status_code == status, f"expected {status}: {answer.text}")
+        return answer
+
+    def require_added(self, *, effects: int, settlements: int) -> None:
+        """Print both counts. Require that so many were added since the last time."""
+        all_effects = len(self.machine.ledger.rows())
+        all_settlements = self._settled_earlier + self.machine.settlements()
+        self.say(f"side effects {all_effects}, settlements {all_settlements}")
+        added = (all_effects - self._effects, all_settlements - self._settlements)
+        self._effects, self._settlements = all_effects, all_settlements
+        require(
+            added == (effects, settlements),
+            f"expected {effects} and {settlements} more, not {added[0]} and {added[1]}",
+        )
+
+    def stop_facilitator(self) -> None:
+        """Its counts are in its memory, so they are noted before."""
+        self._settled_earlier += self.machine.settlements()
+        self.machine.facilitator.kill()
+
+    def start_facilitator(self) -> None:
+        self.machine.facilitator.start()
+        self.machine.facilitator.check("/_ledger")
+
+
+Step = Callable[[Story], Awaitable[None]]
+
+
+async def no_payment(story: Story) -> None:
+    """Without a payment there is no answer, only the price"""
+    answer = await story.ask(402, "GET", JOKE)
+    require(
+        answer.json()["requirement"]["network"] == "eip155:8453",
+        "the requirement names another network",
+    )
+    story.require_added(effects=0, settlements=0)
+
+
+async def payment_and_retry(story: Story) -> None:
     """One payment: one side effect, one settlement; a retry gets the same bytes"""
-    first = await teller.ask(201, "POST", REPORT, "tea-1", json=TOPIC)
-    teller.count(effects=1, settlements=1)
-    again = await teller.ask(201, "POST", REPORT, "tea-1", json=TOPIC)
-    require(replayed(again), "the answer does not say that it is a replay")
+    first = await story.ask(201, "POST", REPORT, "tea-1", json=TOPIC)
+    story.require_added(effects=1, settlements=1)
+    again = await story.ask(201, "POST", REPORT, "tea-1", json=TOPIC)
+    require(replayed(again), "the answer is not marked as a replay")
     require(recorded(again) == recorded(first), "the replay differs from the response")
-    teller.count(effects=0, settlements=0)
+    story.require_added(effects=0, settlements=0)
 
 
-async def another_path(teller: Teller) -> None:
+async def another_path(story: Story) -> None:
     """The same payment for something else is refused"""
-    await teller.ask(422, "POST", "/premium/summary", "tea-1", json=TOPIC)
-    teller.count(effects=0, settlements=0)
+    await story.ask(422, "POST", "/premium/summary", "tea-1", json=TOPIC)
+    story.require_added(effects=0, settlements=0)
 
 
-async def storm(teller: Teller) -> None:
-    """Fifty at once with one payment: one side effect, fifty answers"""
+async def storm(story: Story) -> None:
+    """Fifty requests at once with one payment: one side effect, fifty answers"""
     path = f"{REPORT}?seconds=0.5"
-    requests = [teller.send("POST", path, "storm-1", json=TOPIC) for _ in range(STORM)]
+    requests = [story.send("POST", path, "storm-1", json=TOPIC) for _ in range(STORM)]
     answers = await asyncio.gather(*requests)
     distinct = {(answer.status_code, answer.content) for answer in answers}
     status = answers[0].status_code
-    teller.say(f"{STORM} × POST {path} → {len(distinct)} distinct answer, {status}")
+    story.say(f"{STORM} × POST {path} → {len(distinct)} distinct answer, {status}")
     require(len(distinct) == 1 and status == 201, f"{len(distinct)} distinct answers")
-    teller.count(effects=1, settlements=1)
+    story.require_added(effects=1, settlements=1)
 
 
-async def origin_failure(teller: Teller) -> None:
-    """The origin answers 503: not settled, and the retry succeeds"""
-    teller.machine.outage(begins=True)
-    await teller.ask(503, "POST", REPORT, "outage-1", json=TOPIC)
-    teller.machine.outage(begins=False)
-    skipped = _last_event(teller, "settle_skipped")
-    teller.say(f"the gate logs settle_skipped: {skipped['reason']}")
-    teller.count(effects=0, settlements=0)
-    await teller.ask(201, "POST", REPORT, "outage-1", json=TOPIC)
-    teller.count(effects=1, settlements=1)
+async def origin_failure(story: Story) -> None:
+    """The origin answers 503: no settlement, and the retry succeeds"""
+    story.machine.begin_outage()
+    await story.ask(503, "POST", REPORT, "outage-1", json=TOPIC)
+    story.machine.end_outage()
+    skipped = _last_event(story, "settle_skipped")
+    story.say(f"the gate logs settle_skipped: {skipped['reason']}")
+    story.require_added(effects=0, settlements=0)
+    await story.ask(201, "POST", REPORT, "outage-1", json=TOPIC)
+    story.require_added(effects=1, settlements=1)
 
 
-async def no_facilitator_at_verify(teller: Teller) -> None:
-    """The facilitator cannot be reached at verify: 500, the origin never hears of it"""
-    teller.stop_facilitator()
-    await teller.ask(500, "POST", REPORT, "verify-1", json=TOPIC)
-    teller.start_facilitator()
-    teller.count(effects=0, settlements=0)
-    await teller.ask(201, "POST", REPORT, "verify-1", json=TOPIC)
-    teller.count(effects=1, settlements=1)
+async def no_facilitator_at_verify(story: Story) -> None:
+    """The facilitator is down at verify: 500, and the origin sees no request"""
+    story.stop_facilitator()
+    await story.ask(500, "POST", REPORT, "verify-1", json=TOPIC)
+    story.start_facilitator()
+    story.require_added(effects=0, settlements=0)
+    await story.ask(201, "POST", REPORT, "verify-1", json=TOPIC)
+    story.require_added(effects=1, settlements=1)
 
 
-async def no_facilitator_at_settle(teller: Teller) -> None:
-    """It cannot be reached at settle: the response is delivered, the failure logged"""
+async def no_facilitator_at_settle(story: Story) -> None:
+    """The facilitator is down at settle: the response arrives, the failure is logged"""
     path = f"{REPORT}?seconds=1"
-    request = asyncio.create_task(teller.ask(201, "POST", path, "settle-1", json=TOPIC))
-    await _new_effect(teller)
-    teller.stop_facilitator()
+    request = asyncio.create_task(story.ask(201, "POST", path, "settle-1", json=TOPIC))
+    await _new_effect(story)
+    story.stop_facilitator()
     await request
-    failed = _last_event(teller, "settle")
-    require(failed["settled"] is False, "the gate says that it settled")
-    teller.say(f"the gate logs settle: {failed['error']}")
-    teller.start_facilitator()
-    teller.count(effects=1, settlements=0)
-    await teller.ask(201, "POST", path, "settle-1", json=TOPIC)
-    teller.count(effects=0, settlements=1)
+    failed = _last_event(story, "settle")
+    require(failed["settled"] is False, "the gate logs a settlement")
+    story.say(f"the gate logs settle: {failed['error']}")
+    story.start_facilitator()
+    story.require_added(effects=1, settlements=0)
+    await story.ask(201, "POST", path, "settle-1", json=TOPIC)
+    story.require_added(effects=0, settlements=1)
 
 
-async def slow_get(teller: Teller) -> None:
-    """A GET is so slow that CloudFront asks twice: one side effect, one answer"""
-    answer = await teller.ask(200, "GET", SLOW_JOKE, "slow-1")
-    teller.say(f"CloudFront gave up after {RESPONSE_TIMEOUT:g} s and asked again")
-    require(replayed(answer), "the answer is not that of the second attempt")
-    teller.count(effects=1, settlements=1)
+async def slow_get(story: Story) -> None:
+    """A GET is so slow that CloudFront sends it twice: one side effect, one answer"""
+    answer = await story.ask(200, "GET", SLOW_JOKE, "slow-1")
+    story.say(f"CloudFront gave up after {RESPONSE_TIMEOUT:g} s and sent it again")
+    require(replayed(answer), "the answer is not the one to the second attempt")
+    story.require_added(effects=1, settlements=1)
 
 
-async def killed_worker(teller: Teller) -> None:
-    """The worker is killed in the middle: outcome unknown, nothing is repeated"""
+async def killed_worker(story: Story) -> None:
+    """A worker is killed during a request: outcome unknown, nothing is repeated"""
     request = asyncio.create_task(
-        teller.ask(502, "POST", f"{REPORT}?seconds=30", "killed-1", json=TOPIC)
+        story.ask(502, "POST", f"{REPORT}?seconds=30", "killed-1", json=TOPIC)
     )
-    row = await _new_effect(teller)
-    teller.say(f"SIGKILL for worker {row['pid']}, after the side effect")
-    teller.machine.kill_worker(int(str(row["pid"])))
+    row = await _new_effect(story)
+    story.say(f"worker {row['pid']} is killed, after the side effect")
+    story.machine.kill_worker(int(str(row["pid"])))
     await request
-    again = await teller.ask(
-        409, "POST", f"{REPORT}?seconds=30", "killed-1", json=TOPIC
-    )
+    again = await story.ask(409, "POST", f"{REPORT}?seconds=30", "killed-1", json=TOPIC)
     require(again.json()["code"] == "outcome-unknown", f"{again.json()['code']}")
-    teller.say(f"(the lease of {LEASE:g} s had to lapse first)")
-    teller.count(effects=1, settlements=0)
+    story.say(f"(after the lease of {LEASE:g} s had expired)")
+    story.require_added(effects=1, settlements=0)
 
 
-async def no_redis(teller: Teller) -> None:
-    """Redis is stopped: the handler does not run. Started again: served"""
-    teller.machine.redis.stop()
-    await teller.ask(503, "POST", REPORT, "redis-1", json=TOPIC)
-    teller.count(effects=0, settlements=0)
-    teller.machine.redis.start()
-    await teller.ask(201, "POST", REPORT, "redis-1", json=TOPIC)
-    kept = await teller.ask(200, "GET", SLOW_JOKE, "slow-1")
+async def no_redis(story: Story) -> None:
+    """Redis is down: the handler does not run. Redis is back: it does"""
+    story.machine.redis.stop()
+    await story.ask(503, "POST", REPORT, "redis-1", json=TOPIC)
+    story.require_added(effects=0, settlements=0)
+    story.machine.redis.start()
+    await story.ask(201, "POST", REPORT, "redis-1", json=TOPIC)
+    kept = await story.ask(200, "GET", SLOW_JOKE, "slow-1")
     require(replayed(kept), "the record did not survive the restart")
-    teller.count(effects=1, settlements=1)
+    story.require_added(effects=1, settlements=1)
 
 
-async def around_the_gate(teller: Teller) -> None:
-    """Somebody reaches the origin directly, with a forged intent: refused"""
-    direct = teller.machine.origin.url + REPORT
+async def around_the_gate(story: Story) -> None:
+    """A request bypasses the gate, with a forged intent: refused"""
+    direct = story.machine.origin.url + REPORT
     forged = {"x-settlement-intent-id": "forged"}
-    refused = await teller.ask(401, "POST", direct, headers=forged, json=TOPIC)
+    refused = await story.ask(401, "POST", direct, headers=forged, json=TOPIC)
     require(refused.json()["code"] == "signature-refused", refused.text)
-    await teller.ask(400, "POST", direct, json=TOPIC)
-    teller.count(effects=0, settlements=0)
+    await story.ask(400, "POST", direct, json=TOPIC)
+    story.require_added(effects=0, settlements=0)
 
 
-async def forged_intent(teller: Teller) -> None:
-    """A client sends an intent of its own: it never reaches the origin"""
+async def forged_intent(story: Story) -> None:
+    """A client sends its own intent: it never reaches the origin"""
     forged = {"x-settlement-intent-id": "forged"}
-    free = await teller.ask(200, "GET", "/health", headers=forged)
+    free = await story.ask(200, "GET", "/health", headers=forged)
     require(free.json()["intent"] is None, "the forged intent reached a free path")
-    await teller.ask(402, "POST", REPORT, headers=forged, json=TOPIC)
-    await teller.ask(201, "POST", REPORT, "forged-1", headers=forged, json=TOPIC)
-    intent = teller.machine.ledger.rows()[-1]["intent"]
-    teller.say(f"the paid handler saw the intent {intent}")
+    await story.ask(402, "POST", REPORT, headers=forged, json=TOPIC)
+    await story.ask(201, "POST", REPORT, "forged-1", headers=forged, json=TOPIC)
+    intent = story.machine.ledger.rows()[-1]["intent"]
+    story.say(f"the paid handler saw the intent {intent}")
     require(intent != "forged", "the forged intent reached a paid path")
-    teller.count(effects=1, settlements=1)
+    story.require_added(effects=1, settlements=1)
 
 
 STEPS: list[Step] = [
@@ -183,9 +246,34 @@ STEPS: list[Step] = [
 ]
 
 
-async def _new_effect(teller: Teller) -> dict[str, object]:
-    """The next row of the ledger: its handler is at work from then on."""
-    ledger = teller.machine.ledger
+def require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise StepError(otherwise)
+
+
+def recorded(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
+    """The origin's part of a response, which a replay must repeat."""
+    headers = [
+        pair for pair in answer.headers.multi_items() if pair[0] not in _PER_REQUEST
+    ]
+    return answer.status_code, headers, answer.content
+
+
+def replayed(answer: httpx.Response) -> bool:
+    return bool(answer.headers.get("idempotent-replayed") == "true")
+
+
+def _described(answer: httpx.Response) -> str:
+    kind = answer.headers.get("content-type", "")
+    problem = kind.startswith("application/problem+json")
+    note = f" {answer.json()['code']}" if problem else ""
+    note += " replayed" if replayed(answer) else ""
+    return f"{answer.status_code}{note} {'' if problem else answer.text[:90]}".rstrip()
+
+
+async def _new_effect(story: Story) -> dict[str, object]:
+    """The next row of the ledger. Its handler is at work from then on."""
+    ledger = story.machine.ledger
     before = len(ledger.rows())
     async with asyncio.timeout(10):
         while len(ledger.rows()) == before:  # noqa: ASYNC110 - another process writes
@@ -193,7 +281,7 @@ async def _new_effect(teller: Teller) -> dict[str, object]:
     return ledger.rows()[-1]
 
 
-def _last_event(teller: Teller, kind: str) -> dict[str, object]:
-    events = [json.loads(line) for line in teller.machine.edge_log().splitlines()]
+def _last_event(story: Story, kind: str) -> dict[str, object]:
+    events = [json.loads(line) for line in story.machine.edge_log().splitlines()]
     found: dict[str, object] = [e for e in events if e["eventType"] == kind][-1]
     return found

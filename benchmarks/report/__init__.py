@@ -1,1 +1,1 @@
-"""What is said about a run: for a terminal, for the README, as a plot."""
+"""What is said about a run: for a terminal, and as Markdown."""

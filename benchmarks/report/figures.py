@@ -1,5 +1,7 @@
 """Ratios: taken inside a round, because only there the conditions were the same."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
@@ -43,3 +45,15 @@ def failure(results: Results, what: str, row: str) -> str:
     """Why there is no figure; empty where there is one."""
     failures = results["failures"]
     return failures.get("start", {}).get(row) or failures.get(what, {}).get(row, "")
+
+
+def span(figures: Spread) -> str:
+    return f"{figures.least:.2f}–{figures.most:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""

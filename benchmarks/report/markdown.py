@@ -1,13 +1,11 @@
-"""What the README shows of a run: one row each for us and the rivals."""
+"""The tables of docs/speed.md: one row each for us and the rivals."""
 
 from collections.abc import Iterator
 from statistics import median
 
 from benchmarks.correctness import NOT_ASKED, YES
 from benchmarks.measures import MEASURES, Measure
-from benchmarks.report.figures import failure, ratio
-from benchmarks.report.table import Table, as_markdown
-from benchmarks.report.tables import span
+from benchmarks.report.figures import Table, failure, ratio, span
 from benchmarks.results import Results
 
 _SPEED_HEADS = {
@@ -30,6 +28,11 @@ def text(results: Results) -> str:
         _about(results),
     ]
     return "\n\n".join(parts)
+
+
+def as_markdown(table: Table) -> str:
+    lines = [table.head, ["---", *["--:" for _ in table.head[1:]]], *table.rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _speed(results: Results) -> Table:

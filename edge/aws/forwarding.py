@@ -8,7 +8,7 @@ The signature covers the query, so the origin has to see all of that as well.
 from dataclasses import dataclass
 from typing import Any
 
-from ..intent import CONTRACT_HEADERS
+from ..runtime.intent import CONTRACT_HEADERS
 from .managed_policies import (
     ALL_VIEWER,
     ALL_VIEWER_AND_CLOUDFRONT_HEADERS_2022_06,

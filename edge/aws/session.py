@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from ..errors import AwsTrouble, Refused
+
 # Lambda@Edge functions live in N. Virginia; CloudFront and IAM are global.
 REGION = "us-east-1"
 
@@ -38,25 +40,11 @@ _THROTTLED = frozenset(
 )
 
 
-class AwsTrouble(Exception):
-    """One line that says what is wrong and what to do about it."""
-
-    @property
-    def code(self) -> str:
-        """AWS's own, where it has answered."""
-        answer: dict[str, Any] = getattr(self.__cause__, "response", {})
-        return str(answer.get("Error", {}).get("Code", ""))
-
-
 def no_distribution(id_: str) -> AwsTrouble:
     return AwsTrouble(
         f"there is no distribution {id_} in this account."
         " Is --distribution-id right, and the profile?"
     )
-
-
-class BotoMissing(AwsTrouble):
-    """Nothing was asked of AWS yet."""
 
 
 class Session:
@@ -83,10 +71,11 @@ class Session:
 
 
 def open_session(profile: str | None = None) -> Session:
+    """Raises Refused where boto3 is missing."""
     try:
         boto3 = import_module("boto3")
     except ModuleNotFoundError as missing:
-        raise BotoMissing(
+        raise Refused(
             "boto3 is needed: pip install '.[aws]', in this checkout"
         ) from missing
     with explained(f'profile "{profile or "default"}"'):
@@ -117,7 +106,7 @@ def _of_answer(refused: Any, who: str, needed: str) -> str:
         return _of_denial(refused.operation_name, said, who, needed)
     if code in _THROTTLED:
         return (
-            f"AWS takes no more {refused.operation_name} just now ({code})."
+            f"AWS is throttling {refused.operation_name} ({code})."
             " Repeat this command in a minute: it goes on where it stopped."
         )
     return f"{refused.operation_name} was refused: {said or 'no reason given'} ({code})"

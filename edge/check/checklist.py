@@ -2,42 +2,32 @@
 from the bundle to the client."""
 
 from .checks import (
-    alarms,
     bundle,
     caching,
     distribution,
     function,
     headers,
     logs,
-    origin,
     probes,
-    rotation,
     routes,
     triggers,
-    viewer,
 )
-from .evidence import Evidence
 from .finding import Finding
+from .subject import Subject
 
 CHECKS = (
     *bundle.CHECKS,
-    *rotation.CHECKS,
     *function.CHECKS,
     *routes.CHECKS,
     *triggers.CHECKS,
     *caching.CHECKS,
     *headers.CHECKS,
-    *viewer.CHECKS,
-    *origin.CHECKS,
     *distribution.CHECKS,
     *logs.CHECKS,
-    *alarms.CHECKS,
     *probes.CHECKS,
 )
 
 
-def examine(evidence: Evidence) -> list[Finding]:
+def examine(subject: Subject) -> list[Finding]:
     """Always one finding for each check, in this order."""
-    return [
-        Finding(check.name, check.line, check.examine(evidence)) for check in CHECKS
-    ]
+    return [Finding(check.name, check.line, check.examine(subject)) for check in CHECKS]

@@ -2,23 +2,32 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from ..aws.session import AwsTrouble, open_session
-from ..bundle import Bundle, BundleRefused, read_bundle
-from ..routes import Route
-from ..routes_file import RoutesRefused, read_routes
-from . import report, saved
+from ..aws.session import open_session
+from ..build.bundle import Bundle, read_bundle
+from ..build.routes_file import read_routes
+from ..errors import AwsTrouble, Refused
+from ..runtime.routes import Route, match
+from . import report
+from .account import collect
 from .checklist import examine
-from .evidence import gather
-from .facts.unread import Answer
-from .live import collect
-from .options import ROUTES, add_local, add_probes, add_source
-from .probing import CheckRefused, probed
+from .facts import Raw
+from .probe import NotAsked, Probe, ProbeResult, Targets, path_of, probe
 from .regions import all_regions
+from .snapshot import SnapshotRefused, load, parse, refusing_damage, save
+from .subject import gather
 
 PASSED, FAILED, NOT_CHECKED = 0, 1, 2
+
+_ROUTES = Path("routes.toml")
+
+
+class OptionRefused(Exception):
+    """The message says what to give."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,34 +40,33 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         " could not be checked. The permissions it needs, all of them to read, are in"
         " edge/check/permissions.json.",
     )
-    add_source(command)
-    add_local(command)
-    add_probes(command)
+    _add_source(command)
+    _add_local(command)
+    _add_probes(command)
     command.add_argument("--json", action="store_true", help="for pipelines")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    del environment  # credentials are boto3's affair
+    del environment  # boto3 finds the credentials itself
     try:
         bundle, written = _read_local(options)
-        answers = _answers(options)
+        configuration = _configuration(options)
         if options.save is not None:
-            saved.save(answers, options.save)
-        snapshot = saved.read(answers)
+            save(configuration, options.save)
+        snapshot = parse(configuration)
         routes = bundle.settings.routes if bundle else written or ()
-        probes = probed(options, snapshot, bundle, routes)
+        probes = _probed(options, snapshot.distribution.domain, bundle, routes)
         allows = options.allow_http_origin
-        with saved.damage_is_said(options.from_file is not None):
+        with refusing_damage(options.from_file is not None):
             findings = examine(
                 gather(snapshot, bundle, written, probes, allows_plain_origin=allows)
             )
     except (
         AwsTrouble,
-        BundleRefused,
-        CheckRefused,
-        RoutesRefused,
-        saved.SavedRefused,
+        Refused,
+        OptionRefused,
+        SnapshotRefused,
     ) as refused:
         print(f"edge check: {refused}", file=sys.stderr)
         return NOT_CHECKED
@@ -70,20 +78,61 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return PASSED if report.passed(findings) else FAILED
 
 
+def _add_source(command: argparse.ArgumentParser) -> None:
+    source = command.add_argument_group("what is checked").add_argument
+    which = command.add_mutually_exclusive_group(required=True).add_argument
+    which("--distribution-id", metavar="ID", help="in the account, as it is now")
+    which("--from-file", type=Path, metavar="FILE", help="as --save has written it")
+    source("--save", type=Path, metavar="FILE", help="write what AWS said, no secrets")
+    source("--profile", help="of your AWS configuration")
+    source("--function-name", metavar="NAME", help="(default: the one associated)")
+    source(
+        "--regions",
+        nargs="+",
+        metavar="REGION",
+        help="where to look for logs and alarms (default: everywhere)",
+    )
+
+
+def _add_local(command: argparse.ArgumentParser) -> None:
+    local = command.add_argument_group("what it is compared with").add_argument
+    local("--bundle", type=Path, metavar="ZIP", help="the one that was deployed")
+    local("--routes", type=Path, metavar="FILE", help=f"(default: {_ROUTES})")
+    local(
+        "--allow-http-origin",
+        action="store_true",
+        help="the way to the origin is private",
+    )
+
+
+def _add_probes(command: argparse.ArgumentParser) -> None:
+    probes = command.add_argument_group("what is tried").add_argument
+    probes("--no-probes", action="store_true", help="send no request")
+    probes("--url", default="", help="where clients ask (default: the distribution's)")
+    probes("--path", default="", help="a gated path (default: that of a route)")
+    probes(
+        "--payment",
+        default="",
+        metavar="PROOF",
+        help="x402-payment of a real payment, or @file; it is spent once",
+    )
+    probes("--origin-url", default="", help="the origin itself, around the gate")
+
+
 def _read_local(
     options: argparse.Namespace,
 ) -> tuple[Bundle | None, tuple[Route, ...] | None]:
-    """Without routes nobody knows what is paid for, so one of both has to be there."""
+    """One of both has to be there: without routes nobody knows what is paid for."""
     bundle = read_bundle(options.bundle) if options.bundle else None
     file = options.routes
-    if file is None and (bundle is None or ROUTES.exists()):
-        file = ROUTES
+    if file is None and (bundle is None or _ROUTES.exists()):
+        file = _ROUTES
     return bundle, read_routes(file).routes if file else None
 
 
-def _answers(options: argparse.Namespace) -> Answer:
+def _configuration(options: argparse.Namespace) -> Raw:
     if options.from_file is not None:
-        return saved.load(options.from_file)
+        return load(options.from_file)
     session = open_session(options.profile)
     return collect(
         session,
@@ -92,3 +141,67 @@ def _answers(options: argparse.Namespace) -> Answer:
         options.regions or all_regions(),
         datetime.now(UTC),
     )
+
+
+def _probed(
+    options: argparse.Namespace,
+    domain: str,
+    bundle: Bundle | None,
+    routes: Sequence[Route],
+) -> Mapping[Probe, ProbeResult]:
+    if options.no_probes:
+        return {each: NotAsked("leave out --no-probes") for each in Probe}
+    is_live = options.from_file is None
+    url = options.url or (f"https://{domain}" if is_live else "")
+    for each in (url, options.origin_url):
+        _check_url(each)
+    path = options.path or _path(routes)
+    route = match(path, routes)
+    if route is None:
+        raise OptionRefused(f"{path} is free: give a --path that a route gates.")
+    payment = _payment(options.payment)
+    return probe(Targets(route, path, url, options.origin_url, payment, bundle))
+
+
+def _check_url(url: str) -> None:
+    if url and not _is_url(url):
+        raise OptionRefused(f"{url} is no URL. Give one such as https://example.org.")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        is_port = parts.port != 0  # raises for what is no number
+    except ValueError:
+        return False
+    is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return is_web and is_port and all("!" <= character <= "~" for character in text)
+
+
+def _path(routes: Sequence[Route]) -> str:
+    """A literal route's, if there is one: below /x/* there may be nothing."""
+    literal = [route for route in routes if not route.path.endswith("/*")]
+    return path_of((literal or routes)[0])
+
+
+def _payment(text: str) -> str:
+    """No message shows it: it is worth money."""
+    if not text.startswith("@"):
+        return _for_a_header(text, "--payment")
+    try:
+        payment = Path(text[1:]).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise OptionRefused(
+            f"{text[1:]} has no payment that can be read. Put the value of the"
+            " x402-payment header into it, on one line."
+        ) from wrong
+    return _for_a_header(payment, text[1:])
+
+
+def _for_a_header(payment: str, where: str) -> str:
+    if not (payment.isascii() and payment.isprintable()):
+        raise OptionRefused(
+            f"{where} has a line break in it, or another character that no header may"
+            " have. Give the value of the x402-payment header, on one line."
+        )
+    return payment

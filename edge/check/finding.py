@@ -1,10 +1,10 @@
-"""What a check can say."""
+"""A check, and what it can find."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from .evidence import Evidence
+from .subject import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """It works, and it will cost somebody something one day."""
+    """It works, but one day it will cost somebody something."""
 
     wrong: str
     remedy: str
@@ -30,7 +30,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class NotChecked:
-    """Neither good nor bad: it was not looked at, and this is why."""
+    """Neither good nor bad: nobody has looked, and this is why."""
 
     why: str
 
@@ -39,13 +39,13 @@ Outcome: TypeAlias = Passed | Failed | Warned | NotChecked
 
 
 def worst_of(
-    each: Callable[[Evidence], Iterable[Outcome]], passed: str
-) -> Callable[[Evidence], Outcome]:
-    """Of several behaviours or Regions. What is wrong in one is not hidden by another
-    that could not be read."""
+    each: Callable[[Subject], Iterable[Outcome]], passed: str
+) -> Callable[[Subject], Outcome]:
+    """Of several behaviours or Regions. One that could not be read does not hide what
+    is wrong in another."""
 
-    def examine(evidence: Evidence) -> Outcome:
-        found = list(each(evidence))
+    def examine(subject: Subject) -> Outcome:
+        found = list(each(subject))
         for kind in (Failed, Warned, NotChecked):
             for outcome in found:
                 if isinstance(outcome, kind):
@@ -60,8 +60,8 @@ class Check(NamedTuple):
 
     name: str
     line: str
-    """The line of the checklist that it stands for."""
-    examine: Callable[[Evidence], Outcome]
+    """The line of the checklist that it is for."""
+    examine: Callable[[Subject], Outcome]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""Requests to the real thing, as a client sends them, with the standard library.
+"""Sends requests to the deployed gate and to the origin, as a client does.
 
-What they cost: `unpaid` and `facilitator` nothing. `paid` spends the payment once,
-however often it is repeated: the same proof is the same intent. `direct` and `forged`
-try what an attacker would, and run the paid handler where nothing stops them.
+`unpaid` and `facilitator` cost nothing. `paid` spends the payment once, however often
+it is repeated: the same proof is the same intent. `direct` and `forged` try what an
+attacker would, and run the paid handler where nothing stops them.
 """
 
 import json
@@ -14,14 +14,14 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from ..bundle import Bundle
-from ..cloudfront import PAYMENT_HEADER
-from ..facilitator import Facilitator
-from ..gate import Answer
-from ..intent import INTENT_HEADER, NETWORK_HEADER, RESOURCE_HEADER
-from ..routes import Route
+from ..build.bundle import Bundle
+from ..runtime import gate
+from ..runtime.cloudfront import PAYMENT_HEADER
+from ..runtime.facilitator import Facilitator
+from ..runtime.intent import INTENT_HEADER, NETWORK_HEADER, RESOURCE_HEADER
+from ..runtime.routes import Route
 
-# Longer than CloudFront waits for an origin: its answer is to be seen, not ours.
+# Longer than CloudFront waits for an origin, so that CloudFront answers first.
 _PATIENCE = 40.0
 _LARGEST_BODY = 1 << 20
 
@@ -52,7 +52,7 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class NotAsked:
-    """And what to give for it to be asked."""
+    """The reason says which option is missing."""
 
     why: str
 
@@ -62,7 +62,7 @@ ProbeResult: TypeAlias = Answered | Unanswered | NotAsked
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where to knock, and with what. None and empty are not asked."""
+    """Where the requests go, and with what. Empty or None: no such request."""
 
     route: Route
     path: str
@@ -77,7 +77,7 @@ def probe(targets: Targets) -> dict[Probe, ProbeResult]:
 
 
 def path_of(route: Route) -> str:
-    """Some path of the route; whether anything is there only its owner knows."""
+    """Some path of the route. Only its owner knows whether anything is there."""
     return route.path.removesuffix("/*") or "/"
 
 
@@ -110,7 +110,7 @@ def _direct(targets: Targets) -> ProbeResult:
 
 
 def _forged(route: Route) -> dict[str, str]:
-    """What the gate would say, with a signature that nobody can have made."""
+    """The gate's headers, with a signature that is not the gate's."""
     return {
         INTENT_HEADER: FORGED_INTENT,
         RESOURCE_HEADER: route.resource_id,
@@ -129,7 +129,7 @@ def _facilitator(targets: Targets) -> ProbeResult:
         answer = facilitator.verify(targets.route, {}, 5.0)
     finally:
         facilitator.close()
-    if isinstance(answer, Answer):
+    if isinstance(answer, gate.Answer):
         return Answered(answer.status, {}, json.dumps(answer.body).encode())
     return Unanswered(answer.error)
 

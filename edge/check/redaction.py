@@ -1,18 +1,18 @@
-"""Answers of AWS without what is secret in them, before anything else sees them.
+"""Takes the secrets out of AWS's answers, before anything else sees them.
 
-Of the function and of its role only what is named here is kept. The distribution is
-kept whole but for the values of headers, which are where shared secrets are put.
+Of the function and its role only the members named here are kept. The distribution is
+kept whole except for the values of headers, where people put shared secrets.
 """
 
 from copy import deepcopy
 
-from ..aws.items import items
-from ..aws.trust import listed
-from .facts.unread import Answer
+from ..aws.distribution import items
+from ..aws.function import listed
+from .facts import Raw
 
 REMOVED = "(removed)"
 
-_OF_THE_FUNCTION = (
+_KEPT_OF_A_FUNCTION = (
     "FunctionArn",
     "Runtime",
     "Handler",
@@ -36,8 +36,8 @@ _OF_THE_FUNCTION = (
 )
 
 
-def function(answer: Answer) -> Answer:
-    kept = {name: answer[name] for name in _OF_THE_FUNCTION if name in answer}
+def function(answer: Raw) -> Raw:
+    kept = {name: answer[name] for name in _KEPT_OF_A_FUNCTION if name in answer}
     variables = answer.get("Environment", {}).get("Variables", {})
     layers = [{"Arn": layer["Arn"]} for layer in answer.get("Layers", [])]
     return {
@@ -47,12 +47,12 @@ def function(answer: Answer) -> Answer:
     }
 
 
-def versions(answers: list[Answer]) -> Answer:
+def versions(answers: list[Raw]) -> Raw:
     wanted = ("Version", "CodeSha256")
     return {"Versions": [{name: each.get(name) for name in wanted} for each in answers]}
 
 
-def role(answer: Answer) -> Answer:
+def role(answer: Raw) -> Raw:
     """An external id in a condition is a shared secret: that there is one is enough."""
     document = deepcopy(answer["AssumeRolePolicyDocument"])
     for statement in listed(document.get("Statement", [])):
@@ -61,7 +61,7 @@ def role(answer: Answer) -> Answer:
     return {"RoleName": answer["RoleName"], "AssumeRolePolicyDocument": document}
 
 
-def distribution(answer: Answer) -> Answer:
+def distribution(answer: Raw) -> Raw:
     wanted = ("Id", "ARN", "Status", "DomainName", "DistributionConfig")
     kept = deepcopy({name: answer[name] for name in wanted})
     for origin in items(kept["DistributionConfig"], "Origins"):
@@ -70,7 +70,7 @@ def distribution(answer: Answer) -> Answer:
     return kept
 
 
-def header_values(answer: Answer) -> Answer:
+def header_values(answer: Raw) -> Raw:
     """Of a response headers policy. Other policies have names only."""
     kept = deepcopy(answer)
     for header in items(kept, "CustomHeadersConfig"):

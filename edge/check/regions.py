@@ -1,16 +1,19 @@
 """Asks every Region for the gate's log group, its filters and its alarms.
 
-A replica runs, and logs, in the Region nearest to the client. Nobody is told which.
+A replica runs, and logs, in the Region nearest to the client. Nobody knows which.
+AWS says whether a filter matches: it gets one of the gate's log lines of each kind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any
 
 from ..aws.lambda_at_edge import log_group, replica
-from ..aws.session import AwsTrouble, Session, explained
-from .facts.unread import Answer
+from ..aws.session import Session, explained
+from ..errors import AwsTrouble
+from .facts import Raw
+from .log_lines import sample_lines
 
 NEEDED = "All that check needs is in edge/check/permissions.json."
 
@@ -27,17 +30,18 @@ _SWITCHED_OFF = frozenset(
 
 
 def all_regions() -> list[str]:
-    """Those of the public partition in which there are logs."""
+    """Those of the public partition that have CloudWatch Logs."""
     session = import_module("botocore.session").get_session()
     return sorted(session.get_available_regions("logs"))
 
 
-def read_regions(session: Session, regions: Sequence[str], function: str) -> Answer:
-    """By Region. Those that are switched off, or have nothing to say, are left out."""
+def read_regions(session: Session, regions: Sequence[str], function: str) -> Raw:
+    """By Region, without those that are switched off or know nothing of the gate."""
     if not function:
         return {}
     names = sorted(set(regions))
-    readers = [_Region(session, region, function) for region in names]
+    lines = sample_lines()  # before there are threads, which share standard output
+    readers = [_Region(session, region, function, lines) for region in names]
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         answers = list(threads.map(_Region.read, readers))
     found = zip(names, answers, strict=True)
@@ -45,21 +49,24 @@ def read_regions(session: Session, regions: Sequence[str], function: str) -> Ans
 
 
 class _Region:
-    def __init__(self, session: Session, region: str, function: str) -> None:
+    def __init__(
+        self, session: Session, region: str, function: str, lines: Mapping[str, str]
+    ) -> None:
         self._who = f"{session} in {region}"
-        # Made here, because sessions are not for several threads; clients are.
+        # Made here: threads can share clients, but not sessions.
         self._logs = session.client("logs", region)
         self._cloudwatch = session.client("cloudwatch", region)
         self._function = function
+        self._lines = lines
 
-    def read(self) -> Answer:
+    def read(self) -> Raw:
         try:
             with explained(self._who, NEEDED):
                 return self._read()
         except AwsTrouble as trouble:
             return {} if trouble.code in _SWITCHED_OFF else {"unread": str(trouble)}
 
-    def _read(self) -> Answer:
+    def _read(self) -> Raw:
         groups, metrics = self._groups(), self._metrics()
         if not groups and not metrics:
             return {}
@@ -71,7 +78,7 @@ class _Region:
             "alarms": self._alarms(filters),
         }
 
-    def _groups(self) -> list[Answer]:
+    def _groups(self) -> list[Raw]:
         name = log_group(self._function)
         answer = self._logs.describe_log_groups(logGroupNamePrefix=name)
         wanted = ("logGroupName", "retentionInDays")
@@ -81,7 +88,7 @@ class _Region:
             if group["logGroupName"] == name
         ]
 
-    def _metrics(self) -> list[Answer]:
+    def _metrics(self) -> list[Raw]:
         answer = self._cloudwatch.list_metrics(
             Namespace="AWS/Lambda",
             MetricName="Invocations",
@@ -89,7 +96,7 @@ class _Region:
         )
         return [{"MetricName": each["MetricName"]} for each in answer["Metrics"]]
 
-    def _filters(self, groups: list[Answer]) -> list[Answer]:
+    def _filters(self, groups: list[Raw]) -> list[Raw]:
         paginator = self._logs.get_paginator("describe_metric_filters")
         wanted = (
             "filterName",
@@ -97,15 +104,31 @@ class _Region:
             "metricTransformations",
             "logGroupName",
         )
-        return [
+        found = [
             {key: each[key] for key in wanted if key in each}
             for group in groups
             for page in paginator.paginate(logGroupName=group["logGroupName"])
             for each in page["metricFilters"]
         ]
+        return [each | {"matched": self._matched(each)} for each in found]
 
-    def _alarms(self, filters: list[Answer]) -> list[Answer]:
-        """Those that look at what the filters publish, and no other of the account."""
+    def _matched(self, metric_filter: Raw) -> Raw:
+        """The names of our lines that it matches, as CloudWatch itself reads it."""
+        try:
+            with explained(self._who, NEEDED):
+                answer = self._logs.test_metric_filter(
+                    filterPattern=metric_filter.get("filterPattern", ""),
+                    logEventMessages=[*self._lines.values()],
+                )
+        except AwsTrouble as trouble:
+            return {"unread": str(trouble)}
+        matched = {each["eventMessage"] for each in answer["matches"]}
+        return {
+            "lines": [name for name, line in self._lines.items() if line in matched]
+        }
+
+    def _alarms(self, filters: list[Raw]) -> list[Raw]:
+        """Those on metrics of the filters, and no other alarm of the account."""
         ours = {
             (each["metricNamespace"], each["metricName"])
             for found in filters
@@ -141,11 +164,11 @@ _OF_AN_ALARM = (
 )
 
 
-def _kept(alarm: Answer) -> Answer:
+def _kept(alarm: Raw) -> Raw:
     return {key: alarm[key] for key in _OF_AN_ALARM if key in alarm}
 
 
-def _metrics(alarm: Answer) -> set[tuple[Any, Any]]:
+def _metrics(alarm: Raw) -> set[tuple[Any, Any]]:
     stats = [query.get("MetricStat", {}) for query in alarm.get("Metrics", [])]
     metrics = [stat.get("Metric", {}) for stat in stats]
     return {(m.get("Namespace"), m.get("MetricName")) for m in [alarm, *metrics]}

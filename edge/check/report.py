@@ -9,7 +9,7 @@ The JSON has this form, and keeps it while `schema` is 1. More members may be ad
     counts        how many of each outcome
     findings      a list, always with one member for every check, in the same order:
         name      stable, such as "function.timeout"
-        line      the line of the checklist that it stands for
+        line      the line of the checklist that it is for
         outcome   "passed", "failed", "warned" or "not-checked"
         reason    what was seen, what is wrong, or why it was not checked
         remedy    what to do; null where there is nothing to do
@@ -21,13 +21,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, assert_never
 
-from .facts.snapshot import Snapshot
 from .finding import Failed, Finding, NotChecked, Outcome, Passed, Warned
+from .snapshot import Snapshot
 
 SCHEMA = 1
 
 
-class Row(NamedTuple):
+class _Entry(NamedTuple):
     outcome: str
     reason: str
     remedy: str | None
@@ -49,7 +49,7 @@ def as_json(findings: Sequence[Finding], snapshot: Snapshot) -> str:
         "passed": passed(findings),
         "counts": _counts(findings),
         "findings": [
-            {"name": each.name, "line": each.line, **_row(each.outcome)._asdict()}
+            {"name": each.name, "line": each.line, **_entry(each.outcome)._asdict()}
             for each in findings
         ],
     }
@@ -59,7 +59,7 @@ def as_json(findings: Sequence[Finding], snapshot: Snapshot) -> str:
 def as_text(
     findings: Sequence[Finding], snapshot: Snapshot, encoding: str | None
 ) -> Iterator[str]:
-    """Lines. The signs are ASCII where the terminal has no others."""
+    """Line by line, with ASCII signs on a terminal that has no others."""
     signs = _SIGNS if _can_show(_SIGNS.values(), encoding) else _PLAIN_SIGNS
     distribution = snapshot.distribution
     yield f"{distribution.distribution_id} ({distribution.domain}), {snapshot.taken_at}"
@@ -74,28 +74,28 @@ def as_text(
 
 
 def _lines(finding: Finding, signs: dict[str, str]) -> Iterator[str]:
-    row = _row(finding.outcome)
-    yield f"  {signs[row.outcome]} {finding.line}: {row.reason}"
-    if row.remedy:
-        yield f"      {row.remedy}  [{finding.name}]"
+    entry = _entry(finding.outcome)
+    yield f"  {signs[entry.outcome]} {finding.line}: {entry.reason}"
+    if entry.remedy:
+        yield f"      {entry.remedy}  [{finding.name}]"
 
 
-def _row(outcome: Outcome) -> Row:
+def _entry(outcome: Outcome) -> _Entry:
     match outcome:
         case Passed(seen):
-            return Row("passed", seen, None)
+            return _Entry("passed", seen, None)
         case Failed(wrong, remedy):
-            return Row("failed", wrong, remedy)
+            return _Entry("failed", wrong, remedy)
         case Warned(wrong, remedy):
-            return Row("warned", wrong, remedy)
+            return _Entry("warned", wrong, remedy)
         case NotChecked(why):
-            return Row("not-checked", why, None)
+            return _Entry("not-checked", why, None)
         case _:
             assert_never(outcome)
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, int]:
-    found = Counter(_row(finding.outcome).outcome for finding in findings)
+    found = Counter(_entry(finding.outcome).outcome for finding in findings)
     return {name: found[name] for name in ("failed", "warned", "not-checked", "passed")}
 
 

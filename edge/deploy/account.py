@@ -1,68 +1,70 @@
 """The account: everything that deploying reads, and every step that changes it."""
 
-from typing import Protocol, assert_never
+import json
+from collections.abc import Iterator
+from typing import Any, assert_never
 
-from ..aws.session import Session, explained
-from .distributions import Distributions
+from ..aws.distribution import gated, items
+from ..aws.forwarding import MANAGED, Policy, of_cache_policy, of_request_policy
+from ..aws.function import trusted
+from ..aws.lambda_at_edge import PRINCIPALS
+from ..aws.session import Session, explained, no_distribution
+from .associations import live
 from .functions import Functions
-from .observed import Absent, Condition, Distribution, Observed
-from .outcome import Outcome
-from .roles import Roles
-from .steps import (
+from .model import (
+    LONGEST_ROLE_NAME,
     AllowLogs,
     Associate,
+    Condition,
     Configure,
     CreateFunction,
     CreateRole,
+    Distribution,
+    Done,
+    Outcome,
     Publish,
+    Role,
+    Snapshot,
+    Spec,
     Step,
+    Superseded,
     UpdateCode,
 )
-from .wanted import Wanted, own_role, role_of
+
+# AWS's own: to create log groups and write to them, in every Region.
+LOGS_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
 _NEEDED = "All that this command needs is in edge/deploy/permissions.json."
 
 
-class Account(Protocol):
-    """What a deployment needs of AWS."""
+class Account:
+    """Raises AwsTrouble."""
 
-    def observe(self) -> Observed: ...
-
-    def distribution(self) -> Distribution: ...
-
-    def condition(self, version: int) -> Condition: ...
-
-    def perform(self, step: Step) -> Outcome: ...
-
-
-class AwsAccount:
     def __init__(
-        self, session: Session, distribution: str, wanted: Wanted, bundle: bytes
+        self, session: Session, distribution: str, spec: Spec, bundle: bytes
     ) -> None:
         self._who = str(session)
-        self._wanted = wanted
+        self._spec = spec
         self._bundle = bundle
-        name = wanted.function
-        self._functions = Functions(session.client("lambda"), name)
-        self._roles = Roles(session.client("iam"), own_role(name))
-        self._distributions = Distributions(session.client("cloudfront"), distribution)
+        self._functions = Functions(session.client("lambda"), spec.function)
+        self._roles = _Roles(session.client("iam"), spec.own_role)
+        self._distributions = _Distributions(session.client("cloudfront"), distribution)
 
-    def observe(self) -> Observed:
+    def snapshot(self) -> Snapshot:
         with explained(self._who, _NEEDED):
-            function = self._functions.observe()
-            known = not isinstance(function, Absent)
-            distribution = self._distributions.observe()
-            return Observed(
+            function = self._functions.latest()
+            distribution = self._distributions.read()
+            return Snapshot(
                 function,
-                self._functions.versions() if known else (),
-                self._roles.observe(role_of(self._wanted, function)),
+                self._functions.versions() if function else (),
+                self._roles.read(self._spec.role_name(function)),
                 distribution,
-                self._distributions.policies(distribution.config, self._wanted.paths),
+                self._distributions.policies(distribution.config, self._spec.paths),
             )
 
     def distribution(self) -> Distribution:
         with explained(self._who, _NEEDED):
-            return self._distributions.observe()
+            return self._distributions.read()
 
     def condition(self, version: int) -> Condition:
         with explained(self._who, _NEEDED):
@@ -74,7 +76,7 @@ class AwsAccount:
 
     def others(self) -> list[tuple[str, int]]:
         with explained(self._who, _NEEDED):
-            return list(self._distributions.others(self._wanted.function))
+            return list(self._distributions.others(self._spec.function))
 
     def perform(self, step: Step) -> Outcome:
         with explained(self._who, _NEEDED):
@@ -100,3 +102,128 @@ class AwsAccount:
                 return self._distributions.associate(step)
             case _:
                 assert_never(step)
+
+
+class _Roles:
+    """The role that the function runs as, through boto3's client."""
+
+    def __init__(self, client: Any, own: str) -> None:
+        self._client = client
+        self._own = own
+
+    def read(self, name: str) -> Role | None:
+        if len(name) > LONGEST_ROLE_NAME:  # IAM would not even look
+            return None
+        try:
+            role = self._client.get_role(RoleName=name)["Role"]
+        except self._client.exceptions.NoSuchEntityException:
+            return None
+        trusts = trusted(role["AssumeRolePolicyDocument"])
+        # A role that was given can allow it in many ways: that is looked at by check.
+        may_log = name != self._own or self._has_logs_policy(name)
+        return Role(name, role["Arn"], trusts, may_log)
+
+    def create(self, name: str) -> Outcome:
+        try:
+            self._client.create_role(
+                RoleName=name,
+                AssumeRolePolicyDocument=json.dumps(_trust()),
+                Description="Runs the x402 gate at the edge",
+            )
+        except self._client.exceptions.EntityAlreadyExistsException:
+            return Superseded(f"the role {name} has just been created")
+        return Done(f"created the role {name}")
+
+    def allow_logs(self, name: str) -> Outcome:
+        try:
+            self._client.attach_role_policy(RoleName=name, PolicyArn=LOGS_POLICY)
+        except self._client.exceptions.NoSuchEntityException:
+            return Superseded(f"IAM cannot attach a policy to the role {name} yet")
+        return Done(f"allowed {name} to write logs")
+
+    def _has_logs_policy(self, name: str) -> bool:
+        pages = self._client.get_paginator("list_attached_role_policies").paginate(
+            RoleName=name
+        )
+        return any(
+            policy["PolicyArn"] == LOGS_POLICY
+            for page in pages
+            for policy in page["AttachedPolicies"]
+        )
+
+
+def _trust() -> dict[str, Any]:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": sorted(PRINCIPALS)},
+        "Action": "sts:AssumeRole",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+class _Distributions:
+    """One distribution, through boto3's client."""
+
+    def __init__(self, client: Any, id_: str) -> None:
+        self._client = client
+        self._id = id_
+        self._policies = dict(MANAGED)
+
+    def read(self) -> Distribution:
+        try:
+            found = self._client.get_distribution(Id=self._id)
+        except self._client.exceptions.NoSuchDistribution as missing:
+            raise no_distribution(self._id) from missing
+        return Distribution(
+            id=self._id,
+            etag=found["ETag"],
+            is_deployed=found["Distribution"]["Status"] == "Deployed",
+            config=found["Distribution"]["DistributionConfig"],
+        )
+
+    def policies(
+        self, config: dict[str, Any], paths: tuple[str, ...]
+    ) -> dict[str, Policy]:
+        """Of the gated behaviours. Each is read once: they hardly ever change."""
+        for behaviour in gated(config, paths):
+            cache = behaviour.raw.get("CachePolicyId")
+            request = behaviour.raw.get("OriginRequestPolicyId")
+            if cache and cache not in self._policies:
+                self._policies[cache] = self._cache_policy(cache)
+            if request and request not in self._policies:
+                self._policies[request] = self._request_policy(request)
+        return dict(self._policies)
+
+    def others(self, function: str) -> Iterator[tuple[str, int]]:
+        """The other distributions that run it, and which version."""
+        pages = self._client.get_paginator("list_distributions").paginate()
+        for page in pages:
+            for summary in items(page, "DistributionList"):
+                if summary["Id"] != self._id:
+                    for version in sorted(live(summary, function)):
+                        yield summary["Id"], version
+
+    def associate(self, step: Associate) -> Outcome:
+        """All behaviours at once: CloudFront takes the whole or refuses it."""
+        exceptions = self._client.exceptions
+        try:
+            self._client.update_distribution(
+                Id=self._id, IfMatch=step.etag, DistributionConfig=step.config
+            )
+        except (exceptions.PreconditionFailed, exceptions.InvalidIfMatchVersion):
+            return Superseded(f"{self._id} was changed by somebody else")
+        except exceptions.InvalidLambdaFunctionAssociation as refused:
+            if "must be in an Active state" not in str(refused):
+                raise
+            return Superseded("CloudFront does not know yet that the version is active")
+        return Done(f"{self._id} runs version {step.version}")
+
+    def _cache_policy(self, id_: str) -> Policy:
+        answer = self._client.get_cache_policy(Id=id_)
+        config = answer["CachePolicy"]["CachePolicyConfig"]
+        return Policy(config["Name"], of_cache_policy(config))
+
+    def _request_policy(self, id_: str) -> Policy:
+        answer = self._client.get_origin_request_policy(Id=id_)
+        config = answer["OriginRequestPolicy"]["OriginRequestPolicyConfig"]
+        return Policy(config["Name"], of_request_policy(config))

@@ -1,18 +1,13 @@
-"""A distribution's behaviours before and after: which functions run, which policies.
-
-Pure: what is given is never changed; a new configuration is made.
-"""
+"""A distribution's behaviours before and after: which functions run, which policies."""
 
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-from ..aws.behaviours import behaviours
-from ..aws.error_responses import kept_for
-from ..aws.items import items
-from ..aws.lambda_arn import parse_arn
+from ..aws.distribution import Trigger, behaviours, items, kept_for, triggers
+from ..aws.function import parse_arn
 from ..aws.lambda_at_edge import EVENTS
-from .steps import Change, Changes
+from .model import Change, Changes
 
 # Stands for the number of a version that is not published yet.
 NEXT = "NEXT"
@@ -25,8 +20,8 @@ def live(config: Raw, name: str) -> frozenset[int]:
     return frozenset(
         int(arn.version)
         for behaviour in behaviours(config)
-        for each in associations(behaviour.raw)
-        if (arn := parse_arn(each["LambdaFunctionARN"])).name == name
+        for trigger in triggers(behaviour.raw)
+        if (arn := parse_arn(trigger.arn)).name == name
         and arn.version
         and arn.version.isdigit()
     )
@@ -36,33 +31,33 @@ def conflicts(raw: Raw, name: str) -> Iterator[str]:
     """What would have to go for the gate to run here. CloudFront Functions run at
     viewer events, and AWS does not let Lambda@Edge share a behaviour with them there.
     """
-    in_the_way = [
-        each
-        for each in associations(raw)
-        if each["EventType"] in EVENTS and not is_of(each, name)
-    ]
-    for each in in_the_way + _functions(raw):
-        yield f"{each['EventType']} runs {_label(each)}"
+    for trigger in triggers(raw):
+        if trigger.event in EVENTS and not _is_of(trigger.arn, name):
+            yield f"{trigger.event} runs {_lambda_label(trigger)}"
+    for function in _cloudfront_functions(raw):
+        yield f"{function['EventType']} runs {_function_label(function)}"
 
 
 def place(raw: Raw, arn: str) -> None:
     """Both triggers, on a copy. What is in their way goes, the rest stays."""
-    kept = [each for each in associations(raw) if each["EventType"] not in EVENTS]
-    wanted = [
+    present = items(raw, "LambdaFunctionAssociations")
+    kept = [each for each in present if each["EventType"] not in EVENTS]
+    ours = [
         {"LambdaFunctionARN": arn, "EventType": event, "IncludeBody": False}
         for event in EVENTS
     ]
-    if _by_event(associations(raw)) != _by_event([*kept, *wanted]):
-        items = [*kept, *wanted]
-        raw["LambdaFunctionAssociations"] = {"Quantity": len(items), "Items": items}
-    if _functions(raw):
+    every = [*kept, *ours]
+    after = {"LambdaFunctionAssociations": {"Quantity": len(every), "Items": every}}
+    if set(triggers(raw)) != set(triggers(after)):
+        raw |= after
+    if _cloudfront_functions(raw):
         raw["FunctionAssociations"] = {"Quantity": 0}
 
 
 def move(raw: Raw, name: str, arn: str) -> None:
     """Every association of this function to another version, on a copy."""
-    for each in associations(raw):
-        if is_of(each, name):
+    for each in items(raw, "LambdaFunctionAssociations"):
+        if _is_of(each["LambdaFunctionARN"], name):
             each["LambdaFunctionARN"] = arn
 
 
@@ -74,7 +69,8 @@ def moved(config: Raw, name: str, arn: str) -> Raw:
 
 
 def changes(before: Raw, after: Raw, names: dict[str, str]) -> tuple[Changes, ...]:
-    """Read from the configurations themselves, so that no change goes unsaid."""
+    """Read from the configurations themselves, so that no change goes unsaid.
+    `names` are those of the policies, by id."""
     pairs = zip(behaviours(before), behaviours(after), strict=True)
     found = [
         Changes(
@@ -86,15 +82,6 @@ def changes(before: Raw, after: Raw, names: dict[str, str]) -> tuple[Changes, ..
     kept = _differences(_kept(before), _kept(after))
     found.append(Changes("errors of the origin, kept for", tuple(kept)))
     return tuple(each for each in found if each.changes)
-
-
-def associations(raw: Raw) -> list[Raw]:
-    return items(raw, "LambdaFunctionAssociations")
-
-
-def is_of(association: Raw, name: str) -> bool:
-    """By name: a distribution can only run functions of its own account."""
-    return parse_arn(association["LambdaFunctionARN"]).name == name
 
 
 def _differences(old: dict[str, str], new: dict[str, str]) -> Iterator[Change]:
@@ -109,10 +96,15 @@ def _kept(config: Raw) -> dict[str, str]:
 
 def _facts(raw: Raw, names: dict[str, str]) -> dict[str, str]:
     events = ("viewer-request", "origin-request", "origin-response", "viewer-response")
-    every = [*associations(raw), *_functions(raw)]
+    running = [
+        *((each.event, _lambda_label(each)) for each in triggers(raw)),
+        *(
+            (each["EventType"], _function_label(each))
+            for each in _cloudfront_functions(raw)
+        ),
+    ]
     facts = {
-        event: ", ".join(_label(each) for each in every if each["EventType"] == event)
-        or "none"
+        event: ", ".join(label for when, label in running if when == event) or "none"
         for event in events
     }
     cache, request = raw.get("CachePolicyId"), raw.get("OriginRequestPolicyId")
@@ -124,26 +116,23 @@ def _facts(raw: Raw, names: dict[str, str]) -> dict[str, str]:
     return facts
 
 
-def _label(association: Raw) -> str:
-    if "FunctionARN" in association:
-        return f"CloudFront Function {association['FunctionARN'].rpartition('/')[2]}"
-    arn = parse_arn(association["LambdaFunctionARN"])
+def _lambda_label(trigger: Trigger) -> str:
+    arn = parse_arn(trigger.arn)
     name, version = arn.name, arn.version
     label = (
         f"the new version of {name}" if version == NEXT else f"{name} version {version}"
     )
-    return f"{label} with the body" if association.get("IncludeBody") else label
+    return f"{label} with the body" if trigger.includes_body else label
 
 
-def _functions(raw: Raw) -> list[Raw]:
+def _function_label(association: Raw) -> str:
+    return f"CloudFront Function {association['FunctionARN'].rpartition('/')[2]}"
+
+
+def _cloudfront_functions(raw: Raw) -> list[Raw]:
     return items(raw, "FunctionAssociations")
 
 
-def _by_event(listed: list[Raw]) -> dict[str, tuple[str, bool]]:
-    return {
-        each["EventType"]: (
-            each["LambdaFunctionARN"],
-            bool(each.get("IncludeBody")),
-        )
-        for each in listed
-    }
+def _is_of(arn: str, name: str) -> bool:
+    """By name: a distribution can only run functions of its own account."""
+    return parse_arn(arn).name == name

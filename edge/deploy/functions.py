@@ -1,22 +1,23 @@
 """The gate's function: what Lambda says of it, and what is asked of Lambda."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-from ..aws.lambda_at_edge import unsupported, variables
-from .observed import (
-    Absent,
+from ..aws.function import Function, parse_function
+from .model import (
     Broken,
-    Busy,
     Condition,
     Configuration,
-    Function,
-    Ready,
+    Configure,
+    CreateFunction,
+    Done,
+    Outcome,
+    Publish,
+    Superseded,
+    UpdateCode,
     Version,
+    condition_of,
 )
-from .outcome import Done, Outcome, Superseded
-from .steps import Configure, CreateFunction, Publish, UpdateCode
 
 
 class Functions:
@@ -26,26 +27,19 @@ class Functions:
         self._client = client
         self._name = name
 
-    def observe(self) -> Absent | Function:
+    def latest(self) -> Function | None:
         try:
             found = self._client.get_function_configuration(FunctionName=self._name)
         except self._client.exceptions.ResourceNotFoundException:
-            return Absent()
-        return Function(
-            arn=found["FunctionArn"],
-            revision=found.get("RevisionId", ""),
-            code=found["CodeSha256"],
-            configuration=_configuration(found),
-            condition=_condition(found),
-            unfit=tuple(_unfit(found)),
-        )
+            return None
+        return parse_function(found)
 
     def versions(self) -> tuple[Version, ...]:
         pages = self._client.get_paginator("list_versions_by_function").paginate(
             FunctionName=self._name
         )
         found = (
-            _version(each)
+            _version(int(each["Version"]), parse_function(each))
             for page in pages
             for each in page["Versions"]
             if each["Version"].isdigit()  # the other one is $LATEST
@@ -54,16 +48,18 @@ class Functions:
 
     def condition(self, version: int) -> Condition:
         """A list of versions does not tell it."""
-        found = self._client.get_function_configuration(
-            FunctionName=self._name, Qualifier=str(version)
+        found = parse_function(
+            self._client.get_function_configuration(
+                FunctionName=self._name, Qualifier=str(version)
+            )
         )
-        if found.get("State") == "Inactive":
+        if found.state == "Inactive":
             return Broken(
-                "it was not used for long. Invoke it once, for example with"
+                "it has not been used for a long time. Invoke it once, for example with"
                 f" aws lambda invoke --function-name {self._name}"
                 f" --qualifier {version}, and repeat the command"
             )
-        return _condition(found)
+        return condition_of(found)
 
     def address(self, version: int) -> str:
         """From where the bundle can be read for some minutes."""
@@ -141,43 +137,6 @@ def _settings(configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def _configuration(found: dict[str, Any]) -> Configuration:
-    return Configuration(
-        runtime=found.get("Runtime", "none"),
-        handler=found.get("Handler", "none"),
-        role=found["Role"],
-        timeout=found["Timeout"],
-        memory=found["MemorySize"],
-        architecture=found.get("Architectures", ["x86_64"])[0],
-    )
-
-
-def _version(found: dict[str, Any]) -> Version:
-    replaces = re.fullmatch(r"replaces version (\d+)", found.get("Description", ""))
-    return Version(
-        number=int(found["Version"]),
-        code=found["CodeSha256"],
-        configuration=_configuration(found),
-        unfit=tuple(_unfit(found)),
-        replaces=int(replaces[1]) if replaces else None,
-    )
-
-
-def _condition(found: dict[str, Any]) -> Condition:
-    """Without a state it was made before there were states: active all the same."""
-    state, update = found.get("State", "Active"), found.get("LastUpdateStatus")
-    if state == "Pending":
-        return Busy("it is being created")
-    if update == "InProgress":
-        return Busy("it is being updated")
-    if state not in ("Active", "Inactive"):  # an update wakes an inactive one
-        reason = found.get("StateReason", "no reason given")
-        return Broken(f"its state is {state}: {reason}")
-    return Ready()
-
-
-def _unfit(found: dict[str, Any]) -> Iterator[str]:
-    names = variables(found)
-    if names:
-        yield f"environment variables ({', '.join(names)})"
-    yield from unsupported(found)
+def _version(number: int, function: Function) -> Version:
+    replaces = re.fullmatch(r"replaces version (\d+)", function.description)
+    return Version(number, function, int(replaces[1]) if replaces else None)

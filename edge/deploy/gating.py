@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from ..aws.behaviours import (
+from ..aws.distribution import (
     Behaviour,
     behaviours,
     gated,
-    reaching_origin,
+    keep_none,
     serves,
+    sharing_origin,
 )
-from ..aws.error_responses import keep_none
 from ..aws.forwarding import (
     MANAGED,
     Forwarded,
@@ -21,26 +21,25 @@ from ..aws.forwarding import (
     substitute,
     suits,
 )
+from ..aws.function import Function
 from ..aws.managed_policies import CACHING_DISABLED
 from . import associations
-from .observed import Absent, Function, Observed
-from .steps import Associate
-from .wanted import Wanted
+from .model import Associate, Snapshot, Spec
 
 # Behaviours have these or a cache policy, never both: AWS refuses the mixture.
 _LEGACY = ("ForwardedValues", "MinTTL", "DefaultTTL", "MaxTTL")
 
 
 def associate(
-    observed: Observed, wanted: Wanted, version: int | None
+    snapshot: Snapshot, spec: Spec, version: int | None
 ) -> tuple[Associate | None, tuple[str, ...]]:
     """The step, if there is one to take, and what there is to say about it."""
-    distribution = observed.distribution
-    policies = {**MANAGED, **observed.policies}
+    distribution = snapshot.distribution
+    policies = {**MANAGED, **snapshot.policies}
     config = deepcopy(distribution.config)
-    arn = version_arn(observed.function, wanted.function, version)
-    _run(config, wanted, arn)
-    notes = tuple(_open(config, wanted.paths, policies))
+    arn = version_arn(snapshot.function, spec.function, version)
+    _run(config, spec, arn)
+    notes = tuple(_open(config, spec.paths, policies))
     keep_none(config)
     names = {each: policy.name for each, policy in policies.items()}
     changed = associations.changes(distribution.config, config, names)
@@ -49,29 +48,29 @@ def associate(
     return Associate(version, distribution.etag, config, changed), notes
 
 
-def version_arn(function: Absent | Function, name: str, number: int | None) -> str:
+def version_arn(function: Function | None, name: str, number: int | None) -> str:
     arn = (
-        function.arn
-        if isinstance(function, Function)
+        function.arn.unqualified
+        if function
         else f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
     )
     return f"{arn}:{associations.NEXT if number is None else number}"
 
 
-def _run(config: dict[str, Any], wanted: Wanted, arn: str) -> None:
-    for behaviour in reaching_origin(config, wanted.paths):
+def _run(config: dict[str, Any], spec: Spec, arn: str) -> None:
+    for behaviour in sharing_origin(config, spec.paths):
         associations.place(behaviour.raw, arn)
     # A route may have moved on from a behaviour that still runs an old version,
     # and with it an old key. The new version lets what is not gated pass.
     for behaviour in behaviours(config):
-        associations.move(behaviour.raw, wanted.function, arn)
+        associations.move(behaviour.raw, spec.function, arn)
 
 
 def _open(
     config: dict[str, Any], paths: tuple[str, ...], policies: Mapping[str, Policy]
 ) -> Iterator[str]:
     if not config.get("Enabled", True):
-        yield "the distribution is disabled: nobody reaches it"
+        yield "the distribution is disabled, so nobody can reach it"
     for behaviour in gated(config, paths):
         if behaviour.raw.get("CachePolicyId") != CACHING_DISABLED:
             yield from _bare_prefixes(config, paths, behaviour)
@@ -96,8 +95,8 @@ def _bare_prefixes(
         return
     served = ", ".join(each for each in bare if serves(pattern, earlier, each))
     yield (
-        f"{pattern} is gated and not cached any more because it serves"
-        f" {served}. To spare it, give that a behaviour of its own in CloudFront first."
+        f"{pattern} is gated and no longer cached because it serves {served}. To keep"
+        f" it cached, add a behaviour for {served} in CloudFront first."
     )
 
 

@@ -1,11 +1,28 @@
-"""The options that the commands share."""
+"""The options that the commands share, and what they stand for."""
 
 import argparse
 import re
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..aws.lambda_at_edge import MEMORY, RUNTIMES
-from .deployment import Pace
+from ..build.bundle import Bundle, read_bundle
+from ..build.environment import (
+    PUBLIC_URL,
+    TEST,
+    TEST_KEY_REFUSED,
+    URL_VARIABLE,
+    is_loopback,
+    read_environment,
+    refuse_test_key,
+    warnings,
+)
+from ..build.routes_file import read_routes
+from ..build.zip import build
+from ..errors import Refused
+from .model import Spec
+from .run import Pace
 
 DEFAULT_NAME = "x402-edge"
 _LONGEST_WAIT = 1800
@@ -103,7 +120,7 @@ def add_pace(command: Parser) -> None:
         type=_seconds,
         default=_LONGEST_WAIT,
         metavar="SECONDS",
-        help="how long to wait for AWS at most, for one thing (default: %(default)s)",
+        help="the longest wait for any one thing of AWS's (default: %(default)s)",
     )
 
 
@@ -111,13 +128,8 @@ def add_no_wait(command: Parser) -> None:
     command.add_argument(
         "--no-wait",
         action="store_true",
-        help="stop when CloudFront has accepted it, not when it is everywhere",
+        help="stop as soon as CloudFront has accepted the change",
     )
-
-
-def pace(options: argparse.Namespace) -> Pace:
-    waits = not getattr(options, "no_wait", False)
-    return Pace(yes=options.yes, wait=waits, timeout=options.timeout)
 
 
 def _distribution(text: str) -> str:
@@ -154,3 +166,48 @@ def _between(text: str, least: int, most: int) -> int:
     if not text.isdecimal() or not least <= int(text) <= most:
         raise argparse.ArgumentTypeError(f"{text!r} is not from {least} to {most}")
     return int(text)
+
+
+def bundle_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Bundle:
+    """The one that is given, or one that is built here. Raises Refused."""
+    if options.bundle:
+        bundle = read_bundle(options.bundle)
+    else:
+        secrets = read_environment(environment)
+        if not options.allow_test_key:
+            refuse_test_key(secrets)
+        bundle = build(secrets, read_routes(options.routes))
+    for warning in warnings(bundle.settings):
+        print(f"warning: {warning}", file=sys.stderr)
+    objections = tuple(_objections(bundle, options.allow_test_key))
+    if objections:
+        raise Refused(*objections)
+    return bundle
+
+
+def _objections(bundle: Bundle, allow_test_key: bool) -> Iterator[str]:
+    """What is fine in a bundle and would be wrong on the internet."""
+    if is_loopback(bundle.settings.facilitator.host):
+        yield (
+            "the facilitator is this machine, which the edge cannot connect to."
+            f" Build with {URL_VARIABLE}={PUBLIC_URL}."
+        )
+    if bundle.settings.api_key.startswith(TEST) and not allow_test_key:
+        yield TEST_KEY_REFUSED
+
+
+def spec_of(options: argparse.Namespace, bundle: Bundle) -> Spec:
+    return Spec(
+        function=options.function_name,
+        code=bundle.code,
+        paths=bundle.paths,
+        role=options.role,
+        memory=options.memory,
+        runtime=options.runtime,
+        replace=options.replace,
+    )
+
+
+def pace_of(options: argparse.Namespace) -> Pace:
+    waits = not getattr(options, "no_wait", False)
+    return Pace(yes=options.yes, wait=waits, timeout=options.timeout)

@@ -3,6 +3,7 @@ every other store.
 """
 
 import heapq
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -38,9 +39,11 @@ class MemoryStore:
         self._records: dict[Key, Record] = {}
         self._expiries: list[tuple[float, Key]] = []
         self._waiting = Waiting()
+        self._lock = threading.Lock()  # tests run an app in several threads
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
-        self._forget_expired()
+        with self._lock:
+            self._forget_expired()
         return self._apply(key, claim, lifecycle.claim)
 
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
@@ -77,14 +80,15 @@ class MemoryStore:
         claim: Claim,
         transition: Callable[[Record | None, Claim, float], tuple[Record | None, T]],
     ) -> T:
-        before = self._records.get(key)
-        after, answer = transition(before, claim, self._clock())
-        if after is None:
-            self._records.pop(key, None)
-        elif after is not before:
-            self._records[key] = after
-            if before is None:
-                heapq.heappush(self._expiries, (after.expires, key))
+        with self._lock:
+            before = self._records.get(key)
+            after, answer = transition(before, claim, self._clock())
+            if after is None:
+                self._records.pop(key, None)
+            elif after is not before:
+                self._records[key] = after
+                if before is None:
+                    heapq.heappush(self._expiries, (after.expires, key))
         if after is not before:
             self._waiting.wake(key)
         return answer

@@ -1,6 +1,7 @@
 """Duplicates of one key in one process share one waiter, and its looks at the store."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -22,26 +23,42 @@ class Waiting:
     """The waiters of one process, by whatever names a record in the store."""
 
     def __init__(self) -> None:
-        self._waiters: dict[object, _Waiter] = {}
+        # One for each event loop: tests run an app on several, in threads.
+        self._waiters: dict[object, dict[asyncio.AbstractEventLoop, _Waiter]] = {}
+        self._lock = threading.Lock()
 
     async def wait(self, name: object, held: Held, timeout: float, look: Look) -> View:
         """What `look` sees once no live lease holds it; `held` after `timeout`."""
-        waiter = self._waiters.get(name)
-        if waiter is None:
-            waiter = self._waiters[name] = _Waiter(look, partial(self._forget, name))
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            waiters = self._waiters.setdefault(name, {})
+            waiter = waiters.get(loop)
+            if waiter is None:
+                waiter = waiters[loop] = _Waiter(look, partial(self._forget, name))
         return await waiter.join(held, timeout)
 
     def wake(self, name: object) -> None:
-        if waiter := self._waiters.get(name):
-            waiter.woken.set()
+        """From any thread."""
+        if name in self._waiters:
+            for waiter in self._of(name):
+                waiter.wake()
 
     def wake_all(self) -> None:
-        for waiter in self._waiters.values():
-            waiter.woken.set()
+        for name in list(self._waiters):
+            for waiter in self._of(name):
+                waiter.wake()
+
+    def _of(self, name: object) -> "list[_Waiter]":
+        with self._lock:
+            return list(self._waiters.get(name, {}).values())
 
     def _forget(self, name: object, waiter: "_Waiter") -> None:
-        if self._waiters.get(name) is waiter:
-            del self._waiters[name]
+        with self._lock:
+            waiters = self._waiters.get(name, {})
+            if waiters.get(waiter.loop) is waiter:
+                del waiters[waiter.loop]
+                if not waiters:
+                    del self._waiters[name]
 
 
 class _Waiter:
@@ -51,14 +68,18 @@ class _Waiter:
         self._look = look
         self._forget = forget
         self._joined: set[asyncio.Future[View]] = set()
-        self.woken = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._follow())
+        self._woken = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
+        self._task = self.loop.create_task(self._follow())
+
+    def wake(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            self.loop.call_soon_threadsafe(self._woken.set)
 
     async def join(self, held: Held, timeout: float) -> View:
         # A future and a timer: ten thousand may wait, and a shield would cost more.
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[View] = loop.create_future()
-        timer = loop.call_later(timeout, _resolve, future, held)
+        future: asyncio.Future[View] = self.loop.create_future()
+        timer = self.loop.call_later(timeout, _resolve, future, held)
         self._joined.add(future)
         try:
             return await future
@@ -91,7 +112,7 @@ class _Waiter:
 
     async def _look_until_free(self) -> View:
         while True:
-            self.woken.clear()
+            self._woken.clear()
             pause = _FLOOR
             with suppress(StoreUnavailable):
                 seen = await self._look()
@@ -100,7 +121,7 @@ class _Waiter:
                 pause = min(_FLOOR, seen.lease_left)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await self.woken.wait()
+                    await self._woken.wait()
 
 
 def _resolve(future: "asyncio.Future[View]", seen: View) -> None:

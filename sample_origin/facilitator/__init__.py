@@ -1,6 +1,6 @@
-"""The NexFlow facilitator as its contract is published, simulated on one machine."""
+"""The NexFlow facilitator, simulated on one machine after its published contract."""
 
-from .contract import app, create_app
-from .settings import BASE_PATH, Settings
+from .contract import BASE_PATH
+from .server import Settings, app, create_app
 
 __all__ = ["BASE_PATH", "Settings", "app", "create_app"]

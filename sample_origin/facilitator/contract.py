@@ -1,115 +1,88 @@
-"""The published contract over HTTP: `POST /verify`, `POST /settle` below a base path.
+"""The requests of the published contract. One that breaks it cannot be constructed."""
 
-Beside it, without a key, for whoever runs the simulation:
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
-    PUT /_simulate  {"verify": mode, "settle": mode, "delay": seconds, "times": n}
-    GET /_ledger    {"verified": n, "refused": {reason: n},
-                     "settlements": {intent: n}, "billed": n}
-"""
+BASE_PATH = "/api/v1/facilitator/x402"
+PROOF_HEADER = "x402-payment"
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict
-from json import JSONDecodeError
-from typing import Any
-
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-
-from .calls import CallError, SettleCall, VerifyCall
-from .payments import Answer, Clock, Payments
-from .rate_limit import RateLimit
-from .settings import Settings
-from .simulation import Mode, Simulation, Simulator, distorted
+# CAIP-2: namespace:reference.
+NETWORK = re.compile(r"[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}")
 
 
-def create_app(
-    settings: Settings | None = None, *, clock: Clock = time.time
-) -> Starlette:
-    """A facilitator with an empty ledger."""
-    facilitator = Facilitator(settings or Settings(), clock)
-    contract = [
-        Route("/verify", facilitator.verify, methods=["POST"]),
-        Route("/settle", facilitator.settle, methods=["POST"]),
-    ]
-    routes = [
-        Mount(facilitator.settings.base_path, routes=contract),
-        Route("/_simulate", facilitator.simulate, methods=["PUT"]),
-        Route("/_ledger", facilitator.ledger),
-    ]
-    return Starlette(routes=routes, exception_handlers={500: facilitator.broken})
+class ContractError(ValueError):
+    """The request breaks the contract; the message goes into the answer."""
 
 
-class Facilitator:
-    """Keys, rate limit and simulation around the payments."""
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Does this proof pay for this resource?"""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.settings = settings
-        self._clock = clock
-        self._payments = Payments(settings, clock)
-        self._rate_limit = RateLimit(settings.calls_per_minute)
-        self._simulator = Simulator()
+    network: str
+    resource_id: str
+    proof: str | None
 
-    async def verify(self, request: Request) -> Response:
-        """`POST /verify`. Not billed."""
-        return await self._answer(
-            request,
-            "verify",
-            lambda key, body: self._payments.verify(key, VerifyCall.parse(body)),
+    @classmethod
+    def parse(cls, body: object) -> Self:
+        """From JSON. Raises ContractError."""
+        fields = _object(body, "the body")
+        headers = _object(fields.get("headers"), "headers")
+        for name, value in headers.items():
+            if name != name.lower() or not isinstance(value, str):
+                raise ContractError("headers must map lower-case names to strings")
+        proof = headers.get(PROOF_HEADER)
+        return cls(
+            _network(fields),
+            _text(fields, "resourceId"),
+            proof if isinstance(proof, str) else None,
         )
 
-    async def settle(self, request: Request) -> Response:
-        """`POST /settle`. The billable event, once per intent."""
-        return await self._answer(
-            request,
-            "settle",
-            lambda _, body: self._payments.settle(SettleCall.parse(body)),
+
+@dataclass(frozen=True, slots=True)
+class SettleRequest:
+    """The resource was delivered for this intent."""
+
+    network: str
+    resource_id: str
+    intent: str
+    origin_status: int
+
+    @classmethod
+    def parse(cls, body: object) -> Self:
+        """From JSON. Raises ContractError."""
+        fields = _object(body, "the body")
+        return cls(
+            _network(fields),
+            _text(fields, "resourceId"),
+            _text(fields, "settlementIntentId"),
+            _origin_status(fields),
         )
 
-    async def simulate(self, request: Request) -> Response:
-        """`PUT /_simulate`: replaces the whole simulation."""
-        try:
-            simulation = Simulation.parse(await request.json())
-        except ValueError as error:
-            return _invalid(error, {})
-        self._simulator.simulation = simulation
-        return JSONResponse(asdict(simulation))
 
-    async def ledger(self, _: Request) -> Response:
-        """`GET /_ledger`."""
-        return JSONResponse(self._payments.ledger.report())
-
-    async def broken(self, _: Request, __: Exception) -> Response:
-        """A bug of ours looks like the contract's 500."""
-        headers = self._rate_limit.untouched(self._clock()).headers
-        return JSONResponse({"error": "internal_error"}, 500, headers)
-
-    async def _answer(
-        self, request: Request, endpoint: str, work: Callable[[str, Any], Answer]
-    ) -> Response:
-        key = request.headers.get("x-facilitator-auth", "")
-        if key not in self.settings.keys:
-            headers = self._rate_limit.untouched(self._clock()).headers
-            return JSONResponse({"error": "unauthorized"}, 401, headers)
-        simulation, mode = self._simulator.treat(endpoint)
-        allowance = self._rate_limit.spend(key, self._clock())
-        if allowance.exceeded or mode is Mode.RATE_LIMIT:
-            return JSONResponse({"error": "rate_limited"}, 429, allowance.headers)
-        if mode is Mode.FAIL:
-            return JSONResponse({"error": "internal_error"}, 500, allowance.headers)
-        try:
-            status, answer = work(key, await request.json())
-        except (CallError, JSONDecodeError, UnicodeDecodeError) as error:
-            return _invalid(error, allowance.headers)
-        response = JSONResponse(answer, status, allowance.headers)
-        return await distorted(response, mode, simulation.delay)
+def _object(value: object, name: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ContractError(f"{name} must be an object")
+    return value
 
 
-def _invalid(error: ValueError, headers: dict[str, str]) -> Response:
-    body = {"error": "invalid_request", "message": str(error)}
-    return JSONResponse(body, 400, headers)
+def _text(fields: Mapping[str, object], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise ContractError(f"{name} must be a non-empty string")
+    return value
 
 
-app = create_app()
+def _network(fields: Mapping[str, object]) -> str:
+    network = _text(fields, "network")
+    if not NETWORK.fullmatch(network):
+        raise ContractError("network must be a CAIP-2 identifier such as eip155:8453")
+    return network
+
+
+def _origin_status(fields: Mapping[str, object]) -> int:
+    value = fields.get("originStatus")
+    if type(value) is not int or not 100 <= value <= 599:
+        raise ContractError("originStatus must be an HTTP status")
+    return value

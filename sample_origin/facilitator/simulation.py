@@ -1,4 +1,4 @@
-"""How each endpoint misbehaves, set at run time.
+"""Faults that verify and settle show on request, set at run time.
 
 | mode | the work is done | the caller sees |
 |---|---|---|
@@ -8,7 +8,7 @@
 | rate-limit | no | 429 |
 | malformed | yes | 200 and half a JSON object |
 | truncate | yes | half the answer, then a closed connection |
-| hang | yes | nothing, until it goes away |
+| hang | yes | nothing, until the caller disconnects |
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class Mode(StrEnum):
-    """One way to behave."""
+    """How an endpoint behaves."""
 
     OK = "ok"
     SLOW = "slow"
@@ -36,7 +36,7 @@ class Mode(StrEnum):
 class Simulation:
     """The mode of each endpoint; `delay` is how late `slow` is, in seconds.
 
-    With `times`, only so many calls are misbehaved to, both endpoints together.
+    `times` limits how many requests are affected, of both endpoints together.
     """
 
     verify: Mode = Mode.OK
@@ -46,7 +46,7 @@ class Simulation:
 
     @classmethod
     def parse(cls, settings: object) -> Self:
-        """From JSON; what is left out is as in the beginning. Raises ValueError."""
+        """From JSON; a missing name has its default. Raises ValueError."""
         names = cls.__slots__
         if not isinstance(settings, dict) or not settings.keys() <= {*names}:
             raise ValueError(f"give an object with some of {', '.join(names)}")
@@ -59,13 +59,13 @@ class Simulation:
 
 
 class Simulator:
-    """The simulation in force. Well-behaved until told otherwise."""
+    """The simulation in force. Without one, every request is answered as usual."""
 
     def __init__(self) -> None:
         self.simulation = Simulation()
 
     def treat(self, endpoint: str) -> tuple[Simulation, Mode]:
-        """How to treat this call to `verify` or `settle`."""
+        """The mode of this request to `verify` or `settle`."""
         now = self.simulation
         mode = now.verify if endpoint == "verify" else now.settle
         if mode is not Mode.OK and now.times is not None:
@@ -75,7 +75,7 @@ class Simulator:
 
 
 async def distorted(response: Response, mode: Mode, delay: float) -> Response:
-    """The answer as this mode lets it be seen; the work behind it is done."""
+    """The response as the mode changes it; the work behind it is already done."""
     match mode:
         case Mode.SLOW:
             await asyncio.sleep(delay)
@@ -95,7 +95,7 @@ async def distorted(response: Response, mode: Mode, delay: float) -> Response:
 
 
 class Truncated(Response):
-    """Promises a whole body and ends half-way; then the server closes."""
+    """Announces a whole body and sends half of it; then the server closes."""
 
     def __init__(self, whole: Response) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Truncated(Response):
 
 
 class Hanging(Response):
-    """Keeps the caller waiting for as long as it stays."""
+    """Sends nothing until the caller disconnects."""
 
     async def __call__(self, _: Scope, receive: Receive, __: Send) -> None:
         while (await receive())["type"] != "http.disconnect":

@@ -1,8 +1,8 @@
 """Results as a run would write them, small enough to check by hand."""
 
+from benchmarks.app import Framework, Kind
 from benchmarks.measures import FIRST, MEASURES, REPLAY_64
 from benchmarks.results import Meta, Noise, Results, RowInfo, Storms, WakeUps
-from benchmarks.row import Framework, Kind
 
 FLOOR = [0.001, 0.010, 0.001]
 OURS = [0.002, 0.011, 0.001]  # ratios 2, 1.1, 1; but the medians are 0.002 and 0.001

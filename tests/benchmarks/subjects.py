@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from starlette.middleware import Middleware
 
-from benchmarks.apps import starlette_app
-from benchmarks.handlers import Handlers
-from benchmarks.request import Client
+from benchmarks.app import Handlers, starlette_app
+from benchmarks.client import Client
 from origin_middleware import IdempotencyMiddleware, MemoryStore
 from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
 

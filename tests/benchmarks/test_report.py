@@ -1,12 +1,16 @@
 """What is said about a run: ratios of one round, and failures with their reason."""
 
-from xml.etree import ElementTree as ET
+from pathlib import Path
 
 from benchmarks.measures import FIRST, NO_KEY, REPLAY
-from benchmarks.report import markdown, plot, terminal
-from benchmarks.report.figures import Spread, control, failure, ratio
-from benchmarks.report.table import Table, as_markdown, as_text
+from benchmarks.report import markdown, terminal
+from benchmarks.report.figures import Spread, Table, control, failure, ratio
+from benchmarks.report.markdown import as_markdown
+from benchmarks.report.terminal import as_text
+from benchmarks.rows import ROWS
 from tests.benchmarks.examples import results
+
+SPEED = Path(__file__).parents[2] / "docs/speed.md"
 
 
 def test_ratios_are_taken_inside_a_round() -> None:
@@ -47,7 +51,7 @@ def test_the_worst_storm_is_shown() -> None:
     assert line.split() == ["ours", "2", "299", "70", "1", "×", "409"]
 
 
-def test_the_readme_has_a_row_for_everybody_and_every_reason() -> None:
+def test_markdown_has_a_row_for_everybody_and_every_reason() -> None:
     text = markdown.text(results())
     head, _, *rows = text.split("\n\n")[0].splitlines()
     assert head.startswith("|  | first execution | replay, 1 KiB |")
@@ -63,16 +67,12 @@ def test_the_readme_has_a_row_for_everybody_and_every_reason() -> None:
     assert "**no**" in text
 
 
-def test_the_plot_is_svg_with_bars_and_reasons() -> None:
-    root = ET.fromstring(plot.svg(results()))  # noqa: S314 - our own text
-    name = "{http://www.w3.org/2000/svg}"
-    bars = [bar for bar in root.iter(f"{name}rect") if bar.get("class") == "ours"]
-    assert len(bars) == 5
-    words = [text.text for text in root.iter(f"{name}text")]
-    assert "does not replay" in words
-    assert "1.10" in words
-    widths = [float(bar.get("width", 0)) for bar in root.iter(f"{name}rect")]
-    assert all(0 < width <= 430 for width in widths)
+def test_the_page_of_speed_has_every_row_and_every_column() -> None:
+    head = markdown.text(results()).splitlines()[0]
+    table = SPEED.read_text().partition(f"{head}\n")[2].partition("\n\n")[0]
+    shown = [line.split("`")[1] for line in table.splitlines()[1:]]
+    measured = [row.name for row in ROWS if row.kind != "control"]
+    assert shown == ["floor-again", *measured]
 
 
 def test_a_table_is_aligned() -> None:

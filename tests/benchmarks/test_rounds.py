@@ -14,7 +14,7 @@ from benchmarks.duplicates import Arrival
 from benchmarks.examination import latency
 from benchmarks.machine import kept_waiting, pin, row_core
 from benchmarks.measures import FIRST, MEASURES, REPLAY, Effort
-from benchmarks.process import AskedInVain, Process
+from benchmarks.process import NoAnswer, Process
 from benchmarks.results import Results
 from benchmarks.rounds import ControlFailed, Rounds
 from benchmarks.rows import BY_NAME
@@ -35,7 +35,7 @@ class Scripted(Process):
         assert command == "block"
         self._asked.append(self.row.name)
         if self._asked.count(self.row.name) == self._fails_at:
-            raise AskedInVain("answers 500")
+            raise NoAnswer("answers 500")
         assert arguments["requests"] >= 1
         return [1.0, 2.0, 3.0]
 
@@ -138,8 +138,10 @@ def test_an_answer_after_the_completion_is_a_wake_up() -> None:
         (Arrival(outcome="200", executions=1, at=1.5), "runs the handler too"),
     ],
 )
-def test_whoever_does_not_wait_has_no_latency(arrival: Arrival, why: str) -> None:
-    with pytest.raises(AskedInVain, match=why):
+def test_a_duplicate_that_does_not_wait_has_no_latency(
+    arrival: Arrival, why: str
+) -> None:
+    with pytest.raises(NoAnswer, match=why):
         latency(1.0, arrival)
 
 

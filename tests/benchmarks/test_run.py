@@ -8,12 +8,11 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.measures import MEASURES, Effort
-from benchmarks.process import started as process_started
+from benchmarks.process import running_row
 from benchmarks.results import Results
 from benchmarks.rows import BY_NAME, ROWS, UnknownRowError, chosen
 from benchmarks.run import run
-from benchmarks.server import started as server_started
-from tests.support.servers import valkey
+from benchmarks.server import find_binary, running_server
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +34,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Of ours, and of rivals that are not installed here."""
     log = tmp_path_factory.mktemp("run") / "log"
     rows = chosen(["origin-middleware", "idemkit", "aws-lambda-powertools"])
-    return run(rows, SMALLEST, valkey(), log, lambda _: None)
+    return run(rows, SMALLEST, find_binary(), log, lambda _: None)
 
 
 def test_every_measure_has_a_figure_for_each_round(results: Results) -> None:
@@ -77,8 +76,8 @@ def test_what_is_measured_shares_our_session_and_not_our_ctrl_c(
 ) -> None:
     """In another session the spinners would have half of its core: Linux shares a core
     between sessions before it looks at priorities."""
-    with server_started(valkey()) as server:
-        row = process_started(BY_NAME["bare"], server.url, [], tmp_path / "log")
+    with running_server(find_binary()) as server:
+        row = running_row(BY_NAME["bare"], server.url, [], tmp_path / "log")
         with row as process:
             for pid in (server.pid, process.pid):
                 assert os.getsid(pid) == os.getsid(0)
@@ -88,12 +87,11 @@ def test_what_is_measured_shares_our_session_and_not_our_ctrl_c(
 def test_results_are_written_and_shown_again(
     results: Results, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    written, drawn = tmp_path / "results.json", tmp_path / "speed.svg"
+    written = tmp_path / "results.json"
     written.write_text(json.dumps(results))
-    assert main(["--report", str(written), "--plot", str(drawn)]) == 0
+    assert main(["--report", str(written)]) == 0
     assert "First execution\n" in capsys.readouterr().out
-    assert drawn.read_text().startswith("<svg")
-    assert main(["--readme", str(written)]) == 0
+    assert main(["--markdown", str(written)]) == 0
     assert "| `origin-middleware` |" in capsys.readouterr().out
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from benchmarks.handlers import SIZES, Handlers
+from benchmarks.app import SIZES, Handlers
+from benchmarks.client import Client
 from benchmarks.measures import FIRST, FIRST_64, MEASURES, NO_KEY, REPLAY, Measure
-from benchmarks.request import Client
 from benchmarks.timing import RowFailed, block
 from tests.benchmarks.subjects import (
     answers_itself,

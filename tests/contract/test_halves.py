@@ -2,20 +2,22 @@
 
 from string import ascii_letters, digits, hexdigits
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge import delivered as at_the_edge
-from edge import signature as of_the_gate
-from edge.intent import CONTRACT_HEADERS, contract_headers, is_intent
-from edge.signature import LIFETIME, Message, SigningKey
+from edge.runtime import settlement as at_the_edge
+from edge.runtime import signature as of_the_gate
+from edge.runtime.intent import CONTRACT_HEADERS, contract_headers, is_intent
+from edge.runtime.routes import Route, match
+from edge.runtime.signature import LIFETIME, Message, SigningKey
 from origin_middleware import Policy
 from origin_middleware.asgi import Scope
-from origin_middleware.delivered import delivered
-from origin_middleware.fingerprint import fingerprint
-from origin_middleware.key import MalformedKey
+from origin_middleware.key import MalformedKey, read_key
+from origin_middleware.policy import delivered
 from origin_middleware.problem import PROBLEMS
-from origin_middleware.signature import Distrust, distrust
+from origin_middleware.request import fingerprint
+from origin_middleware.routes import policy_of
+from origin_middleware.signature import Distrust, checked_secrets, verify
 from tests.support.asgi import http_scope
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]
@@ -41,7 +43,7 @@ def test_the_key_is_read_from_the_header_that_carries_the_intent() -> None:
     (name,) = [
         n for n, value in contract_headers("i", "r", "n").items() if value == "i"
     ]
-    assert Policy().header_name == name.encode()
+    assert Policy().header == name
 
 
 def test_every_header_that_the_gate_sends_it_also_takes_from_clients() -> None:
@@ -55,7 +57,7 @@ def test_an_intent_that_the_gate_forwards_is_a_key_that_the_origin_takes(
     text: str,
 ) -> None:
     value = text.encode("latin-1")
-    key = Policy().key(http_scope(key=value))
+    key = read_key(http_scope(key=value), Policy().header, None)
     assert isinstance(key, MalformedKey) == (not is_intent(text))
 
 
@@ -71,6 +73,22 @@ def test_what_the_gate_says_about_the_payment_is_in_the_fingerprint() -> None:
 def _sent(resource: str, network: str) -> list[tuple[bytes, bytes]]:
     sent = contract_headers("intent-1", resource, network)
     return [(name.encode(), value.encode()) for name, value in sent.items()]
+
+
+_PATHS = st.lists(st.sampled_from(["", "a", "b", "ab"]), max_size=4).map("/".join)
+_PATTERNS = ["/*", "/a", "/a/*", "/a/b", "/a/b/*", "/b/*", "/ab/a"]
+
+
+@given(_PATHS.map("/".__add__), st.sets(st.sampled_from(_PATTERNS), min_size=1))
+@example("/a", {"/a", "/a/*"})
+def test_a_path_has_the_policy_of_the_route_that_the_gate_matches(
+    path: str, patterns: set[str]
+) -> None:
+    routes = [Route(each, "eip155:8453", each) for each in patterns]
+    matched = match(path, routes)
+    policies = {each: Policy(patience=at) for at, each in enumerate(sorted(patterns))}
+    found = policy_of(policies, lambda _: None)(http_scope(path=path))
+    assert found is (policies[matched.path] if matched else None)
 
 
 # What a path and a query may have in them: what the wire allows, and bytes beyond
@@ -115,8 +133,9 @@ def arrived(message: Message) -> Scope:
 def refused_by_the_origin(
     message: Message, key: SigningKey, age: float = 0
 ) -> Distrust | None:
-    secrets = Policy(secrets={key.id: key.secret}).secrets
-    return distrust(arrived(message), secrets, NOW + age, TOLERANCE)
+    secrets = checked_secrets({key.id: key.secret})
+    verdict = verify(arrived(message), secrets, NOW + age, TOLERANCE)
+    return verdict if isinstance(verdict, Distrust) else None
 
 
 @given(_MESSAGES, _KEYS)

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from edge.__main__ import main
+from edge.emulator.distribution import Behaviour, Origin
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
-from sample_origin.cloudfront import Behaviour, Origin
 from sample_origin.facilitator import BASE_PATH, create_app
 from tests.support.lambdas import Counted, emulated
 from tests.support.running import serving
@@ -67,8 +67,10 @@ def paid_api(executed: list[str]) -> Starlette:
 
     methods = ["GET", "POST", "DELETE"]
     app = Starlette(routes=[Route("/api/{rest:path}", joke, methods=methods)])
-    policy = Policy(require_key=True, secrets={KEY_ID: SECRET.encode()})
-    app.add_middleware(IdempotencyMiddleware, store=MemoryStore(), policy=policy)
+    policy, secrets = Policy(require_key=True), {KEY_ID: SECRET.encode()}
+    app.add_middleware(
+        IdempotencyMiddleware, store=MemoryStore(), policy=policy, secrets=secrets
+    )
     return app
 
 

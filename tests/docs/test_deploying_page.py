@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from edge import mishap
 from edge.__main__ import COMMANDS, main
 from edge.check import report
 from edge.check.checklist import CHECKS, examine
-from edge.check.evidence import gather
-from edge.check.facts.snapshot import parse
-from edge.facilitator import Facilitator
-from edge.gate import Answer, NoAnswer
-from edge.handler import Edge
-from edge.settings import SettingsError, read
-from edge.signature import SigningKey
+from edge.check.snapshot import parse
+from edge.check.subject import gather
+from edge.runtime.facilitator import Facilitator
+from edge.runtime.gate import Answer, NoAnswer
+from edge.runtime.handler import Edge, bundled
+from edge.runtime.signature import SigningKey
 from tests.edge.check import good
 from tests.edge.check.real_lines import INTENT, PAID
 from tests.edge.commands import build
@@ -31,7 +29,7 @@ from tests.edge.deploy.examples import ENVIRONMENT, NEW_KEY, behaviour, distribu
 from tests.edge.deploy.operator import Operator
 from tests.edge.deploy.test_rotate import signing, without_signing
 from tests.edge.deploy.wire import WiredSession
-from tests.edge.examples import NOW, SIGNING, settings_for
+from tests.edge.examples import SIGNING, settings_for
 from tests.support.cloudfront_events import origin_response, viewer_request
 
 ROOT = Path(__file__).parents[2]
@@ -66,8 +64,8 @@ def parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
     """That of `python -m edge`, and those of its commands."""
     whole = argparse.ArgumentParser(prog="python -m edge")
     commands = whole.add_subparsers(required=True)
-    for command in COMMANDS:
-        command.add(commands)
+    for add in COMMANDS:
+        add(commands)
     return whole, dict(commands.choices)
 
 
@@ -100,7 +98,9 @@ def test_every_command_that_is_shown_is_taken() -> None:
 
 def completed(name: str, options: list[str]) -> list[str]:
     """A sentence may leave out what each use of the command needs."""
-    if name == "build" or {"--distribution-id", "--from-file"} & set(options):
+    if name in ("build", "emulate") or {"--distribution-id", "--from-file"} & set(
+        options
+    ):
         return [word.replace("ID", "E2QWRUHAPOMQZL") for word in options]
     values = {"--memory": "128", "--version": "1", "--timeout": "60"}
     given = [part for word in options for part in (word, values.get(word)) if part]
@@ -228,9 +228,7 @@ def raw() -> list[str]:
         Edge(SETTINGS)(origin_response(headers=INTENT), None)
         pay(Edge(settings_for("http://x", signing=(SigningKey("new", b"s" * 32),))))
         pay(Edge(settings_for("http://x", signing=(SigningKey("2026-02", b"s" * 32),))))
-        with pytest.raises(SettingsError) as missing:
-            read("no such bundle")
-        mishap.answered(viewer_request(), str(missing.value), NOW)
+        bundled()(viewer_request(), None)  # no settings.json is beside the sources
     return written.getvalue().splitlines()
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from edge.facilitator import Facilitator
-from edge.handler import Edge
-from edge.settings import Settings
+from edge.runtime.facilitator import Facilitator
+from edge.runtime.handler import Edge
+from edge.runtime.settings import Settings
 from tests.edge.examples import NOW, settings_for
 from tests.support.scripted_facilitator import ScriptedFacilitator
 

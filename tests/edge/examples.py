@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from edge.delivered import SettleRule
-from edge.routes import Route
-from edge.settings import Settings, endpoint
-from edge.signature import SigningKey
+from edge.runtime.routes import Route
+from edge.runtime.settings import Settings, endpoint
+from edge.runtime.settlement import SettleRule
+from edge.runtime.signature import SigningKey
 
 NOW = 1770451954.567  # 2026-02-07T08:12:34.567Z
 KEY = "nf_test_SECRETKEY"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from edge.__main__ import main
-from edge.check import command, saved
+from edge.check import command
+from edge.check.snapshot import save
 from tests.edge.check import good
 from tests.edge.commands import REPOSITORY, Captured
 
@@ -34,7 +35,7 @@ def test_an_interruption_is_no_traceback(
 
 def test_a_reader_who_has_had_enough_is_no_traceback(tmp_path: Path) -> None:
     """As head, which closes its end."""
-    saved.save(good.answers(), tmp_path / "saved.json")
+    save(good.answers(), tmp_path / "saved.json")
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:
@@ -54,7 +55,7 @@ def test_a_terminal_without_arrows_is_no_traceback(tmp_path: Path) -> None:
     pages = [good.error(404, ResponsePagePath="/i.html", ResponseCode="200")]
     config = answers["distribution"]["DistributionConfig"]
     config["CustomErrorResponses"] = good.listed(pages)
-    saved.save(answers, tmp_path / "saved.json")
+    save(answers, tmp_path / "saved.json")
     done = subprocess.run(
         [*CHECK, str(tmp_path / "saved.json"), *ROUTES],
         capture_output=True,

@@ -5,13 +5,19 @@ from typing import Any
 
 import pytest
 
-from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
-from origin_middleware import observer as seen
+from origin_middleware import (
+    Event,
+    Executed,
+    Failed,
+    IdempotencyMiddleware,
+    MemoryStore,
+    Policy,
+    Undelivered,
+)
 from origin_middleware.asgi import Message
-from origin_middleware.body import RequestBody
 from origin_middleware.key import Key
-from origin_middleware.observer import Event
 from origin_middleware.record import Answer, Claim, OwnerToken
+from origin_middleware.request import RequestBody
 from tests.support.asgi import (
     App,
     Connection,
@@ -49,7 +55,7 @@ async def test_a_server_that_takes_no_message_does_not_make_the_handler_fail(
     app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
     connection = Broken(failure)
     await app(http_scope(), connection.receive, connection.send)
-    assert [type(event) for event in events] == [seen.Executed]
+    assert [type(event) for event in events] == [Executed, Undelivered]
     assert (await request(app)).body == b"done"
     assert inner.executions == 1
 
@@ -66,7 +72,7 @@ async def test_a_request_cancelled_while_its_client_does_not_read_is_recorded() 
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await app._guard.running.drain()
+    await app._runtime.drain()
     assert (await request(app)).body == b"done"
     assert inner.executions == 1
 
@@ -82,8 +88,8 @@ async def test_a_replay_to_a_client_that_does_not_read_ends_with_its_request() -
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await app._guard.running.drain()
-    assert not app._guard.running._tasks
+    await app._runtime.drain()
+    assert not app._runtime._tasks
 
 
 async def test_a_request_cancelled_during_its_upload_ends() -> None:
@@ -101,8 +107,8 @@ async def test_a_request_cancelled_during_its_upload_ends() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await app._guard.running.drain()
-    assert not app._guard.running._tasks
+    await app._runtime.drain()
+    assert not app._runtime._tasks
     assert inner.executions == 0
 
 
@@ -115,7 +121,7 @@ async def test_a_cancellation_of_the_handlers_own_is_its_own() -> None:
         app(http_scope(), connection.receive, connection.send)
     )
     await connection.stuck.wait()
-    (task,) = app._guard.running._tasks
+    (task,) = app._runtime._tasks
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -145,7 +151,7 @@ async def test_a_response_that_no_server_would_send_is_a_failure_and_no_record(
         with pytest.raises((RuntimeError, ValueError, TypeError)):
             await request(app)
     assert inner.executions == 2
-    assert [type(event) for event in events] == [seen.Failed] * 2
+    assert [type(event) for event in events] == [Failed] * 2
 
 
 async def test_the_body_of_a_head_response_does_not_count() -> None:
@@ -171,13 +177,13 @@ async def test_a_shutdown_waits_for_a_write_that_is_tried_again() -> None:
     app = IdempotencyMiddleware(inner, store=store, observer=events.append)
     running = asyncio.create_task(request(app))
     await inner.entered.wait()
-    draining = asyncio.create_task(app._guard.running.drain())
+    draining = asyncio.create_task(app._runtime.drain())
     inner.gate.set()
     await running
     await store.asked("complete", 2)
     store.away()
     await draining
-    assert isinstance(events[-1], seen.Executed)
+    assert isinstance(events[-1], Executed)
 
 
 async def test_a_shutdown_that_does_not_wait_any_longer_says_so(
@@ -187,12 +193,12 @@ async def test_a_shutdown_that_does_not_wait_any_longer_says_so(
     app = IdempotencyMiddleware(inner, store=MemoryStore())
     running = asyncio.create_task(request(app))
     await inner.entered.wait()
-    await app._guard.running.drain(within=0)
-    assert "does not wait any longer for what still runs (1)" in caplog.text
+    await app._runtime.drain(within=0)
+    assert "Shutdown timed out with 1 requests running" in caplog.text
     caplog.clear()
     inner.gate.set()
     await running
-    await app._guard.running.drain(within=0)
+    await app._runtime.drain(within=0)
     assert caplog.text == ""
 
 
@@ -213,7 +219,7 @@ async def test_whatever_the_store_raises_the_response_is_delivered() -> None:
     store.surprises = {"complete": 1}
     app = IdempotencyMiddleware(App(), store=store)
     assert (await request(app)).body == b"done"
-    await app._guard.running.drain()
+    await app._runtime.drain()
     assert (await request(app)).headers[-1] == (b"idempotent-replayed", b"true")
 
 

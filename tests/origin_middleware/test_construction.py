@@ -6,16 +6,19 @@ import pytest
 
 from origin_middleware import (
     ConfigurationError,
+    Event,
     IdempotencyMiddleware,
     LoggingObserver,
     MemoryStore,
+    Policy,
 )
-from origin_middleware.observer import Event
 from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import (
     App,
     request,
 )
+
+SECRET = {"a": b"x" * 32}
 
 
 async def test_an_observer_that_fails_does_not_fail_the_request(
@@ -48,7 +51,7 @@ def test_what_cannot_be_called_is_refused_at_construction(
 
 def test_what_is_not_a_policy_is_refused_at_construction() -> None:
     with pytest.raises(ConfigurationError, match="policy must be a Policy"):
-        IdempotencyMiddleware(App(), store=MemoryStore(), policy={})  # type: ignore[arg-type] # the mistake under test
+        IdempotencyMiddleware(App(), store=MemoryStore(), policy=5)  # type: ignore[arg-type] # the mistake under test
 
 
 @pytest.mark.parametrize("option", ["policy", "observer", "clock"])
@@ -60,3 +63,51 @@ def test_a_function_that_nobody_would_await_is_refused_at_construction(
     options: dict[str, Any] = {option: function}
     with pytest.raises(ConfigurationError, match="an ordinary function, not an async"):
         IdempotencyMiddleware(App(), store=MemoryStore(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"secrets": b"x" * 32}, "a dict of key id to bytes"),
+        ({"secrets": {"a": "x" * 32}}, "secrets are bytes"),
+        ({"secrets": {1: b"x" * 32}}, "key ids are strings"),
+        ({"secrets": {"a": b"x" * 31}}, "'a' has 31 bytes; at least 32"),
+        ({"secrets": {"": b"x" * 32}}, "no signature can name the key id ''"),
+        ({"secrets": {"a;b": b"x" * 32}}, "no signature can name"),
+        ({"secrets": {"a,b": b"x" * 32}}, "no signature can name"),
+        ({"secrets": {'a"b': b"x" * 32}}, "no signature can name"),
+        ({"secrets": {"é": b"x" * 32}}, "no signature can name"),
+        ({"clock_tolerance": -1}, "clock_tolerance must be a number of seconds"),
+        (
+            {"secrets": SECRET, "policy": Policy(header="idempotency-key")},
+            "the gate signs",
+        ),
+        ({"secrets": SECRET, "policy": Policy(key_of=lambda _: "k")}, "the gate signs"),
+        (
+            {"secrets": SECRET, "policy": {"/*": Policy(header="idempotency-key")}},
+            "the gate signs",
+        ),
+    ],
+)
+def test_trust_that_cannot_work_is_refused_at_construction(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        IdempotencyMiddleware(App(), store=MemoryStore(), **options)
+
+
+async def test_a_function_cannot_choose_a_key_that_the_gate_does_not_sign() -> None:
+    inner, other = App(), Policy(header="idempotency-key")
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), policy=lambda _: other, secrets=SECRET
+    )
+    with pytest.raises(ConfigurationError, match="the gate signs"):
+        await request(app)
+    assert inner.executions == 0
+
+
+def test_no_message_shows_a_secret() -> None:
+    secret = b"too short, and secret"
+    with pytest.raises(ConfigurationError) as refused:
+        IdempotencyMiddleware(App(), store=MemoryStore(), secrets={"a": secret})
+    assert "too short" not in str(refused.value)

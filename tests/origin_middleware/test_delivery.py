@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
-from origin_middleware.asgi import Message, Receive, Scope, Send
+from origin_middleware import (
+    Event,
+    Executed,
+    IdempotencyMiddleware,
+    MemoryStore,
+    Policy,
+    Undelivered,
+    execution,
+)
+from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
+from origin_middleware.client import ClientGone
 from tests.support.asgi import (
     App,
     Connection,
@@ -18,6 +27,7 @@ from tests.support.asgi import (
 )
 from tests.support.faulty import FaultyStore
 
+AS_IT_CAME = Policy(private=False)
 LENGTH_4 = start(200, [(b"content-length", b"4")])
 
 
@@ -69,7 +79,9 @@ async def test_the_client_cannot_have_the_whole_response_before_it_is_on_record(
 ) -> None:
     """The number says how many messages have left by then: a stream does not wait."""
     connection = Connection()
-    app = IdempotencyMiddleware(App(*messages), store=Journal(connection))
+    app = IdempotencyMiddleware(
+        App(*messages), store=Journal(connection), policy=AS_IT_CAME
+    )
     await app(http_scope(method=method), connection.receive, connection.send)
     assert connection.sent.index({"type": "complete"}) == at_the_record
     connection.sent.remove({"type": "complete"})
@@ -79,7 +91,7 @@ async def test_the_client_cannot_have_the_whole_response_before_it_is_on_record(
 async def test_a_key_is_released_before_the_client_can_retry() -> None:
     connection = Connection()
     app = IdempotencyMiddleware(
-        App(start(503), chunk(b"no")), store=Journal(connection)
+        App(start(503), chunk(b"no")), store=Journal(connection), policy=AS_IT_CAME
     )
     await app(http_scope(), connection.receive, connection.send)
     assert connection.sent == [start(503), {"type": "release"}, chunk(b"no")]
@@ -96,7 +108,7 @@ async def test_a_stream_is_delivered_as_it_is_produced() -> None:
         await send(chunk(b"last"))
 
     connection, store = Connection(), FaultyStore()
-    app = IdempotencyMiddleware(slowly, store=store)
+    app = IdempotencyMiddleware(slowly, store=store, policy=AS_IT_CAME)
     running = asyncio.create_task(
         app(http_scope(), connection.receive, connection.send)
     )
@@ -124,7 +136,7 @@ async def test_trailers_are_delivered_and_not_replayed() -> None:
     begin = {**start(), "trailers": True}
     trailers = {"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]}
     inner = App(begin, chunk(b"done"), trailers)
-    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=AS_IT_CAME)
     assert (await request(app)).sent == [begin, chunk(b"done"), trailers]
     replay = await request(app)
     assert replay.body == b"done"
@@ -134,7 +146,7 @@ async def test_trailers_are_delivered_and_not_replayed() -> None:
 
 async def test_a_response_without_headers_is_recorded() -> None:
     inner = App({"type": "http.response.start", "status": 200}, chunk(b"done"))
-    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=AS_IT_CAME)
     await request(app)
     replay = await request(app)
     assert (replay.status, replay.body) == (200, b"done")
@@ -153,7 +165,7 @@ async def test_thousands_of_tiny_and_empty_chunks_are_one_record() -> None:
 async def test_an_extension_that_cannot_be_recorded_is_delivered_and_not_kept() -> None:
     messages = [start(), {"type": "http.response.zerocopysend", "file": 3}, chunk(b"")]
     inner = App(*messages)
-    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=AS_IT_CAME)
     assert (await request(app)).sent == messages
     assert (await request(app)).code == "not-replayable"
 
@@ -174,7 +186,7 @@ async def test_an_event_stream_is_never_recorded() -> None:
     headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
     messages = [start(200, headers), chunk(b"data: 1\n\n", more=True), chunk(b"")]
     inner = App(*messages)
-    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=AS_IT_CAME)
     assert (await request(app)).sent == messages
     assert (await request(app)).code == "not-replayable"
     assert inner.executions == 1
@@ -269,7 +281,7 @@ async def test_what_a_handler_raises_after_its_request_was_cancelled_is_logged(
     with pytest.raises(asyncio.CancelledError):
         await running
     inner.gate.set()
-    await app._guard.running.drain()
+    await app._runtime.drain()
     assert "failed after its request was cancelled" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 
@@ -378,3 +390,170 @@ async def test_shutdown_waits_for_what_runs_and_then_closes_the_store() -> None:
         "lifespan.shutdown.complete",
     ]
     assert store.calls[-1] == "aclose"
+
+
+async def test_a_shutdown_lets_a_handler_that_ends_by_itself_end() -> None:
+    """Its server has cancelled the request; a stream would be cut in the middle."""
+    inner = GatedApp(start(), chunk(b"do", more=True), chunk(b"ne"))
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    running.cancel()
+    draining = asyncio.create_task(app._runtime.drain())
+    await asyncio.sleep(0)
+    inner.gate.set()
+    await draining
+    assert (await request(app)).body == b"done"
+    assert inner.executions == 1
+
+
+async def lines(scope: Scope, receive: Receive, send: Send) -> None:
+    """Endless, and no event stream."""
+    await send(start(200, [(b"content-type", b"application/x-ndjson")]))
+    while True:
+        await send(chunk(b"{}", more=True))
+        await asyncio.sleep(0)
+
+
+async def poll(scope: Scope, receive: Receive, send: Send) -> None:
+    """Ends when its client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    await send(start())
+    await send(chunk(b""))
+
+
+@pytest.mark.parametrize("endless", [lines, poll])
+async def test_a_shutdown_tells_an_endless_handler_that_its_client_has_left(
+    endless: ASGIApp,
+) -> None:
+    app, connection = IdempotencyMiddleware(endless, store=MemoryStore()), Connection()
+    connection.leave.set()
+    running = asyncio.create_task(
+        app(http_scope(), connection.receive, connection.send)
+    )
+    for _ in range(10):  # turns of the event loop, to begin
+        await asyncio.sleep(0)
+    assert not running.done()
+    await app._runtime.drain(undisturbed=0)
+    assert not app._runtime._tasks
+    await asyncio.wait([running])
+    assert isinstance(running.exception(), OSError | None)
+
+
+async def test_a_handler_that_begins_during_a_shutdown_hears_it_at_once() -> None:
+    app, connection = IdempotencyMiddleware(poll, store=MemoryStore()), Connection()
+    app._runtime._draining = True
+    connection.leave.set()
+    with pytest.raises(ClientGone):
+        await app(http_scope(), connection.receive, connection.send)
+
+
+async def test_headers_from_an_iterator_reach_the_first_client_and_the_record() -> None:
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = iter([(b"x-a", b"1"), (b"x-b", b"2")])
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send(chunk(b"done"))
+
+    app = IdempotencyMiddleware(handler, store=MemoryStore(), policy=AS_IT_CAME)
+    first, again = await request(app), await request(app)
+    assert first.headers == again.headers[:-1] == [(b"x-a", b"1"), (b"x-b", b"2")]
+
+
+@pytest.mark.parametrize("value", [b"a ", b" a", b"a\t", b"a\x0bb", b"a\x01", b"\x7f"])
+async def test_a_header_that_no_server_sends_is_a_failure_and_not_recorded(
+    value: bytes,
+) -> None:
+    inner = App(start(200, [(b"x-name", value)]), chunk(b""))
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    with pytest.raises(ValueError, match="The value of the header b'x-name'") as told:
+        await request(app)
+    assert repr(value) not in str(told.value)
+    inner.messages = (start(200, [(b"x-name", b"a\tb c\xe6")]), chunk(b""))
+    for _ in range(2):
+        assert (await request(app)).status == 200
+    assert inner.executions == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "cache_control"),
+    [
+        ([], b"private"),
+        ([b"public, max-age=60"], b"max-age=60, private"),
+        ([b"PUBLIC", b"s-maxage=60, max-age=5"], b"max-age=5, private"),
+        ([b"no-store"], b"no-store, private"),
+        ([b'private="x-a, x-b", no-cache="set-cookie, x-c"'], None),
+    ],
+)
+async def test_an_answer_under_a_key_is_private(
+    sent: list[bytes], cache_control: bytes | None
+) -> None:
+    headers = [(b"Cache-Control", value) for value in sent]
+    app = IdempotencyMiddleware(
+        App(start(200, headers), chunk(b"")), store=MemoryStore()
+    )
+    expected = cache_control or b'no-cache="set-cookie, x-c", private'
+    for _ in range(2):
+        answer = dict((await request(app)).headers)
+        assert answer[b"cache-control"] == expected
+
+
+@pytest.mark.parametrize(
+    ("declared", "kept"),
+    [
+        (b"multipart/x-mixed-replace; boundary=frame", False),
+        (b"Text/Event-Stream", False),
+        (b"application/json", True),
+    ],
+)
+async def test_a_type_that_may_be_endless_is_not_recorded(
+    declared: bytes, kept: bool
+) -> None:
+    inner = App(start(200, [(b"content-type", declared)]), chunk(b"done"))
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    assert (await request(app)).body == b"done"
+    assert (await request(app)).status == (200 if kept else 409)
+
+
+async def test_another_type_can_be_left_out_of_the_record() -> None:
+    inner = App(start(200, [(b"content-type", b"application/x-ndjson")]), chunk(b""))
+    policy = Policy(unrecorded_media_types=["application/x-ndjson"])
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=policy)
+    await request(app)
+    assert (await request(app)).code == "not-replayable"
+
+
+async def test_an_answer_that_nobody_took_is_told() -> None:
+    """The gate never heard of it, so nobody is charged."""
+    inner, events = GatedApp(), list[Event]()
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    inner.gate.set()
+    await app._runtime.drain()
+    assert [type(event) for event in events] == [Executed, Undelivered]
+
+
+@pytest.mark.parametrize("left", [True, False])
+async def test_a_slow_answer_asks_whether_its_client_is_still_there(
+    left: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers do not say it when they are given a message."""
+    monkeypatch.setattr(execution, "_SLOW", -1.0)  # as if every answer were slow
+    inner, events, connection = GatedApp(), list[Event](), Connection()
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+
+    async def send(message: Message) -> None:
+        """As uvicorn: a message to nobody is dropped without a word."""
+
+    running = asyncio.create_task(app(http_scope(), connection.receive, send))
+    await inner.entered.wait()
+    if left:
+        connection.leave.set()
+    inner.gate.set()
+    await running
+    expected = [Executed, Undelivered] if left else [Executed]
+    assert [type(event) for event in events] == expected

@@ -1,16 +1,19 @@
 """The two-line addition, in a FastAPI app and in a Starlette app."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import BackgroundTasks, FastAPI
+from fastapi import BackgroundTasks, Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
+from origin_middleware.asgi import ASGIApp, Receive, Scope, Send
 
 KEY = {"x-settlement-intent-id": "intent-1"}
 
@@ -112,3 +115,63 @@ async def test_a_request_that_the_app_rejects_is_not_recorded() -> None:
     assert [answer.status_code for answer in invalid] == [422, 422]
     assert "idempotent-replayed" not in invalid[1].headers
     assert nowhere.status_code == 404
+
+
+async def test_a_commit_in_the_scope_of_the_function_comes_before_the_record() -> None:
+    """The form that docs/guarantees.md recommends: a commit that fails is no 200."""
+    rows, tries = list[str](), list[int]()
+
+    async def session() -> AsyncIterator[list[str]]:
+        pending: list[str] = []
+        yield pending
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("serialization failure")
+        rows.extend(pending)
+
+    app = FastAPI()
+
+    @app.post("/orders")
+    async def order(
+        pending: Annotated[list[str], Depends(session, scope="function")],
+    ) -> dict[str, bool]:
+        pending.append("order")
+        return {"ordered": True}
+
+    app.add_middleware(IdempotencyMiddleware, store=MemoryStore())
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        answers = [await http.post("/orders", headers=KEY) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [500, 200, 200]
+    assert answers[2].headers["idempotent-replayed"] == "true"
+    assert rows == ["order"]
+
+
+async def test_a_session_of_the_task_is_committed_by_a_middleware_inside() -> None:
+    """The form that docs/guarantees.md recommends."""
+    sessions: dict[asyncio.Task[object] | None, list[str]] = {}
+    committed: list[str] = []
+
+    def session() -> list[str]:
+        return sessions.setdefault(asyncio.current_task(), [])
+
+    class UnitOfWork:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self.app(scope, receive, send)
+            committed.extend(sessions.pop(asyncio.current_task(), []))
+
+    async def order(request: Request) -> JSONResponse:
+        session().append("order")
+        return JSONResponse({})
+
+    app = Starlette(routes=[Route("/orders", order)])
+    app.add_middleware(UnitOfWork)
+    app.add_middleware(IdempotencyMiddleware, store=MemoryStore())  # last is outermost
+    async with client(app) as http:
+        for _ in range(2):
+            assert (await http.get("/orders", headers=KEY)).status_code == 200
+    assert committed == ["order"]
+    assert sessions == {}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from origin_middleware.fingerprint import fingerprint
+from origin_middleware.request import fingerprint
 from tests.support.asgi import http_scope
 
 SIMPLE = http_scope(query=b"a=1")

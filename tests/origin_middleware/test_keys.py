@@ -9,10 +9,8 @@ from origin_middleware import (
     MemoryStore,
     Policy,
 )
-from tests.support.asgi import (
-    App,
-    request,
-)
+from origin_middleware.asgi import Message, Receive, Scope, Send
+from tests.support.asgi import App, Connection, request
 from tests.support.faulty import FaultyStore
 
 
@@ -38,15 +36,17 @@ async def test_a_required_key_that_is_missing_is_400() -> None:
 PREFLIGHT = [(b"origin", b"https://a"), (b"access-control-request-method", b"POST")]
 
 
-async def test_a_preflight_needs_no_key() -> None:
+async def test_a_preflight_needs_a_key_too_and_is_told_where_cors_belongs() -> None:
+    """Two headers that anybody can send must not run a paid handler."""
     inner = App()
     policy = Policy(require_key=True)
     app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=policy)
     options: dict[str, Any] = {"key": None, "method": "OPTIONS"}
-    assert (await request(app, **options, headers=PREFLIGHT)).status == 200
-    assert (await request(app, **options)).code == "key-missing"
+    refused = await request(app, **options, headers=PREFLIGHT)
+    assert refused.code == "key-missing"
+    assert b"add the CORS middleware outside this one" in refused.body
     assert (await request(app, key=None, headers=PREFLIGHT)).code == "key-missing"
-    assert inner.executions == 1
+    assert inner.executions == 0
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,35 @@ async def test_the_header_can_have_another_name_in_any_case() -> None:
     for _ in range(2):
         await request(app, key=None, headers=[(b"idempotency-key", b"k")])
     assert inner.executions == 1
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_websocket_where_a_key_is_required_is_closed_before_it_is_accepted(
+    required: bool,
+) -> None:
+    served: list[str] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        served.append(scope["path"])
+
+    policies = {"/paid": Policy(require_key=required)}
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=policies)
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    for path in ("/paid", "/free"):
+        scope: Scope = {"type": "websocket", "path": path, "headers": []}
+        await app(scope, Connection().receive, send)
+    assert served == (["/free"] if required else ["/paid", "/free"])
+    assert sent == ([{"type": "websocket.close", "code": 1008}] if required else [])
+
+
+async def test_a_malformed_key_of_a_function_is_told_by_the_functions_name() -> None:
+    app = IdempotencyMiddleware(
+        App(), store=MemoryStore(), policy=Policy(key_of=lambda _: "a b")
+    )
+    refused = await request(app, key=None)
+    assert refused.code == "key-malformed"
+    assert b"key_of: only visible ASCII" in refused.body

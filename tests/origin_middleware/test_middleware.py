@@ -10,6 +10,7 @@ from origin_middleware import (
     Store,
 )
 from tests.support.asgi import (
+    PRIVATE,
     App,
     Connection,
     GatedApp,
@@ -36,8 +37,8 @@ async def test_the_first_request_executes_and_the_next_gets_its_response(
     first = await request(app, b"in")
     second = await request(app, b"in")
     assert inner.executions == 1
-    assert first.sent == [start(201, HEADERS), chunk(b"\x00\xff body")]
-    replayed = [*HEADERS, (b"idempotent-replayed", b"true")]
+    assert first.sent == [start(201, [*HEADERS, PRIVATE]), chunk(b"\x00\xff body")]
+    replayed = [*HEADERS, PRIVATE, (b"idempotent-replayed", b"true")]
     assert second.sent == [start(201, replayed), chunk(b"\x00\xff body")]
 
 
@@ -47,6 +48,7 @@ async def test_hop_by_hop_headers_are_not_replayed(store: Store) -> None:
     await request(app)
     assert (await request(app)).headers == [
         (b"x-kept", b"1"),
+        PRIVATE,
         (b"idempotent-replayed", b"true"),
     ]
 

@@ -5,14 +5,16 @@ import asyncio
 import pytest
 
 from origin_middleware import (
+    Event,
+    Executed,
+    FailedAfterRecord,
     IdempotencyMiddleware,
     MemoryStore,
     Policy,
     Store,
+    TakenOver,
 )
-from origin_middleware import observer as seen
 from origin_middleware.key import Key
-from origin_middleware.observer import Event
 from tests.support.asgi import (
     App,
     GatedApp,
@@ -114,7 +116,7 @@ async def test_a_failure_after_the_response_does_not_undo_the_record(
     app = IdempotencyMiddleware(inner, store=store, observer=events.append)
     with pytest.raises(ZeroDivisionError):
         await request(app)
-    assert [type(event) for event in events] == [seen.Executed]
+    assert [type(event) for event in events] == [Executed, FailedAfterRecord]
     assert (await request(app)).body == b"done"
     assert inner.executions == 1
 
@@ -151,7 +153,7 @@ async def test_an_abandoned_key_is_executed_again_where_the_policy_says_so() -> 
     await inner.entered.wait()
     inner.gate.set()
     assert [(await stalled).status, (await second).status] == [200, 200]
-    assert seen.TakenOver(Key("intent-1")) in events
+    assert TakenOver(Key("intent-1")) in events
 
 
 async def test_a_response_over_the_limit_is_delivered_and_not_kept(

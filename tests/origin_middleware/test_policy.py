@@ -1,5 +1,8 @@
 """Numbers and rules that cannot work are refused where they are written."""
 
+import copy
+import pickle
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -65,28 +68,28 @@ def test_no_patience_and_no_kept_bytes_are_allowed() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"secrets": b"x" * 32}, "a dict of key id to bytes"),
-        ({"secrets": {"a": "x" * 32}}, "secrets are bytes"),
-        ({"secrets": {1: b"x" * 32}}, "key ids are strings"),
-        ({"secrets": {"a": b"x" * 31}}, "'a' has 31 bytes; at least 32"),
-        ({"secrets": {"": b"x" * 32}}, "no signature can name the key id ''"),
-        ({"secrets": {"a;b": b"x" * 32}}, "no signature can name"),
-        ({"secrets": {"a,b": b"x" * 32}}, "no signature can name"),
-        ({"secrets": {'a"b': b"x" * 32}}, "no signature can name"),
-        ({"secrets": {"é": b"x" * 32}}, "no signature can name"),
-        ({"clock_tolerance": -1}, "clock_tolerance must be a number of seconds"),
         ({"key_of": "header"}, "key_of must be a function of the ASGI scope"),
         ({"tenant_of": 1}, "tenant_of must be a function of the ASGI scope"),
-        ({"delivered": None}, "delivered must be a function of method and status"),
+        ({"delivered": None}, "delivered must be .* a function of method and status"),
+        (
+            {"delivered": "below-500"},
+            "must be 'delivered' or 'below-400' or a function",
+        ),
         ({"delivered": asked_of_somebody}, "delivered must be an ordinary function"),
         ({"key_of": asked_of_somebody}, "key_of must be an ordinary function"),
         ({"tenant_of": asked_of_somebody}, "tenant_of must be an ordinary function"),
         ({"unrecorded_headers": "set-cookie"}, "unrecorded_headers must be names"),
         ({"unrecorded_headers": ["set cookie"]}, "unrecorded_headers must be names"),
         ({"unrecorded_headers": 1}, "unrecorded_headers must be names"),
+        ({"fingerprint_headers": "authorization"}, "fingerprint_headers must be names"),
+        ({"fingerprint_headers": ["a b"]}, "fingerprint_headers must be names"),
+        ({"unrecorded_media_types": "text/html"}, "unrecorded_media_types must be"),
+        ({"unrecorded_media_types": ["html"]}, "unrecorded_media_types must be"),
+        ({"unrecorded_media_types": ["Text/HTML"]}, "unrecorded_media_types must be"),
+        ({"max_request_bytes": -1}, "max_request_bytes must be a whole number"),
+        ({"max_request_bytes": 1e6}, "max_request_bytes must be a whole number"),
+        ({"private": "yes"}, "private must be True or False"),
         ({"on_abandoned": print}, "the function has to be async"),
-        ({"secrets": {"a": b"x" * 32}, "header": "idempotency-key"}, "the gate signs"),
-        ({"secrets": {"a": b"x" * 32}, "key_of": lambda _: "k"}, "the gate signs"),
         ({"on_abandoned": 1}, "'refuse' or 'execute' or an async function"),
     ],
 )
@@ -95,3 +98,46 @@ def test_rules_that_cannot_work_are_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Policy(**options)
+
+
+@pytest.mark.parametrize("option", ["secrets", "clock_tolerance"])
+def test_what_belongs_to_the_app_is_refused_with_its_place(option: str) -> None:
+    options: dict[str, Any] = {option: 5}
+    place = rf"Write IdempotencyMiddleware\(app, {option}=\.\.\.\)"
+    with pytest.raises(ConfigurationError, match=place):
+        Policy(**options)
+
+
+def test_an_unknown_option_is_a_type_error_as_everywhere() -> None:
+    options: dict[str, Any] = {"patient": 5}
+    with pytest.raises(TypeError, match="patient"):
+        Policy(**options)
+
+
+def test_a_policy_can_be_copied_pickled_and_changed() -> None:
+    policy = Policy(patience=5)
+    assert replace(policy, lease=5.0) == Policy(patience=5, lease=5.0)
+    assert copy.copy(policy) == policy
+    assert pickle.loads(pickle.dumps(policy)) == policy  # noqa: S301 - our own bytes
+
+
+def test_a_policy_has_no_fields_but_its_options() -> None:
+    assert all(field.init for field in fields(Policy))
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "counts"),
+    [
+        ("delivered", 200, True),
+        ("delivered", 304, False),
+        ("below-400", 304, True),
+        ("below-400", 399, True),
+        ("below-400", 400, False),
+        ("below-400", 99, False),
+        (lambda method, status: (method, status) == ("GET", 418), 418, True),
+    ],
+)
+def test_a_response_counts_by_the_rule_of_the_gate_or_a_function(
+    rule: Any, status: int, counts: bool
+) -> None:
+    assert Policy(delivered=rule).counts("GET", status) is counts

@@ -8,14 +8,16 @@ import pytest
 
 from origin_middleware import (
     Abandoned,
+    Event,
     IdempotencyMiddleware,
+    NotRecorded,
     Policy,
+    Reconciled,
     StoredResponse,
+    Superseded,
 )
-from origin_middleware import observer as seen
+from origin_middleware.attempt import Ruling
 from origin_middleware.key import Key
-from origin_middleware.observer import Event
-from origin_middleware.reconciler import Ruling
 from origin_middleware.record import Claim, NotReplayable
 from tests.support.asgi import GatedApp, request
 from tests.support.faulty import FaultyStore
@@ -88,10 +90,10 @@ async def test_a_response_from_the_books_is_recorded_and_replayed() -> None:
         assert (answer.status, answer.body) == (200, b"from the ledger")
         assert (b"idempotent-replayed", b"true") in answer.headers
     assert [abandoned.key for abandoned in books.asked] == ["intent-1"]
-    assert seen.Reconciled(Key("intent-1"), "respond") in case.events
+    assert Reconciled(Key("intent-1"), "respond") in case.events
     await case.end()
     assert case.handler.executions == 1
-    assert seen.Superseded(Key("intent-1")) in case.events
+    assert Superseded(Key("intent-1")) in case.events
 
 
 async def test_execute_runs_the_handler_again() -> None:
@@ -253,7 +255,7 @@ async def test_a_ruling_holds_where_the_store_does_not_take_it(lost: str) -> Non
     answer = await request(case.app)
     if lost == "complete":
         assert answer.body == b"from the ledger"
-        assert seen.NotRecorded(Key("intent-1")) in case.events
+        assert NotRecorded(Key("intent-1")) in case.events
     else:
         assert answer.code == "outcome-unknown"
     case.store.away()

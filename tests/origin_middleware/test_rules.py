@@ -72,23 +72,38 @@ async def test_quotes_belong_to_an_intent() -> None:
     assert inner.executions == 2
 
 
+def tenant_of(scope: Scope) -> str:
+    return header(scope, b"x-tenant") or ""
+
+
+def sent(key: bytes, tenant: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"idempotency-key", key), (b"x-tenant", tenant)]
+
+
 async def test_the_same_key_of_two_tenants_is_two_keys() -> None:
     inner = App()
-    app = protected(
-        inner, Policy(tenant_of=lambda scope: header(scope, b"x-tenant") or "")
-    )
+    app = protected(inner, Policy(header="idempotency-key", tenant_of=tenant_of))
     for tenant in (b"one", b"two", b"one"):
-        await request(app, headers=[(b"x-tenant", tenant)])
+        await request(app, key=None, headers=sent(b"key", tenant))
     assert inner.executions == 2
+
+
+async def test_a_settlement_intent_is_one_payment_for_all_tenants() -> None:
+    inner = App()
+    app = protected(inner, Policy(tenant_of=tenant_of))
+    answers = [
+        await request(app, headers=[(b"x-tenant", tenant)])
+        for tenant in (b"one", b"two", b"one")
+    ]
+    assert [answer.status for answer in answers] == [200, 422, 200]
+    assert inner.executions == 1
 
 
 async def test_no_tenant_ends_where_anothers_key_begins() -> None:
     inner = App()
-    app = protected(
-        inner, Policy(tenant_of=lambda scope: header(scope, b"x-tenant") or "")
-    )
-    await request(app, key=b"1", headers=[(b"x-tenant", b"a:1")])
-    await request(app, key=b"1:1", headers=[(b"x-tenant", b"a")])
+    app = protected(inner, Policy(header="idempotency-key", tenant_of=tenant_of))
+    await request(app, key=None, headers=sent(b"1", b"a:1"))
+    await request(app, key=None, headers=sent(b"1:1", b"a"))
     assert inner.executions == 2
 
 
@@ -101,9 +116,9 @@ async def test_the_intent_is_what_was_sent_whoever_the_tenant_is() -> None:
         attempts.append(attempt)
         await App()(scope, receive, send)
 
-    policy = Policy(tenant_of=lambda _: "acme\0inc")
+    policy = Policy(header="idempotency-key", tenant_of=lambda _: "acme\0inc")
     app = IdempotencyMiddleware(handler, store=MemoryStore(), policy=policy)
-    await request(app, key=b"intent-1")
+    await request(app, key=None, headers=sent(b"intent-1", b""))
     (attempt,) = attempts
     assert attempt.key != attempt.intent == "intent-1"
     assert Abandoned(attempt.key, a_claim().fingerprint).intent == "intent-1"
@@ -143,7 +158,8 @@ async def test_what_counts_as_delivered_can_be_replaced() -> None:
 async def test_headers_can_be_left_out_of_the_record() -> None:
     headers = [(b"Set-Cookie", b"sid=1"), (b"x-kept", b"1")]
     app = protected(
-        App(start(200, headers), chunk(b"")), Policy(unrecorded_headers=["set-cookie"])
+        App(start(200, headers), chunk(b"")),
+        Policy(unrecorded_headers=["set-cookie"], private=False),
     )
     assert (await request(app)).headers == headers
     assert (await request(app)).headers == [

@@ -1,6 +1,5 @@
 """Is a request from the gate? Signed by an independent implementation of RFC 9421."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,9 +19,9 @@ from origin_middleware import (
     admission,
     signature,
 )
-from origin_middleware.asgi import Scope
-from origin_middleware.signature import Distrust, distrust
-from tests.support.asgi import App, request
+from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
+from origin_middleware.signature import Distrust, verify
+from tests.support.asgi import App, Connection, http_scope, request
 
 NOW = 1_800_000_000
 SECRETS = {"old": b"o" * 32, "new": b"n" * 32}
@@ -75,7 +74,8 @@ def scope_of(message: httpx.Request) -> Scope:
 
 
 def judged(message: httpx.Request, now: float = NOW) -> Distrust | None:
-    return distrust(scope_of(message), SECRETS, now, tolerance=5)
+    verdict = verify(scope_of(message), SECRETS, now, tolerance=5)
+    return verdict if isinstance(verdict, Distrust) else None
 
 
 def changed(message: httpx.Request, **headers: str) -> httpx.Request:
@@ -105,7 +105,7 @@ def test_without_a_signature_nothing_is_trusted(name: str) -> None:
 def test_a_repeated_signature_is_not_trusted(name: str) -> None:
     scope = scope_of(signed())
     scope["headers"] += [pair for pair in scope["headers"] if pair[0] == name.encode()]
-    assert distrust(scope, SECRETS, NOW, 5) is Distrust.MISSING
+    assert verify(scope, SECRETS, NOW, 5) is Distrust.MISSING
 
 
 @pytest.mark.parametrize("name", list(HEADERS))
@@ -127,12 +127,12 @@ def test_every_signed_header_counts(name: str) -> None:
 )
 def test_the_request_itself_counts(change: dict[str, object]) -> None:
     scope = {**scope_of(signed()), **change}
-    assert distrust(scope, SECRETS, NOW, 5) is Distrust.WRONG
+    assert verify(scope, SECRETS, NOW, 5) is Distrust.WRONG
 
 
 def test_another_secret_under_a_known_key_id_is_not_trusted() -> None:
     scope = scope_of(signed("new"))
-    assert distrust(scope, {"new": b"x" * 32}, NOW, 5) is Distrust.WRONG
+    assert verify(scope, {"new": b"x" * 32}, NOW, 5) is Distrust.WRONG
 
 
 def test_an_unknown_key_id_is_not_trusted() -> None:
@@ -196,7 +196,7 @@ def test_parameters_that_are_missing_or_odd_are_not_trusted(parameters: str) -> 
 async def test_the_middleware_refuses_what_is_not_signed() -> None:
     inner = App()
     app = IdempotencyMiddleware(
-        inner, store=MemoryStore(), policy=Policy(secrets=SECRETS), clock=lambda: NOW
+        inner, store=MemoryStore(), secrets=SECRETS, clock=lambda: NOW
     )
     forged = await request(app)
     assert (forged.status, forged.code) == (401, "signature-refused")
@@ -208,7 +208,7 @@ async def test_the_middleware_refuses_what_is_not_signed() -> None:
 async def test_the_middleware_serves_what_is_signed_until_it_expires() -> None:
     inner, now = App(), [float(NOW)]
     app = IdempotencyMiddleware(
-        inner, store=MemoryStore(), policy=Policy(secrets=SECRETS), clock=lambda: now[0]
+        inner, store=MemoryStore(), secrets=SECRETS, clock=lambda: now[0]
     )
     scope = scope_of(signed())
     path = str(scope["path"])
@@ -228,7 +228,7 @@ async def test_the_middleware_serves_what_is_signed_until_it_expires() -> None:
 async def test_without_secrets_it_is_said_once_what_that_means(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    admission._say_that_intents_are_not_verified.cache_clear()
+    admission._warn_unverified.cache_clear()
     app = IdempotencyMiddleware(App(), store=MemoryStore())
     await request(app, key=None)
     assert caplog.text == ""
@@ -237,19 +237,96 @@ async def test_without_secrets_it_is_said_once_what_that_means(
     assert caplog.text.count("Keys are taken on trust") == 1
 
 
-def test_secrets_are_not_in_a_policys_repr() -> None:
-    assert "oooo" not in repr(Policy(secrets=SECRETS))
-
-
-def test_a_policy_keeps_its_own_copy_of_the_secrets() -> None:
-    mine = dict(SECRETS)
-    policy = Policy(secrets=mine)
+async def test_an_app_keeps_its_own_copy_of_the_secrets() -> None:
+    inner, mine = App(), dict(SECRETS)
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), secrets=mine, clock=lambda: NOW
+    )
     mine.clear()
-    assert policy.secrets == SECRETS
-    assert replace(policy, lease=5.0).secrets == SECRETS
+    assert (await request(app)).status == 401
+    scope = scope_of(signed())
+    sent = {"query": scope["query_string"], "headers": scope["headers"]}
+    assert (await request(app, key=None, path=str(scope["path"]), **sent)).status == 200
+    assert inner.executions == 1
 
 
-def test_a_policy_takes_exactly_the_key_ids_that_a_signature_can_name() -> None:
+PAID, SLOW = Policy(require_key=True), Policy(require_key=True, patience=5)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        PAID,
+        {"/joke": PAID, "/slow/*": SLOW},
+        lambda scope: SLOW if scope["path"].startswith("/slow") else PAID,
+    ],
+    ids=["one policy", "a mapping", "a function"],
+)
+@pytest.mark.parametrize("path", ["/joke", "/slow", "/slow/report"])
+async def test_a_forged_intent_is_401_on_every_path_that_has_a_policy(
+    policy: Any, path: str
+) -> None:
+    inner = App()
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), policy=policy, secrets=SECRETS
+    )
+    forged = await request(app, key=b"made-up", path=path)
+    assert (forged.status, forged.code) == (401, "signature-refused")
+    assert (await request(app, key=None, path=path)).code == "key-missing"
+    assert inner.executions == 0
+
+
+class Slow(Connection):
+    """A body that takes its time to arrive."""
+
+    def __init__(self, now: list[float], seconds: float) -> None:
+        super().__init__(b"one", b"two")
+        self.now = now
+        self.seconds = seconds
+
+    async def receive(self) -> Message:
+        self.now[0] += self.seconds / 2
+        return await super().receive()
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(60, 200), (7_200, 401)])
+async def test_a_signature_that_expires_while_the_body_arrives_is_refused(
+    seconds: float, status: int
+) -> None:
+    inner, now = App(), [float(NOW)]
+    app = IdempotencyMiddleware(
+        inner, store=MemoryStore(), secrets=SECRETS, clock=lambda: now[0]
+    )
+    scope, connection = {**http_scope(), **scope_of(signed())}, Slow(now, seconds)
+    await app(scope, connection.receive, connection.send)
+    assert connection.status == status
+    assert inner.executions == (status == 200)
+
+
+async def test_the_app_does_not_see_the_signature() -> None:
+    seen: list[set[bytes]] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append({name for name, _ in scope["headers"]})
+        await App()(scope, receive, send)
+
+    def ours(app: ASGIApp) -> IdempotencyMiddleware:
+        store, policy = MemoryStore(), Policy(require_key=True)
+        return IdempotencyMiddleware(
+            app, store=store, policy=policy, secrets=SECRETS, clock=lambda: NOW
+        )
+
+    scope, connection = {**http_scope(), **scope_of(signed())}, Connection()
+    before = list(scope["headers"])
+    await ours(ours(inner))(scope, connection.receive, connection.send)
+    assert connection.status == 200
+    (names,) = seen
+    assert not {b"signature", b"signature-input"} & names
+    assert b"x-settlement-intent-id" in names
+    assert scope["headers"] == before
+
+
+def test_an_app_takes_exactly_the_key_ids_that_a_signature_can_name() -> None:
     line = signed("new").headers["signature-input"]
     assert signature._stated(line)
     for keyid in [f"a{chr(code)}b" for code in range(256)]:
@@ -259,7 +336,7 @@ def test_a_policy_takes_exactly_the_key_ids_that_a_signature_can_name() -> None:
 
 def is_taken(keyid: str) -> bool:
     try:
-        Policy(secrets={keyid: b"s" * 32})
+        signature.checked_secrets({keyid: b"s" * 32})
     except ConfigurationError:
         return False
     return True

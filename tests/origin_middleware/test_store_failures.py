@@ -5,15 +5,22 @@ import asyncio
 import pytest
 
 from origin_middleware import (
+    ClaimMissing,
+    Event,
+    Executed,
+    Failed,
     IdempotencyMiddleware,
+    NotRecorded,
     Policy,
+    RanUnprotected,
     RecordDamaged,
+    RecordedLate,
+    Refused,
+    Superseded,
 )
-from origin_middleware import observer as seen
 from origin_middleware.asgi import Message
 from origin_middleware.decision import Refusal
 from origin_middleware.key import Key
-from origin_middleware.observer import Event
 from origin_middleware.record import Completed, Held, NotReplayable
 from tests.support.asgi import (
     App,
@@ -37,7 +44,7 @@ async def test_without_a_store_the_handler_does_not_run() -> None:
     assert (b"retry-after", b"1") in refused.headers
     assert inner.executions == 0
     (event,) = events
-    assert isinstance(event, seen.Refused)
+    assert isinstance(event, Refused)
     assert (event.key, event.refusal) == ("intent-1", Refusal.STORE_UNAVAILABLE)
 
 
@@ -51,7 +58,7 @@ async def test_without_a_store_the_handler_runs_where_the_policy_says_so() -> No
         observer=events.append,
     )
     assert (await request(app, b"body")).sent == list(inner.messages)
-    assert events == [seen.RanUnprotected(Key("intent-1"))]
+    assert events == [RanUnprotected(Key("intent-1"))]
 
 
 @pytest.mark.parametrize("method", ["take_over", "claim"])
@@ -84,10 +91,10 @@ async def test_a_release_that_cannot_be_written_is_told_and_made_up_for() -> Non
     store.away("release")
     app = IdempotencyMiddleware(inner, store=store, observer=events.append)
     assert (await request(app)).status == 500
-    assert [type(event) for event in events] == [seen.NotRecorded]
+    assert [type(event) for event in events] == [NotRecorded]
     store.away()
-    await app._guard.running.drain()
-    assert [type(event) for event in events[1:]] == [seen.RecordedLate, seen.Failed]
+    await app._runtime.drain()
+    assert [type(event) for event in events[1:]] == [RecordedLate, Failed]
     await request(app)
     assert inner.executions == 2
 
@@ -122,11 +129,11 @@ async def test_a_response_whose_record_cannot_be_written_is_delivered() -> None:
     store.away("complete")
     app = IdempotencyMiddleware(inner, store=store, observer=events.append)
     assert (await request(app)).body == b"done"
-    assert events == [seen.NotRecorded(Key("intent-1"))]
+    assert events == [NotRecorded(Key("intent-1"))]
     assert isinstance(await store.claim(Key("intent-1"), a_claim()), Held)
     store.away()
-    await app._guard.running.drain()  # it goes on behind the response
-    assert [type(event) for event in events[1:]] == [seen.RecordedLate, seen.Executed]
+    await app._runtime.drain()  # it goes on behind the response
+    assert [type(event) for event in events[1:]] == [RecordedLate, Executed]
     assert (await request(app)).body == b"done"
     assert inner.executions == 1
 
@@ -140,7 +147,7 @@ async def test_a_completion_that_was_preceded_serves_the_first_one() -> None:
     other = await recorded_by_another(store)
     inner.gate.set()
     assert (await running).body == other
-    assert events == [seen.Superseded(Key("intent-1"))]
+    assert events == [Superseded(Key("intent-1"))]
 
 
 async def recorded_by_another(store: FaultyStore) -> bytes:
@@ -161,7 +168,7 @@ async def test_while_a_record_cannot_be_written_its_claim_is_renewed() -> None:
     assert (await request(app)).body == b"done"
     await store.asked("renew", 4)
     store.away()
-    await app._guard.running.drain()
+    await app._runtime.drain()
     assert (await request(app)).body == b"done"
 
 
@@ -181,7 +188,7 @@ async def test_a_handler_that_ends_leaves_a_pending_write_its_lease() -> None:
     async with asyncio.timeout(5):
         await store.asked("renew", 4)
     store.away()
-    await app._guard.running.drain()
+    await app._runtime.drain()
     assert (await request(app)).body == b"done"
 
 
@@ -216,5 +223,5 @@ async def test_a_completion_whose_claim_is_gone_raises_an_alarm() -> None:
     inner.gate.set()
     await running
     (event,) = events
-    assert isinstance(event, seen.ClaimMissing)
+    assert isinstance(event, ClaimMissing)
     assert (await request(app)).body == b"done"

@@ -1,11 +1,11 @@
-"""A facilitator, and a hand on its clock."""
+"""A facilitator, and its clock."""
 
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from tests.sample_origin.asking import Clock, asking
+from tests.sample_origin.facilitator_client import Clock, client_of
 
 
 @pytest.fixture
@@ -15,5 +15,5 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def client(clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(clock) as client:
+    async with client_of(clock) as client:
         yield client

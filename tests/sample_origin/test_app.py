@@ -15,7 +15,7 @@ from origin_middleware import MemoryStore
 from sample_origin import environment
 from sample_origin.app import create_app
 from sample_origin.ledger import Ledger
-from sample_origin.redis_server import free_port
+from sample_origin.processes import free_port
 
 PAID = {"x-settlement-intent-id": "intent-1"}
 TEA = {"topic": "tea"}
@@ -184,10 +184,10 @@ def test_every_secret_that_is_set_verifies(monkeypatch: pytest.MonkeyPatch) -> N
     accepted = ("EDGE_SIGNING_ACCEPTED_SECRET", "EDGE_SIGNING_ACCEPTED_KEY_ID")
     for name in (*names, *accepted):
         monkeypatch.setenv(name, "")
-    assert environment.paid_policy().secrets == {}
+    assert environment.signing_secrets() == {}
     monkeypatch.setenv(names[0], "n" * 32)
     monkeypatch.setenv(names[1], "new")
     monkeypatch.setenv(accepted[0], "o" * 32)
     monkeypatch.setenv(accepted[1], "old")
     secrets = {"new": b"n" * 32, "old": b"o" * 32}
-    assert environment.paid_policy().secrets == secrets
+    assert environment.signing_secrets() == secrets

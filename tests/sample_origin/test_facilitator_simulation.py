@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from sample_origin.facilitator import BASE_PATH, Settings, create_app
-from tests.sample_origin.asking import (
+from tests.sample_origin.facilitator_client import (
     TEST_KEY,
     Clock,
     ledger,

@@ -1,21 +1,21 @@
 """The demo as its users run it: the story holds, and nothing is left behind."""
 
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from sample_origin.machine import Machine
-from sample_origin.story import STEPS, no_payment, tell
-from sample_origin.teller import BrokenPromiseError, Teller
+from sample_origin.machine import running
+from sample_origin.story import STEPS, StepError, Story, no_payment, play
 
 COMMAND = [sys.executable, "-m", "sample_origin"]
 
@@ -36,13 +36,13 @@ def descendants(pid: int) -> list[int]:
 
 
 def alive(pids: list[int]) -> list[int]:
-    """Zombies, whom nobody has waited for yet, do not count."""
-    running = []
+    """Zombies, which no parent has waited for yet, do not count."""
+    found = []
     for pid in pids:
         with suppress(OSError):
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-            running += [pid] if state != "Z" else []
-    return running
+            found += [pid] if state != "Z" else []
+    return found
 
 
 @pytest.mark.timeout(120)
@@ -57,28 +57,49 @@ def test_every_step_of_the_story_holds() -> None:
 
 
 @contextmanager
-def served(*options: str) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
-    """`serve` in the background: the process, CloudFront's URL, and the directory."""
+def demo(*arguments: str, files: Path) -> Iterator["subprocess.Popen[str]"]:
+    """In the background and, as in a terminal, in a process group of its own.
+
+    It writes its files into the folder `files`.
+    """
     process = subprocess.Popen(
-        [*COMMAND, "serve", *options], stdout=subprocess.PIPE, text=True
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(files)},
+        text=True,
+        process_group=0,
     )
     try:
-        assert process.stdout is not None
-        text = ""
-        while "Ctrl-C" not in text:
-            line = process.stdout.readline()
-            assert line, text
-            text += line
-        (url,) = set(re.findall(r"curl -i (http://[\d.:]+)/api/joke", text))
-        (directory,) = re.findall(r"cat (\S+)/edge.log", text)
-        yield process, url, directory
+        yield process
     finally:
         process.terminate()
         process.communicate()
 
 
-def test_serve_leaves_the_chain_running_and_ends_cleanly() -> None:
-    with served() as (process, url, directory):
+def read_until(text: str, process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    read = ""
+    while text not in read:
+        line = process.stdout.readline()
+        assert line, read
+        read += line
+    return read
+
+
+def nothing_is_left(pids: list[int], files: Path) -> bool:
+    """Waits for it: a process may be orphaned and about to end."""
+    until = time.monotonic() + 20
+    while alive(pids) or any(files.iterdir()):
+        if time.monotonic() > until:
+            return False
+    return True
+
+
+def test_serve_leaves_the_chain_running_and_ends_cleanly(tmp_path: Path) -> None:
+    with demo("serve", files=tmp_path) as process:
+        text = read_until("Ctrl-C", process)
+        (url,) = set(re.findall(r"curl -i (http://[\d.:]+)/api/joke", text))
+        (directory,) = re.findall(r"cat (\S+)/edge.log", text)
         paid = {"x402-payment": "stub-1"}
         assert httpx.get(f"{url}/api/joke").status_code == 402
         first, second = (httpx.get(f"{url}/api/joke", headers=paid) for _ in range(2))
@@ -92,22 +113,57 @@ def test_serve_leaves_the_chain_running_and_ends_cleanly() -> None:
     assert alive(started) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL, signal.SIGQUIT])
-def test_whatever_ends_the_demo_ends_all_of_it(number: signal.Signals) -> None:
-    with served() as (process, _, directory):
+# A terminal sends its signals to the whole group, `kill` to one process.
+@pytest.mark.parametrize(
+    ("send", "number"),
+    [
+        (os.killpg, signal.SIGINT),
+        (os.killpg, signal.SIGHUP),
+        (os.kill, signal.SIGTERM),
+        (os.kill, signal.SIGQUIT),
+    ],
+)
+def test_a_signal_that_ends_the_demo_ends_all_of_it(
+    send: Callable[[int, int], None], number: signal.Signals, tmp_path: Path
+) -> None:
+    with demo("serve", files=tmp_path) as process:
+        read_until("Ctrl-C", process)
         started = descendants(process.pid)
-        process.send_signal(number)
-        process.wait(20)
-        until = time.monotonic() + 20
-        while Path(directory).exists() or alive(started):
-            assert time.monotonic() < until, (directory, alive(started))
+        send(process.pid, number)
+        assert process.wait(20) == 0
+        assert nothing_is_left(started, tmp_path)
 
 
-def test_serve_on_a_port_in_use_says_so() -> None:
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
+def test_a_story_that_is_interrupted_leaves_nothing(
+    send: Callable[[int, int], None], tmp_path: Path
+) -> None:
+    with demo(files=tmp_path) as process:
+        read_until("Fifty", process)
+        started = descendants(process.pid)
+        send(process.pid, signal.SIGINT)
+        assert process.wait(20) == 130
+        assert nothing_is_left(started, tmp_path)
+
+
+def test_a_demo_that_is_interrupted_while_it_starts_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    with demo(files=tmp_path) as process:
+        while not list(tmp_path.glob("*/*.zip")):  # the first thing that it makes
+            assert process.poll() is None
+        started = descendants(process.pid)
+        process.terminate()
+        assert process.wait(20) != 0
+        assert nothing_is_left(started, tmp_path)
+
+
+def test_serve_on_a_port_in_use_says_so(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         failed = subprocess.run(
             [*COMMAND, "serve", "--port", port],
+            env=os.environ | {"TMPDIR": str(tmp_path)},
             capture_output=True,
             text=True,
             check=False,
@@ -115,25 +171,26 @@ def test_serve_on_a_port_in_use_says_so() -> None:
     assert failed.returncode == 2
     assert failed.stderr.startswith(f"sample_origin: Port {port} cannot be used")
     assert len(failed.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_step_that_does_not_hold_ends_the_story(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def broken(teller: Teller) -> None:
+    async def broken(story: Story) -> None:
         """A promise"""
-        teller.count(effects=1, settlements=0)
+        story.require_added(effects=1, settlements=0)
 
-    with Machine() as machine:
-        assert await tell(machine, [no_payment])
-        assert not await tell(machine, [broken, no_payment])
+    with running() as machine:
+        assert await play(machine, [no_payment])
+        assert not await play(machine, [broken, no_payment])
     told = capsys.readouterr().out
     assert "DOES NOT HOLD: expected 1 and 0 more, not 0 and 0" in told
     assert told.count("Without a payment") == 1
 
 
 async def test_an_answer_with_another_status_does_not_hold() -> None:
-    with Machine() as machine:
+    with running() as machine:
         async with httpx.AsyncClient(base_url=machine.cloudfront.url) as http:
-            with pytest.raises(BrokenPromiseError, match="expected 200"):
-                await Teller(machine, http).ask(200, "GET", "/api/joke")
+            with pytest.raises(StepError, match="expected 200"):
+                await Story(machine, http).ask(200, "GET", "/api/joke")

@@ -9,6 +9,7 @@ from typing import Any
 from origin_middleware.asgi import ASGIApp, Headers, Message, Receive, Scope, Send
 
 KEY = b"x-settlement-intent-id"
+PRIVATE = (b"cache-control", b"private")
 
 
 def http_scope(

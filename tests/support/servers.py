@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from sample_origin.redis_server import RedisServer, embedded
+from sample_origin.processes import RedisServer, embedded
 
 __all__ = ["SERVERS", "RedisServer", "redis_6_2", "redis_7", "running", "valkey"]
 

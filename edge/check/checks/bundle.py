@@ -1,21 +1,21 @@
-"""The bundle: is it this one that runs, and what was baked into it."""
+"""The bundle: whether it is the one that runs, what is baked into it, its rotation."""
 
 import json
 
-from ...environment import LIVE, PUBLIC_URL, URL_VARIABLE, is_loopback
-from ..evidence import Evidence
-from ..facts.unread import Unread
+from ...build.environment import LIVE, PUBLIC_URL, URL_VARIABLE, is_loopback
+from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 from ..probe import Answered, Probe, Unanswered
+from ..subject import Subject
 
 _NOT_GIVEN = NotChecked("give --bundle, the zip that was deployed")
 _NEW_KEY = "Build with the key of the Developers page, and run python -m edge rotate."
 
 
-def key(evidence: Evidence) -> Outcome:
-    if evidence.bundle is None:
+def key(subject: Subject) -> Outcome:
+    if subject.bundle is None:
         return _NOT_GIVEN
-    if not evidence.bundle.settings.api_key.startswith(LIVE):
+    if not subject.bundle.settings.api_key.startswith(LIVE):
         return Failed(
             "The key in the bundle is a test key: stub proofs are taken as payments.",
             _NEW_KEY,
@@ -23,55 +23,55 @@ def key(evidence: Evidence) -> Outcome:
     return Passed("nf_live_…")
 
 
-def digest(evidence: Evidence) -> Outcome:
-    if evidence.bundle is None:
+def digest(subject: Subject) -> Outcome:
+    if subject.bundle is None:
         return _NOT_GIVEN
-    function = evidence.snapshot.function
+    function = subject.snapshot.function
     if isinstance(function, Unread):
         return NotChecked(function.why)
-    if function.code_digest != evidence.bundle.code:
+    if function.code_digest != subject.bundle.code:
         return Failed(
             f"Version {function.arn.version} is not this bundle: CodeSha256 is"
-            f" {function.code_digest} there and {evidence.bundle.code} here.",
+            f" {function.code_digest} there and {subject.bundle.code} here.",
             "Deploy this bundle, or check with the one that was deployed.",
         )
     return Passed(f"version {function.arn.version} is this bundle")
 
 
-def facilitator(evidence: Evidence) -> Outcome:
-    if evidence.bundle is None:
+def facilitator(subject: Subject) -> Outcome:
+    if subject.bundle is None:
         return _NOT_GIVEN
-    endpoint = evidence.bundle.settings.facilitator
+    endpoint = subject.bundle.settings.facilitator
     if not endpoint.secure:
         return Failed(
-            f"The facilitator is asked over http ({endpoint.authority}): the key can"
-            " be read on the way.",
+            f"The gate calls the facilitator over http ({endpoint.authority}): the key"
+            " can be read on the way.",
             "Build with an https:// URL, and deploy.",
         )
     if is_loopback(endpoint.host):
         return Failed(
             f"The facilitator is {endpoint.authority}, the machine that the gate runs"
-            " on: nobody is there, and every paid request is answered 500.",
+            " on: nothing listens there, and every paid request gets a 500.",
             f"Build with {URL_VARIABLE}={PUBLIC_URL}, and deploy.",
         )
     return Passed(endpoint.authority)
 
 
-def signing(evidence: Evidence) -> Outcome:
-    if evidence.bundle is None:
+def signing(subject: Subject) -> Outcome:
+    if subject.bundle is None:
         return _NOT_GIVEN
-    if not evidence.bundle.settings.signing:
+    if not subject.bundle.settings.signing:
         return Warned(
-            "The gate does not sign: whoever can reach the origin can invent an"
-            " intent, or read somebody's recorded response.",
+            "The gate does not sign: anybody who can reach the origin can make up an"
+            " intent, or read a response that was recorded for somebody else.",
             "Build with EDGE_SIGNING_SECRET and EDGE_SIGNING_KEY_ID, and give the"
             " origin the same secret.",
         )
     return Passed("intents are signed")
 
 
-def key_is_live(evidence: Evidence) -> Outcome:
-    result = evidence.probes[Probe.FACILITATOR]
+def key_is_live(subject: Subject) -> Outcome:
+    result = subject.probes[Probe.FACILITATOR]
     match result:
         case Answered(200, _, body) if _is_refusal(body):
             return Passed("the facilitator knows the key")
@@ -79,14 +79,30 @@ def key_is_live(evidence: Evidence) -> Outcome:
             return Failed("The facilitator does not accept the key.", _NEW_KEY)
         case Answered(status):
             return Failed(
-                f"Asked about a request without a payment, the facilitator says"
-                f" {status}, not 200 and valid: false.",
+                f"For a request without a payment the facilitator answers {status}, not"
+                " 200 with valid: false.",
                 "Check the facilitator's URL and the resource ids of the routes.",
             )
         case Unanswered(why):
             return Failed(f"{why[0].upper()}{why[1:]}.", "Check the URL in the bundle.")
         case _:
             return NotChecked(result.why)
+
+
+def practised(subject: Subject) -> Outcome:
+    """Whether it is documented no program can tell."""
+    published = subject.snapshot.published
+    if isinstance(published, Unread):
+        return NotChecked(published.why)
+    codes = {version.code_digest for version in published}
+    if len(codes) < 2:
+        return NotChecked(
+            "only one bundle was ever published. Practise a rotation before you need"
+            " one: python -m edge rotate"
+        )
+    return Passed(
+        f"{len(codes)} bundles were published; is the procedure written down?"
+    )
 
 
 def _is_refusal(body: bytes) -> bool:
@@ -97,7 +113,12 @@ def _is_refusal(body: bytes) -> bool:
 CHECKS = (
     Check("bundle.key", "API key is a production key (nf_live_*)", key),
     Check("bundle.key-is-live", "The facilitator accepts the key", key_is_live),
-    Check("bundle.facilitator", "The facilitator is asked over https", facilitator),
+    Check(
+        "bundle.facilitator", "The gate calls the facilitator over https", facilitator
+    ),
     Check("bundle.signing", "The gate signs what it forwards", signing),
     Check("bundle.digest", "The deployed version is this bundle", digest),
+    Check(
+        "rotation.practised", "Key rotation procedure documented and tested", practised
+    ),
 )

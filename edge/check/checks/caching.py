@@ -1,44 +1,47 @@
-"""Nothing paid for comes from a cache, and no error does for long."""
+"""No paid response comes from a cache, and no error either."""
 
 from collections.abc import Iterator
 
 from ...aws.managed_policies import CACHING_DISABLED
-from ...aws.statuses import OF_THE_CONTRACT
-from ..evidence import Evidence
-from ..facts.unread import Unread
+from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
+from ..subject import Subject
+
+# What the two halves answer with. A client acts on the status and on the body.
+OF_THE_CONTRACT = frozenset({400, 401, 402, 409, 422, 500, 503})
 
 
-def policy(evidence: Evidence) -> Iterator[Outcome]:
-    for behaviour in evidence.gated:
+def policy(subject: Subject) -> Iterator[Outcome]:
+    for behaviour in subject.gated:
         found = behaviour.caching
         if isinstance(found, Unread):
             yield NotChecked(f"{behaviour.pattern}: {found.why}")
         elif found.maximum > 0:
             yield Failed(
-                f"{behaviour.pattern} serves {evidence.example(behaviour)} and keeps"
-                f" responses up to {found.maximum} s. What one client paid for is"
-                " handed to others, and a response from the cache is never settled.",
+                f"{behaviour.pattern} serves {subject.example(behaviour)} and keeps"
+                f" responses for up to {found.maximum} s. Others get what one client"
+                " paid for, and a response from the cache is never settled.",
                 f"Set the managed policy CachingDisabled ({CACHING_DISABLED}), or add"
                 " a behaviour with it for that path.",
             )
 
 
-def errors_kept(evidence: Evidence) -> Outcome:
-    kept = evidence.snapshot.distribution.errors_kept
+def errors_kept(subject: Subject) -> Outcome:
+    kept = subject.snapshot.distribution.errors_kept
     long = [f"{status} for {seconds} s" for status, seconds in kept.items() if seconds]
     if long:
         return Warned(
-            f"CloudFront keeps errors of the origin: {', '.join(long)}. CachingDisabled"
-            " has no query in its key, so the error of one client is shown to others.",
+            f"CloudFront caches errors of the origin: {', '.join(long)}."
+            " CachingDisabled has no query in its key, so others are shown the"
+            " error of one client.",
             "Run python -m edge deploy, or add a custom error response for each,"
             " without a page, with an error caching minimum TTL of 0.",
         )
     return Passed("their TTLs are 0")
 
 
-def errors_rewritten(evidence: Evidence) -> Outcome:
-    pages = evidence.snapshot.distribution.pages
+def errors_rewritten(subject: Subject) -> Outcome:
+    pages = subject.snapshot.distribution.pages
     named = ", ".join(f"{status} → {shown_as}" for status, shown_as in pages.items())
     remedy = "Remove the page and the response code from that custom error response."
     if OF_THE_CONTRACT & set(pages):
@@ -53,9 +56,9 @@ def errors_rewritten(evidence: Evidence) -> Outcome:
 CHECKS = (
     Check(
         "caching.policy",
-        "Gated behaviours keep nothing",
+        "Gated behaviours cache nothing",
         worst_of(policy, "their TTLs are 0"),
     ),
-    Check("caching.errors", "Errors are not kept", errors_kept),
+    Check("caching.errors", "Errors are not cached", errors_kept),
     Check("errors.pages", "Errors arrive as they were sent", errors_rewritten),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ...aws.function import Function
 from ...aws.lambda_at_edge import (
     ARCHITECTURE,
     HANDLER,
@@ -11,11 +12,10 @@ from ...aws.lambda_at_edge import (
     TIMEOUT,
 )
 from ...aws.session import REGION
-from ...handler import LONGEST_CALL, RESERVE
-from ..evidence import Evidence
-from ..facts.function import Function
-from ..facts.unread import Unread
+from ...runtime.handler import LONGEST_CALL, RESERVE
+from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
+from ..subject import Subject
 
 
 def timeout(function: Function) -> Outcome:
@@ -60,7 +60,7 @@ def entry(function: Function) -> Outcome:
     if function.handler != HANDLER:
         return Failed(
             f"The handler is {function.handler}, which is not in the bundle:"
-            " every request is a 503.",
+            " every request gets a 503.",
             f"Set it to {HANDLER}, publish, and associate.",
         )
     return Passed(HANDLER)
@@ -96,7 +96,7 @@ def features(function: Function) -> Outcome:
     if function.unsupported:
         return Failed(
             f"Lambda@Edge does not support {', '.join(function.unsupported)}.",
-            "Take that out, publish, and associate the new version.",
+            "Remove it, publish, and associate the new version.",
         )
     return Passed("no layers, no VPC, no dead letters")
 
@@ -105,14 +105,14 @@ def log_format(function: Function) -> Outcome:
     if function.log_format != "Text":
         return Warned(
             f"The log format is {function.log_format}; the gate writes its own JSON,"
-            " and the filters of the alarms are for that.",
+            " and the alarms' filters expect that.",
             "Set the log format to Text.",
         )
     return Passed("Text")
 
 
-def trust(evidence: Evidence) -> Outcome:
-    role = evidence.snapshot.role
+def trust(subject: Subject) -> Outcome:
+    role = subject.snapshot.role
     if isinstance(role, Unread):
         return NotChecked(role.why)
     missing = ", ".join(sorted(PRINCIPALS - role.trusts))
@@ -124,22 +124,23 @@ def trust(evidence: Evidence) -> Outcome:
     return Passed("lambda and edgelambda")
 
 
-def may_log(evidence: Evidence) -> Outcome:
-    denied = evidence.snapshot.may_not_log
+def may_log(subject: Subject) -> Outcome:
+    denied = subject.snapshot.may_not_log
     if isinstance(denied, Unread):
         return NotChecked(denied.why)
     if denied:
         return Failed(
             f"The execution role may not call {', '.join(sorted(denied))} in every"
-            " Region: there the gate runs without a log, and no alarm fires.",
+            " Region. Where it may not, the gate runs without a log and no alarm"
+            " fires.",
             "Allow it on arn:aws:logs:*:<account>:log-group:/aws/lambda/*.",
         )
     return Passed("simulated for a Region far from the function's")
 
 
-def _of(examine: Callable[[Function], Outcome]) -> Callable[[Evidence], Outcome]:
-    def of_evidence(evidence: Evidence) -> Outcome:
-        function = evidence.snapshot.function
+def _of(examine: Callable[[Function], Outcome]) -> Callable[[Subject], Outcome]:
+    def of_evidence(subject: Subject) -> Outcome:
+        function = subject.snapshot.function
         if isinstance(function, Unread):
             return NotChecked(function.why)
         return examine(function)

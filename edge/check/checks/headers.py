@@ -1,40 +1,40 @@
-"""The gate's headers reach the origin, the client's own do not, answers come whole."""
+"""The gate's headers reach the origin, and the origin's headers reach the client."""
 
 from collections.abc import Iterator
 
 from ...aws.managed_policies import ALL_VIEWER_EXCEPT_HOST_HEADER
-from ...intent import CONTRACT_HEADERS
-from ..evidence import Evidence
-from ..facts.unread import Unread
+from ...runtime.intent import CONTRACT_HEADERS
+from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
+from ..subject import Subject
 
 _REMEDY = (
     "Set the managed origin request policy AllViewerExceptHostHeader"
     f" ({ALL_VIEWER_EXCEPT_HOST_HEADER}), or AllViewer if the origin needs the host."
 )
 
-# Of an answer: what a client needs to pay, to ask again, and to tell a replay.
-_OF_ANSWERS = frozenset(
+# What a client needs to pay, to ask again, and to recognise a replay.
+_OF_RESPONSES = frozenset(
     {"cache-control", "content-type", "retry-after", "idempotent-replayed"}
 )
 
 
-def forwarded(evidence: Evidence) -> Iterator[Outcome]:
-    for behaviour in evidence.gated:
+def forwarded(subject: Subject) -> Iterator[Outcome]:
+    for behaviour in subject.gated:
         found = behaviour.forwarding
         if isinstance(found, Unread):
             yield NotChecked(f"{behaviour.pattern}: {found.why}")
         elif lost := sorted(name for name in CONTRACT_HEADERS if not found.has(name)):
             yield Failed(
-                f"{behaviour.pattern} serves {evidence.example(behaviour)} and does"
+                f"{behaviour.pattern} serves {subject.example(behaviour)} and does"
                 f" not send the origin {', '.join(lost)}: paid requests are refused,"
                 " or served and never settled.",
                 _REMEDY,
             )
 
 
-def query(evidence: Evidence) -> Iterator[Outcome]:
-    for behaviour in evidence.gated:
+def query(subject: Subject) -> Iterator[Outcome]:
+    for behaviour in subject.gated:
         found = behaviour.forwarding
         if isinstance(found, Unread):
             yield NotChecked(f"{behaviour.pattern}: {found.why}")
@@ -42,40 +42,40 @@ def query(evidence: Evidence) -> Iterator[Outcome]:
             yield NotChecked("there is no origin request policy at all")
         elif not found.has_whole_query:
             yield Failed(
-                f"On {behaviour.pattern} the origin is not sent the whole query,"
-                " which the gate signs: a paid request with a query is refused.",
+                f"On {behaviour.pattern} the origin does not get the whole query, which"
+                " the gate signs: a paid request with a query is refused.",
                 _REMEDY,
             )
 
 
-def added(evidence: Evidence) -> Outcome:
+def added(subject: Subject) -> Outcome:
     """An origin's custom headers replace those of the same name in every request."""
-    for origin in evidence.paid_origins:
+    for origin in subject.paid_origins:
         found = sorted(origin.added_headers & CONTRACT_HEADERS)
         if found:
             return Failed(
                 f"CloudFront adds {', '.join(found)} to every request for"
-                f" {origin.origin_id}: all requests have one intent.",
+                f" {origin.origin_id}: all requests have the same intent.",
                 "Remove that custom header from the origin.",
             )
     return Passed("none")
 
 
-def answers(evidence: Evidence) -> Iterator[Outcome]:
-    for behaviour in evidence.gated:
+def responses(subject: Subject) -> Iterator[Outcome]:
+    for behaviour in subject.gated:
         found = behaviour.changed_headers
         if isinstance(found, Unread):
             yield NotChecked(f"{behaviour.pattern}: {found.why}")
-        elif touched := sorted(found & _OF_ANSWERS):
+        elif touched := sorted(found & _OF_RESPONSES):
             yield Warned(
                 f"The response headers policy of {behaviour.pattern} removes or"
                 f" replaces {', '.join(touched)}.",
-                "Take them out of the policy: clients act on them.",
+                "Remove them from the policy: clients act on them.",
             )
 
 
-def logged(evidence: Evidence) -> Iterator[Outcome]:
-    for behaviour in evidence.gated:
+def logged(subject: Subject) -> Iterator[Outcome]:
+    for behaviour in subject.gated:
         found = behaviour.logged_fields
         if isinstance(found, Unread):
             yield NotChecked(f"{behaviour.pattern}: {found.why}")
@@ -83,26 +83,26 @@ def logged(evidence: Evidence) -> Iterator[Outcome]:
             yield Failed(
                 f"The real-time log of {behaviour.pattern} has all request headers,"
                 " and with them every payment proof.",
-                "Take the field cs-headers out of the real-time log configuration.",
+                "Remove the field cs-headers from the real-time log configuration.",
             )
 
 
-def paths(evidence: Evidence) -> Outcome:
+def paths(subject: Subject) -> Outcome:
     """What the gate signs is the path of the request, not that of the origin."""
-    for name, prefix in _prefixed(evidence):
+    for name, prefix in _prefixed(subject):
         wrong = (
-            f"Requests for {name} get {prefix} in front of their path, which the"
+            f"CloudFront puts {prefix} in front of the path of requests for {name}. The"
             " gate does not know: the origin sees a path that was not signed."
         )
         remedy = "Remove the origin path, and serve the API under the signed path."
-        if evidence.bundle is not None and not evidence.bundle.settings.signing:
+        if subject.bundle is not None and not subject.bundle.settings.signing:
             return Warned(wrong, remedy)
         return Failed(wrong, remedy)
     return Passed("no origin path")
 
 
-def _prefixed(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    for origin in evidence.paid_origins:
+def _prefixed(subject: Subject) -> Iterator[tuple[str, str]]:
+    for origin in subject.paid_origins:
         if origin.path_prefix:
             yield origin.origin_id, origin.path_prefix
 
@@ -110,24 +110,24 @@ def _prefixed(evidence: Evidence) -> Iterator[tuple[str, str]]:
 CHECKS = (
     Check(
         "headers.forwarded",
-        "The origin is sent the gate's headers",
+        "The gate's headers reach the origin",
         worst_of(forwarded, "all five"),
     ),
     Check(
         "headers.query",
-        "The origin is sent the whole query",
+        "The whole query reaches the origin",
         worst_of(query, "all of it"),
     ),
     Check("headers.path", "The origin sees the path that was signed", paths),
     Check("headers.added", "CloudFront adds none of the gate's headers", added),
     Check(
         "headers.answers",
-        "Answers keep the headers that clients act on",
-        worst_of(answers, "no policy touches them"),
+        "Responses keep the headers that clients act on",
+        worst_of(responses, "no policy touches them"),
     ),
     Check(
         "headers.logged",
-        "No log of CloudFront's has the payment proof",
+        "CloudFront logs no payment proof",
         worst_of(logged, "no cs-headers"),
     ),
 )

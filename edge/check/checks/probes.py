@@ -1,11 +1,11 @@
-"""What the real thing answered."""
+"""What the deployed gate and the origin answered."""
 
 import json
 from typing import assert_never
 
-from ..evidence import Evidence
 from ..finding import Check, Failed, NotChecked, Outcome, Passed
 from ..probe import Answered, NotAsked, Probe, Unanswered
+from ..subject import Subject
 
 # The answer without a payment, as clients were promised it.
 _PROMISED = {
@@ -15,8 +15,8 @@ _PROMISED = {
 _MEMBERS = {*_PROMISED, "requirement", "reason"}
 
 
-def unpaid(evidence: Evidence) -> Outcome:
-    answer = _answer(evidence, Probe.UNPAID)
+def unpaid(subject: Subject) -> Outcome:
+    answer = _answer(subject, Probe.UNPAID)
     if not isinstance(answer, Answered):
         return answer
     if answer.status != 402:
@@ -34,8 +34,8 @@ def unpaid(evidence: Evidence) -> Outcome:
     return Passed("402, with the promised body")
 
 
-def paid(evidence: Evidence) -> Outcome:
-    answer = _answer(evidence, Probe.PAID)
+def paid(subject: Subject) -> Outcome:
+    answer = _answer(subject, Probe.PAID)
     if not isinstance(answer, Answered):
         return answer
     if not 200 <= answer.status < 300:
@@ -48,27 +48,27 @@ def paid(evidence: Evidence) -> Outcome:
     return Passed(str(answer.status))
 
 
-def replayed(evidence: Evidence) -> Outcome:
-    first = _answer(evidence, Probe.PAID)
-    again = _answer(evidence, Probe.REPEATED)
+def replayed(subject: Subject) -> Outcome:
+    first = _answer(subject, Probe.PAID)
+    again = _answer(subject, Probe.REPEATED)
     if not isinstance(again, Answered):
         return again
     if not isinstance(first, Answered) or not 200 <= first.status < 300:
         return NotChecked("there is nothing to replay: the paid request failed")
     if not _is_replay(first, again):
         return Failed(
-            f"The same payment a second time is answered with {again.status} and no"
-            " recorded response: the handler ran twice for one payment.",
+            f"The same payment sent again gets {again.status} and not the recorded"
+            " response: the handler ran twice for one payment.",
             "Add IdempotencyMiddleware to the origin, with a store that all its"
             " processes share.",
         )
     return Passed("the second answer is the recorded one")
 
 
-def forged(evidence: Evidence) -> Outcome:
+def forged(subject: Subject) -> Outcome:
     """One that reached the origin would be executed anew, or refused."""
-    first = _answer(evidence, Probe.PAID)
-    answer = _answer(evidence, Probe.FORGED)
+    first = _answer(subject, Probe.PAID)
+    answer = _answer(subject, Probe.FORGED)
     if not isinstance(answer, Answered):
         return answer
     if not isinstance(first, Answered) or not 200 <= first.status < 300:
@@ -82,21 +82,21 @@ def forged(evidence: Evidence) -> Outcome:
     return Passed("a client's own intent changes nothing")
 
 
-def direct(evidence: Evidence) -> Outcome:
-    answer = _answer(evidence, Probe.DIRECT)
+def direct(subject: Subject) -> Outcome:
+    answer = _answer(subject, Probe.DIRECT)
     if not isinstance(answer, Answered):
         return answer
     if answer.status == 401 or _is_problem(answer, 400):
         return Passed(f"refused with {answer.status}")
     return Failed(
-        f"The origin answers an intent that nobody signed with {answer.status}: who"
-        " reaches it directly need not pay.",
+        f"The origin answers an intent that nobody signed with {answer.status}: anybody"
+        " who reaches it directly need not pay.",
         "Give the middleware require_key=True and the verification secret of the gate.",
     )
 
 
-def _answer(evidence: Evidence, probe: Probe) -> Answered | Failed | NotChecked:
-    result = evidence.probes[probe]
+def _answer(subject: Subject, probe: Probe) -> Answered | Failed | NotChecked:
+    result = subject.probes[probe]
     match result:
         case Answered():
             return result
@@ -114,7 +114,7 @@ def _unlike_the_promise(answer: Answered) -> str:
     except ValueError:
         return "its body is not JSON"
     if not isinstance(body, dict) or set(body) != _MEMBERS:
-        return f"its body has not the members {', '.join(sorted(_MEMBERS))}"
+        return f"the members of its body are not {', '.join(sorted(_MEMBERS))}"
     for name, value in _PROMISED.items():
         if body[name] != value:
             return f"its {name} is {body[name]!r}"
@@ -145,5 +145,5 @@ CHECKS = (
         replayed,
     ),
     Check("probes.forged", "A client's own intent does not reach the origin", forged),
-    Check("probes.direct", "The origin refuses who comes around the gate", direct),
+    Check("probes.direct", "The origin refuses requests that bypass the gate", direct),
 )

@@ -1,27 +1,27 @@
 """Routes and behaviours: each has to know the other."""
 
-from ...aws.behaviours import gated
+from ...aws.distribution import gated
 from ...aws.lambda_at_edge import EVENTS
-from ..evidence import Evidence
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
+from ..subject import Subject
 
 
-def baked(evidence: Evidence) -> Outcome:
-    if evidence.bundle is None or evidence.written is None:
+def baked(subject: Subject) -> Outcome:
+    if subject.bundle is None or subject.written is None:
         return NotChecked("give both --bundle and --routes")
-    if set(evidence.bundle.settings.routes) != set(evidence.written):
+    if set(subject.bundle.settings.routes) != set(subject.written):
         return Failed(
             "The routes in the bundle are not those of the routes file.",
             "Build and deploy again.",
         )
-    return Passed(f"{len(evidence.written)} in the bundle, as in the file")
+    return Passed(f"{len(subject.written)} in the bundle, as in the file")
 
 
-def served(evidence: Evidence) -> Outcome:
+def served(subject: Subject) -> Outcome:
     """A route that two servers serve is half a mistake: one of them is not the API."""
-    distribution = evidence.snapshot.distribution
+    distribution = subject.snapshot.distribution
     domains = {origin.origin_id: origin.domain for origin in distribution.origins}
-    for route in evidence.routes:
+    for route in subject.routes:
         found = gated(distribution.config, [route.path])
         servers = {
             domains.get(behaviour.target_origin_id, behaviour.target_origin_id)
@@ -35,14 +35,14 @@ def served(evidence: Evidence) -> Outcome:
                 "Add a behaviour for the rest of the route. /api/* gates /api as well,"
                 " which the path pattern /api/* does not match.",
             )
-    return Passed(", ".join(route.path for route in evidence.routes))
+    return Passed(", ".join(route.path for route in subject.routes))
 
 
-def unlisted(evidence: Evidence) -> Outcome:
+def unlisted(subject: Subject) -> Outcome:
     idle = [
         behaviour.pattern
-        for behaviour in evidence.snapshot.behaviours
-        if behaviour not in evidence.reaching and any(map(behaviour.arns, EVENTS))
+        for behaviour in subject.snapshot.behaviours
+        if behaviour not in subject.reaching and any(map(behaviour.arns, EVENTS))
     ]
     if idle:
         return Warned(

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable
 
-from ...aws.lambda_arn import parse_arn
+from ...aws.function import parse_arn
 from ...aws.lambda_at_edge import EVENTS, VIEWER_EVENTS
-from ..evidence import Evidence
 from ..facts.behaviour import BehaviourFacts
 from ..finding import Check, Failed, Outcome, Passed, Warned
+from ..subject import Subject
 
 
-def attached(evidence: Evidence) -> Outcome:
+def attached(subject: Subject) -> Outcome:
     missing = [
-        f"{behaviour.pattern} serves {evidence.example(behaviour)} without the"
+        f"{behaviour.pattern} serves {subject.example(behaviour)} without the"
         f" {event} trigger"
-        for behaviour in evidence.gated
+        for behaviour in subject.gated
         for event in EVENTS
         if not behaviour.arns(event)
     ]
@@ -24,12 +24,12 @@ def attached(evidence: Evidence) -> Outcome:
             " Without viewer-request nobody pays; without origin-response nobody"
             " is charged.",
         )
-    return Passed(_patterns(evidence.gated))
+    return Passed(_patterns(subject.gated))
 
 
-def around(evidence: Evidence) -> Outcome:
+def around(subject: Subject) -> Outcome:
     """Free paths of the paid origin: a client's own intent would reach it there."""
-    free = [each for each in evidence.reaching if each not in evidence.gated]
+    free = [each for each in subject.reaching if each not in subject.gated]
     missing = [
         f"{behaviour.pattern} has no {event} trigger"
         for behaviour in free
@@ -45,11 +45,11 @@ def around(evidence: Evidence) -> Outcome:
     return Passed(_patterns(free) or "no other behaviour leads there")
 
 
-def version(evidence: Evidence) -> Outcome:
+def version(subject: Subject) -> Outcome:
     arns = sorted(
         {
             arn
-            for behaviour in evidence.reaching
+            for behaviour in subject.reaching
             for event in EVENTS
             for arn in behaviour.arns(event)
         }
@@ -71,26 +71,26 @@ def version(evidence: Evidence) -> Outcome:
     return Passed(", ".join(arns) or "none is associated")
 
 
-def body(evidence: Evidence) -> Outcome:
+def body(subject: Subject) -> Outcome:
     found = [
         behaviour.pattern
-        for behaviour in evidence.reaching
+        for behaviour in subject.reaching
         for trigger in behaviour.triggers
         if trigger.event in EVENTS and trigger.includes_body
     ]
     if found:
         return Warned(
-            f"The request's body is given to the gate on {_listed(found)}."
-            " It never looks at it, and CloudFront cuts it off at 40 KB.",
+            f"The gate gets the request's body on {_listed(found)}. It never reads the"
+            " body, and CloudFront truncates it at 40 KB.",
             "Switch IncludeBody off.",
         )
     return Passed("IncludeBody is off")
 
 
-def conflicts(evidence: Evidence) -> Outcome:
+def conflicts(subject: Subject) -> Outcome:
     found = [
         f"{behaviour.pattern} ({event})"
-        for behaviour in evidence.reaching
+        for behaviour in subject.reaching
         for event in sorted(behaviour.cloudfront_functions & VIEWER_EVENTS)
     ]
     if found:
@@ -102,10 +102,10 @@ def conflicts(evidence: Evidence) -> Outcome:
     return Passed("none runs on viewer events")
 
 
-def others(evidence: Evidence) -> Outcome:
+def others(subject: Subject) -> Outcome:
     found = [
         f"{behaviour.pattern} ({trigger.event})"
-        for behaviour in evidence.reaching
+        for behaviour in subject.reaching
         for trigger in behaviour.triggers
         if trigger.event not in EVENTS
     ]
@@ -138,7 +138,7 @@ CHECKS = (
         around,
     ),
     Check("triggers.version", "One numbered version runs everywhere", version),
-    Check("triggers.body", "The gate is not given the body", body),
+    Check("triggers.body", "The gate does not get the body", body),
     Check("triggers.conflicts", "No CloudFront Function is in the way", conflicts),
     Check("triggers.others", "No other Lambda@Edge function interferes", others),
 )

@@ -2,20 +2,44 @@
 
 from dataclasses import dataclass
 
-from ...aws.behaviours import Behaviour, takes_grpc
-from ...aws.items import items
-from .policy import Caching, Forwarding, caching, forwarding, policy_of
-from .unread import Answer, Unread, read
+from ...aws.distribution import Behaviour, Trigger, items, takes_grpc, triggers
+from ...aws.forwarding import (
+    MANAGED,
+    Forwarded,
+    of_cache_policy,
+    of_legacy_settings,
+    of_request_policy,
+)
+from ...aws.managed_policies import CACHING_DISABLED
+from . import Raw, Unread, read
 
 # What the API assumes when the field is not sent.
 _DEFAULT_METHODS = ["GET", "HEAD"]
 
+# What CloudFront assumes where nothing is said: a day, and a year.
+_DEFAULT_TTL = 86_400
+_MAXIMUM_TTL = 31_536_000
+
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
-    event: str
-    arn: str
-    includes_body: bool
+class Caching:
+    minimum: int
+    default: int
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """What is in the cache key is sent as well, without being asked for."""
+
+    parts: tuple[Forwarded, ...]
+
+    def has(self, header: str) -> bool:
+        return any(part.has(header) for part in self.parts)
+
+    @property
+    def has_whole_query(self) -> bool:
+        return any(part.whole_query for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +63,17 @@ class BehaviourFacts:
         return [trigger.arn for trigger in self.triggers if trigger.event == event]
 
 
-def parse_behaviour(behaviour: Behaviour, policies: Answer) -> BehaviourFacts:
+def parse_behaviour(behaviour: Behaviour, policies: Raw) -> BehaviourFacts:
     raw = behaviour.raw
     return BehaviourFacts(
         pattern=behaviour.path_pattern,
         origin_id=behaviour.target_origin_id,
-        triggers=tuple(
-            _trigger(item) for item in items(raw, "LambdaFunctionAssociations")
-        ),
+        triggers=tuple(triggers(raw)),
         cloudfront_functions=frozenset(
             item["EventType"] for item in items(raw, "FunctionAssociations")
         ),
-        caching=caching(raw, policies),
-        forwarding=forwarding(raw, policies),
+        caching=_caching(raw, policies),
+        forwarding=_forwarding(raw, policies),
         viewer_protocol=raw["ViewerProtocolPolicy"],
         methods=frozenset(items(raw, "AllowedMethods") or _DEFAULT_METHODS),
         changed_headers=_changed_headers(raw, policies),
@@ -60,14 +82,50 @@ def parse_behaviour(behaviour: Behaviour, policies: Answer) -> BehaviourFacts:
     )
 
 
-def _trigger(item: Answer) -> Trigger:
-    includes_body = item.get("IncludeBody", False)
-    return Trigger(item["EventType"], item["LambdaFunctionARN"], includes_body)
+def _caching(raw: Raw, policies: Raw) -> Caching | Unread:
+    if raw.get("CachePolicyId") == CACHING_DISABLED:
+        return Caching(0, 0, 0)
+    policy = _policy_of(raw, policies, "CachePolicyId", "cachePolicies")
+    # AWS, "Cache based on selected request headers": all of them is no caching.
+    if policy is None and of_legacy_settings(raw.get("ForwardedValues")).every_header:
+        return Caching(0, 0, 0)
+    found = read(raw if policy is None else policy, "the cache policy")
+    if isinstance(found, Unread):
+        return found
+    return Caching(
+        found.get("MinTTL", 0),
+        found.get("DefaultTTL", _DEFAULT_TTL),
+        found.get("MaxTTL", _MAXIMUM_TTL),
+    )
 
 
-def _changed_headers(raw: Answer, policies: Answer) -> frozenset[str] | Unread:
+def _forwarding(raw: Raw, policies: Raw) -> Forwarding | Unread:
+    known = MANAGED.get(raw.get("OriginRequestPolicyId", ""))
+    if known is not None:
+        return Forwarding((known.forwarded,))
+    if "ForwardedValues" in raw:
+        return Forwarding((of_legacy_settings(raw["ForwardedValues"]),))
+    request = _policy_of(
+        raw, policies, "OriginRequestPolicyId", "originRequestPolicies"
+    )
+    cache = _policy_of(raw, policies, "CachePolicyId", "cachePolicies")
+    parts = []
+    if request is not None:
+        found = read(request, "the origin request policy")
+        if isinstance(found, Unread):
+            return found
+        parts.append(of_request_policy(found))
+    if cache is not None and raw["CachePolicyId"] != CACHING_DISABLED:
+        found = read(cache, "the cache policy")
+        if isinstance(found, Unread):  # it may send what the other one does not
+            return found
+        parts.append(of_cache_policy(found))
+    return Forwarding(tuple(parts))
+
+
+def _changed_headers(raw: Raw, policies: Raw) -> frozenset[str] | Unread:
     kind = "responseHeadersPolicies"
-    policy = policy_of(raw, policies, "ResponseHeadersPolicyId", kind)
+    policy = _policy_of(raw, policies, "ResponseHeadersPolicyId", kind)
     if policy is None:
         return frozenset()
     found = read(policy, "the response headers policy")
@@ -80,9 +138,19 @@ def _changed_headers(raw: Answer, policies: Answer) -> frozenset[str] | Unread:
     return frozenset(item["Header"].lower() for item in [*removed, *overriding])
 
 
-def _logged_fields(raw: Answer, policies: Answer) -> frozenset[str] | Unread:
-    log = policy_of(raw, policies, "RealtimeLogConfigArn", "realtimeLogConfigs")
+def _logged_fields(raw: Raw, policies: Raw) -> frozenset[str] | Unread:
+    log = _policy_of(raw, policies, "RealtimeLogConfigArn", "realtimeLogConfigs")
     if log is None:
         return frozenset()
     found = read(log, "the real-time log configuration")
     return found if isinstance(found, Unread) else frozenset(found["Fields"])
+
+
+def _policy_of(raw: Raw, policies: Raw, key: str, kind: str) -> Raw | None:
+    """What AWS says of the policy that a behaviour names; None where it names none."""
+    policy_id = raw.get(key)
+    if not policy_id:
+        return None
+    missing: Raw = {"unread": f"{policy_id} was not asked for"}
+    found: Raw = policies.get(kind, {}).get(policy_id, missing)
+    return found

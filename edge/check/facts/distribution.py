@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from ...aws.behaviours import Config
-from ...aws.error_responses import kept_for, replaced
-from ...aws.items import items
-from .unread import Answer, Unread, read
+from ...aws.distribution import Config, items, kept_for, replaced
+from . import Raw, Unread, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +39,13 @@ class Distribution:
     config: Config
 
 
-def parse_distribution(answer: Answer, continuous: Answer | None) -> Distribution:
+def parse_distribution(raw: Raw, continuous: Raw | None) -> Distribution:
     """From GetDistribution and GetContinuousDeploymentPolicy."""
-    config: Config = answer["DistributionConfig"]
+    config: Config = raw["DistributionConfig"]
     return Distribution(
-        distribution_id=answer["Id"],
-        domain=answer["DomainName"],
-        status=answer["Status"],
+        distribution_id=raw["Id"],
+        domain=raw["DomainName"],
+        status=raw["Status"],
         is_enabled=config["Enabled"],
         is_staging=config.get("Staging", False),
         canary=_canary(config, continuous),
@@ -60,10 +58,10 @@ def parse_distribution(answer: Answer, continuous: Answer | None) -> Distributio
     )
 
 
-def _canary(config: Config, answer: Answer | None) -> str | Unread:
+def _canary(config: Config, raw: Raw | None) -> str | Unread:
     if not config.get("ContinuousDeploymentPolicyId"):
         return ""
-    found = read(answer, "the continuous deployment policy")
+    found = read(raw, "the continuous deployment policy")
     if isinstance(found, Unread):
         return found
     if not found["Enabled"]:
@@ -72,7 +70,7 @@ def _canary(config: Config, answer: Answer | None) -> str | Unread:
     return ", ".join(names) or "a staging distribution"
 
 
-def _origin(item: Answer) -> Origin:
+def _origin(item: Raw) -> Origin:
     custom = item.get("CustomOriginConfig", {})
     settings = custom or item.get("VpcOriginConfig", {})
     return Origin(

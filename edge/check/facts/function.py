@@ -2,27 +2,8 @@
 
 from dataclasses import dataclass
 
-from ...aws.lambda_arn import Arn, parse_arn
-from ...aws.lambda_at_edge import unsupported, variables
-from ...aws.trust import trusted
-from .unread import Answer, Unread, read
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    arn: Arn
-    runtime: str
-    handler: str
-    timeout: int
-    memory: int
-    architectures: tuple[str, ...]
-    state: str
-    last_update: str
-    code_digest: str
-    environment: tuple[str, ...]
-    """Names only: a value may be a secret."""
-    unsupported: tuple[str, ...]
-    log_format: str
+from ...aws import function as aws
+from . import Raw, Unread, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +18,17 @@ class Role:
     """The services that may assume it."""
 
 
-def parse_function(answer: Answer | None) -> Function | Unread:
+def parse_function(raw: Raw | None) -> aws.Function | Unread:
     """From GetFunctionConfiguration of the qualified ARN."""
-    found = read(answer, "the function")
+    found = read(raw, "the function")
     if isinstance(found, Unread):
         return found
-    return Function(
-        arn=parse_arn(found["FunctionArn"]),
-        runtime=found.get("Runtime", ""),
-        handler=found.get("Handler", ""),
-        timeout=found.get("Timeout", 3),
-        memory=found.get("MemorySize", 128),
-        architectures=tuple(found.get("Architectures", ["x86_64"])),
-        state=found.get("State", "Active"),
-        last_update=found.get("LastUpdateStatus", "Successful"),
-        code_digest=found.get("CodeSha256", ""),
-        environment=tuple(variables(found)),
-        unsupported=tuple(unsupported(found)),
-        log_format=found.get("LoggingConfig", {}).get("LogFormat", "Text"),
-    )
+    return aws.parse_function(found)
 
 
-def parse_published(answer: Answer | None) -> tuple[Published, ...] | Unread:
+def parse_published(raw: Raw | None) -> tuple[Published, ...] | Unread:
     """From ListVersionsByFunction, without $LATEST."""
-    found = read(answer, "the list of versions")
+    found = read(raw, "the list of versions")
     if isinstance(found, Unread):
         return found
     return tuple(
@@ -70,17 +38,17 @@ def parse_published(answer: Answer | None) -> tuple[Published, ...] | Unread:
     )
 
 
-def parse_role(answer: Answer | None) -> Role | Unread:
+def parse_role(raw: Raw | None) -> Role | Unread:
     """From GetRole. botocore has decoded the document already."""
-    found = read(answer, "the execution role")
+    found = read(raw, "the execution role")
     if isinstance(found, Unread):
         return found
-    return Role(trusted(found["AssumeRolePolicyDocument"]))
+    return Role(aws.trusted(found["AssumeRolePolicyDocument"]))
 
 
-def parse_log_permission(answer: Answer | None) -> frozenset[str] | Unread:
+def parse_log_permission(raw: Raw | None) -> frozenset[str] | Unread:
     """From SimulatePrincipalPolicy: the actions that are not allowed."""
-    found = read(answer, "what the role may log")
+    found = read(raw, "what the role may log")
     if isinstance(found, Unread):
         return found
     return frozenset(

@@ -1,44 +1,47 @@
 """What one Region knows of the function: its log group, its filters, its alarms."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from .unread import Answer, Unread, read
+from . import Raw, Unread, read
+
+
+class Metric(NamedTuple):
+    """An alarm that names other dimensions looks at another metric."""
+
+    namespace: str
+    name: str
+    dimensions: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class MetricFilter:
-    pattern: str
-    namespace: str
-    metric: str
+    metric: Metric
     value: str
-    dimensions: frozenset[str]
+    """A number, or the field of the line that has it: `$.latencyMs`."""
     log_group: str
+    matched: frozenset[str] | Unread
+    """The names of the sample lines that AWS says it matches."""
 
 
-@dataclass(frozen=True, slots=True)
-class MetricQuery:
-    """One line of an alarm: a metric with its statistic, or an expression."""
+class Statistic(NamedTuple):
+    """What an alarm looks at, such as the p99 of a metric."""
 
-    query_id: str
-    namespace: str
-    metric: str
-    statistic: str
-    dimensions: frozenset[str]
-    expression: str
+    metric: Metric
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
     name: str
-    queries: tuple[MetricQuery, ...]
-    judged: str
-    """The id of the query whose value is compared."""
+    statistics: tuple[Statistic, ...]
+    is_computed: bool
+    """It compares an expression of them, such as a rate."""
     comparison: str
     threshold: float | None
-    threshold_id: str
-    """The id of an anomaly detection band, where there is no number."""
+    """None where an anomaly detector says how much is too much."""
     actions: tuple[str, ...]
-    """None while they are switched off."""
+    """Empty while they are switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,10 @@ class RegionLogs:
     alarms: tuple[Alarm, ...]
 
 
-def parse_region(region: str, answer: Answer) -> RegionLogs | Unread:
-    """From DescribeLogGroups, ListMetrics, DescribeMetricFilters, DescribeAlarms."""
-    found = read(answer, region)
+def parse_region(region: str, raw: Raw) -> RegionLogs | Unread:
+    """From DescribeLogGroups, ListMetrics, DescribeMetricFilters, TestMetricFilter and
+    DescribeAlarms."""
+    found = read(raw, region)
     if isinstance(found, Unread):
         return found
     groups = found["logGroups"]
@@ -77,71 +81,53 @@ def parse_region(region: str, answer: Answer) -> RegionLogs | Unread:
     )
 
 
-def _group(item: Answer) -> LogGroup:
+def _group(item: Raw) -> LogGroup:
     return LogGroup(item["logGroupName"], item.get("retentionInDays"))
 
 
-def _filter(item: Answer, transformation: Answer) -> MetricFilter:
+def _filter(item: Raw, transformation: Raw) -> MetricFilter:
+    metric = Metric(
+        transformation["metricNamespace"],
+        transformation["metricName"],
+        frozenset(transformation.get("dimensions", {})),
+    )
+    matched = read(item.get("matched"), "what the metric filters match")
     return MetricFilter(
-        pattern=item.get("filterPattern", ""),
-        namespace=transformation["metricNamespace"],
-        metric=transformation["metricName"],
+        metric=metric,
         value=transformation["metricValue"],
-        dimensions=frozenset(transformation.get("dimensions", {})),
         log_group=item["logGroupName"],
+        matched=matched if isinstance(matched, Unread) else frozenset(matched["lines"]),
     )
 
 
-def _alarm(item: Answer) -> Alarm:
-    queries = tuple(_query(query) for query in item.get("Metrics", []))
-    if not queries:
-        queries = (_single(item),)
-    threshold_id = item.get("ThresholdMetricId", "")
+def _alarm(item: Raw) -> Alarm:
+    queries = item.get("Metrics", [])
+    band = item.get("ThresholdMetricId")
     return Alarm(
         name=item["AlarmName"],
-        queries=queries,
-        judged=_judged(item, threshold_id),
+        statistics=_statistics(queries) if queries else (_single(item),),
+        is_computed=any(
+            "Expression" in each and each.get("ReturnData", True)
+            for each in queries
+            if each["Id"] != band
+        ),
         comparison=item["ComparisonOperator"],
         threshold=item.get("Threshold"),
-        threshold_id=threshold_id,
         actions=tuple(item.get("AlarmActions", []) if item["ActionsEnabled"] else ()),
     )
 
 
-def _judged(item: Answer, threshold_id: str) -> str:
-    """AWS: exactly one query returns data, or two where one of them is the band."""
-    for query in item.get("Metrics", []):
-        if query.get("ReturnData", True) and query["Id"] != threshold_id:
-            return str(query["Id"])
-    return _SINGLE
+def _statistics(queries: list[Raw]) -> tuple[Statistic, ...]:
+    """The other queries are expressions."""
+    stats = [each["MetricStat"] for each in queries if "MetricStat" in each]
+    return tuple(Statistic(_metric(each["Metric"]), each["Stat"]) for each in stats)
 
 
-_SINGLE = "metric"
+def _single(item: Raw) -> Statistic:
+    name = item.get("ExtendedStatistic") or item.get("Statistic", "")
+    return Statistic(_metric(item), name)
 
 
-def _single(item: Answer) -> MetricQuery:
-    return MetricQuery(
-        query_id=_SINGLE,
-        namespace=item.get("Namespace", ""),
-        metric=item.get("MetricName", ""),
-        statistic=item.get("ExtendedStatistic") or item.get("Statistic", ""),
-        dimensions=_dimensions(item),
-        expression="",
-    )
-
-
-def _query(item: Answer) -> MetricQuery:
-    stat = item.get("MetricStat", {})
-    metric = stat.get("Metric", {})
-    return MetricQuery(
-        query_id=item["Id"],
-        namespace=metric.get("Namespace", ""),
-        metric=metric.get("MetricName", ""),
-        statistic=stat.get("Stat", ""),
-        dimensions=_dimensions(metric),
-        expression=item.get("Expression", ""),
-    )
-
-
-def _dimensions(metric: Answer) -> frozenset[str]:
-    return frozenset(dimension["Name"] for dimension in metric.get("Dimensions", []))
+def _metric(item: Raw) -> Metric:
+    dimensions = frozenset(each["Name"] for each in item.get("Dimensions", []))
+    return Metric(item.get("Namespace", ""), item.get("MetricName", ""), dimensions)

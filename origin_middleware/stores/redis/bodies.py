@@ -11,26 +11,25 @@ from ...record import Claim, Completed, Finished, Held
 from .. import codec
 from ..codec import Stored, milliseconds
 from . import scripts
-from .endpoint import Purpose
-from .line import Line
-from .server import Server, evaluated
+from .calls import Calls, Visit
+from .topology import Purpose
 
 # Up to here one round trip less is worth more than the copies that Lua makes.
 LARGE = 131_072
 
 
 class Bodies:
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     async def complete(
         self, name: bytes, claim: Claim, body: bytes, until: float
     ) -> Any:
         """The reply of complete.lua, whose record points to the body."""
         place = _place(name, claim.owner)
-        reply = await self._server.run(
+        reply = await self._calls.run(
             name,
-            lambda line: _complete(line, name, place, claim, body, until),
+            lambda visit: _complete(visit, name, place, claim, body),
             until,
             Purpose.LARGE,
         )
@@ -48,24 +47,22 @@ class Bodies:
         return Finished(stored.seen.fingerprint, Completed(body))
 
     async def _send(self, name: bytes, command: str, place: bytes, until: float) -> Any:
-        return await self._server.run(
-            name, lambda line: line.send((command, place), until), until, Purpose.LARGE
+        return await self._calls.run(
+            name, lambda visit: visit.send(command, place), until, Purpose.LARGE
         )
 
 
 async def _complete(
-    line: Line, name: bytes, place: bytes, claim: Claim, body: bytes, until: float
+    visit: Visit, name: bytes, place: bytes, claim: Claim, body: bytes
 ) -> Any:
     """In one round trip, and the body is there before the record points to it."""
     retention = milliseconds(claim.retention)
-    written = asyncio.ensure_future(
-        line.send(("SET", place, body, "PX", retention), until)
-    )
-    if not line.in_order:
+    written = asyncio.ensure_future(visit.send("SET", place, body, "PX", retention))
+    if not visit.line.in_order:
         await written
     record = (place, codec.finished_elsewhere(claim), retention)
     _, reply = await asyncio.gather(
-        written, evaluated(line, scripts.COMPLETE, name, record, until, keys=2)
+        written, visit.evaluate(scripts.COMPLETE, name, *record, keys=2)
     )
     return reply
 

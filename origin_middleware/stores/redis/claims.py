@@ -1,26 +1,33 @@
 """Claims across a network: in time or not at all, and withdrawn where nobody knows.
 
-Every attempt of a claim carries a not-after instant on the server's clock. One that was
-not answered is in doubt: it may have been applied, or may yet be, until that instant.
+Every try of a claim carries a not-after instant on the server's clock. One that was not
+answered is in doubt: it may have been applied, or may yet be, until that instant. What
+is given up in doubt becomes a ghost, which is withdrawn in the background.
 """
 
+import asyncio
+from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...errors import StoreUnavailable
+from ...errors import StoreError, StoreUnavailable
 from ...record import Claim, Finished, OwnerToken
 from .. import codec
 from ..codec import milliseconds
 from . import scripts
-from .clock import clock_offset, now
-from .endpoint import Purpose
-from .error_reply import ErrorReply
-from .ghosts import Ghost, Ghosts
-from .line import Line
+from .calls import Calls, Visit
+from .line import ErrorReply, now
 from .replicas import Replicas
-from .replies import stored
-from .scripts import Script
-from .server import Server, evaluated
+from .scripts import Script, stored
+from .topology import Purpose
+
+# A store that is away for longer keeps its ghosts: their leases lapse, and the records
+# say "outcome unknown".
+_GIVE_UP = 60.0
+_PAUSE = 0.25
+
+# What a shutdown gives for it: a not-after instant is one budget away.
+_LAST_CHANCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,10 @@ TAKE_OVER = Kind(scripts.TAKE_OVER, undo=scripts.ABANDON)
 
 
 class Claims:
-    def __init__(self, server: Server, replicas: Replicas) -> None:
-        self._server = server
+    def __init__(self, calls: Calls, replicas: Replicas) -> None:
+        self._calls = calls
         self._replicas = replicas
-        self._ghosts = Ghosts(server)
+        self._ghosts = Ghosts(calls)
         self._in_doubt: dict[OwnerToken, Ghost] = {}
 
     async def make(
@@ -49,8 +56,8 @@ class Claims:
         """None where the key is the claim's, else what it holds. Raises
         StoreUnavailable, and whatever else ends it: then it is withdrawn."""
         try:
-            reply = await self._server.run(
-                name, lambda line: self.attempt(line, kind, name, claim, until), until
+            reply = await self._calls.run(
+                name, lambda visit: self._try(visit, kind, name, claim), until
             )
             if reply is not None:
                 found = stored(reply)
@@ -67,17 +74,24 @@ class Claims:
             raise
         return None
 
-    async def attempt(
-        self, line: Line, kind: Kind, name: bytes, claim: Claim, until: float
-    ) -> Any:
+    def released(self, claim: Claim) -> None:
+        """A try in doubt would find the key absent now, and take it."""
+        if ghost := self._in_doubt.pop(claim.owner, None):
+            self._ghosts.add(ghost)
+
+    def finished(self, claim: Claim) -> None:
+        self._in_doubt.pop(claim.owner, None)
+
+    async def aclose(self) -> None:
+        await self._ghosts.aclose()
+
+    async def _try(self, visit: Visit, kind: Kind, name: bytes, claim: Claim) -> Any:
         """The script's reply."""
-        trusted = now() >= line.quarantine
-        not_after = line.offset + round(until * 1000) if trusted else 0
+        trusted = now() >= visit.endpoint.quarantine
+        not_after = visit.endpoint.offset + round(visit.until * 1000) if trusted else 0
         record, retention = codec.in_progress(claim), milliseconds(claim.retention)
         try:
-            return await evaluated(
-                line, kind.script, name, (record, retention, not_after), until
-            )
+            return await visit.evaluate(kind.script, name, record, retention, not_after)
         except ErrorReply as error:
             if error.code != "LATE":
                 raise
@@ -87,22 +101,11 @@ class Claims:
                     "older ones are over."
                 ) from error
             # Our idea of the server's clock was wrong: somebody has set it.
-            line.offset = await clock_offset(line, until)
+            await visit.read_clock()
             raise
         except BaseException:
             self._doubt(kind, name, claim, not_after)
             raise
-
-    def released(self, claim: Claim) -> None:
-        """An attempt in doubt would find the key absent now, and take it."""
-        if ghost := self._in_doubt.pop(claim.owner, None):
-            self._ghosts.add(ghost)
-
-    def finished(self, claim: Claim) -> None:
-        self._in_doubt.pop(claim.owner, None)
-
-    async def aclose(self) -> None:
-        await self._ghosts.aclose()
 
     async def _confirm(
         self, kind: Kind, name: bytes, claim: Claim, until: float
@@ -119,13 +122,13 @@ class Claims:
         )
         before = self._in_doubt.get(claim.owner)
         self._doubt(kind, name, claim, 0)
-        reached = await self._server.run(
+        have_it = await self._calls.run(
             name,
-            lambda line: self._replicas.have(line, write, until),
+            lambda visit: self._replicas.have(visit, write),
             until,
             Purpose.REPLICAS,
         )
-        if not reached:
+        if not have_it:
             raise StoreUnavailable(
                 f"The claim did not reach {self._replicas.wanted} replicas in time."
             )
@@ -133,8 +136,72 @@ class Claims:
             self.finished(claim)
 
     def _doubt(self, kind: Kind, name: bytes, claim: Claim, not_after: int) -> None:
-        """Clocks of servers differ, so the latest instant of all attempts counts."""
+        """Clocks of servers differ, so the latest instant of all tries counts."""
         known = self._in_doubt.get(claim.owner)
         latest = max(not_after, known.not_after if known else 0)
         header = codec.header(b"P", claim.owner)
         self._in_doubt[claim.owner] = Ghost(kind.undo, name, header, latest)
+
+
+class Ghost(NamedTuple):
+    """A claim whose fate is unknown: sent, not answered, given up.
+
+    It can still be applied, as long as its not-after instant has not passed on the
+    server's clock. Only after it is an undoing conclusive; an earlier one might be
+    overtaken by the claim.
+    """
+
+    undo: Script
+    name: bytes
+    header: bytes
+    not_after: int
+
+
+class Ghosts:
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._ghosts: deque[tuple[Ghost, float]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, ghost: Ghost) -> None:
+        self._ghosts.append((ghost, now() + _GIVE_UP))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._withdraw())
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=_LAST_CHANCE)
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _withdraw(self) -> None:
+        while self._ghosts:
+            turn = list(self._ghosts)
+            gone = await asyncio.gather(*(self._gone(g, t) for g, t in turn))
+            pairs = zip(turn, gone, strict=True)
+            left = [each for each, is_gone in pairs if not is_gone]
+            self._ghosts = deque([*left, *list(self._ghosts)[len(turn) :]])
+            if left:
+                await asyncio.sleep(_PAUSE)
+
+    async def _gone(self, ghost: Ghost, give_up: float) -> bool:
+        try:
+            return await self._undone(ghost)
+        except StoreError:
+            return now() >= give_up
+
+    async def _undone(self, ghost: Ghost) -> bool:
+        until = self._calls.deadline()
+        return await self._calls.run(
+            ghost.name, lambda visit: _undo(visit, ghost), until
+        )
+
+
+async def _undo(visit: Visit, ghost: Ghost) -> bool:
+    # Read anew: an estimate would not be proof that the instant has passed.
+    await visit.read_clock()
+    clock = visit.endpoint.offset + int(now() * 1000)
+    if clock <= ghost.not_after:
+        return False
+    await visit.evaluate(ghost.undo, ghost.name, ghost.header)
+    return True

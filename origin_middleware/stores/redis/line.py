@@ -1,7 +1,23 @@
-"""What carries commands to one server."""
+"""What carries commands to one server, and the error replies that come back."""
 
+import asyncio
+import re
 from collections.abc import Awaitable
 from typing import Any, Protocol
+
+from redis.exceptions import (
+    AskError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
 
 Argument = bytes | str | int
 Command = tuple[Argument, ...]
@@ -9,16 +25,14 @@ Command = tuple[Argument, ...]
 
 class Line(Protocol):
     closed: bool
-    offset: int
-    """From our event loop's clock to the server's, in ms."""
-    quarantine: float
-    """Until when, on the loop's clock, the server is not trusted with new claims."""
-
     in_order: bool
-    """Commands may be sent without waiting for each other's replies."""
+    """One connection: commands may be sent without waiting for each other's replies."""
 
-    def send(self, command: Command, until: float, /) -> Awaitable[Any]:
-        """The reply.
+    def send(
+        self, command: Command, until: float, asking: bool = False, /
+    ) -> Awaitable[Any]:
+        """The reply. `asking` says ASKING first: the server is only taking over the
+        slot of the key.
 
         Raises ErrorReply for an error reply, TimeoutError after `until` (on the loop's
         clock) and ConnectionError where the connection was lost: then nobody knows
@@ -26,7 +40,60 @@ class Line(Protocol):
         """
 
     def close(self, reason: str, /) -> None:
-        """Whoever waits for a reply is given a ConnectionError."""
+        """Every command that waits for its reply ends with a ConnectionError."""
 
     async def wait_closed(self) -> None:
         """After `close`: until nothing is left of the connection."""
+
+
+# The server starts, fails over, moves a slot, lacks a replica, runs somebody's long
+# script, or its clock is not what we thought: the next try may find it well.
+PASSING = frozenset(
+    {"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "NOREPLICAS"}
+    | {"BUSY", "MOVED", "ASK", "LATE", "NOBODY"}
+)
+
+# Redis 6.2 puts a code of its own before the error that a script met.
+_IN_SCRIPT = re.compile(
+    r"ERR Error running script.*@user_script:[ 0-9]+: -?([A-Z]{2,}) "
+)
+
+
+class ErrorReply(Exception):
+    """The server is there, and has not done what was asked. `code` is the first word of
+    the reply, such as NOSCRIPT."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        in_script = _IN_SCRIPT.match(message)
+        self.code = in_script[1] if in_script else message.partition(" ")[0]
+
+    @property
+    def passing(self) -> bool:
+        return self.code in PASSING
+
+
+# redis-py takes the code off the messages of these.
+_CODES: dict[type[RedisError], str] = {
+    AskError: "ASK",
+    BusyLoadingError: "LOADING",
+    ClusterDownError: "CLUSTERDOWN",
+    MasterDownError: "MASTERDOWN",
+    MovedError: "MOVED",
+    NoPermissionError: "NOPERM",
+    NoScriptError: "NOSCRIPT",
+    OutOfMemoryError: "OOM",
+    ReadOnlyError: "READONLY",
+    TryAgainError: "TRYAGAIN",
+}
+
+
+def error_reply(error: RedisError) -> ErrorReply:
+    """From the exception that redis-py raises."""
+    code = _CODES.get(type(error))
+    return ErrorReply(f"{code} {error}" if code else str(error))
+
+
+def now() -> float:
+    """In seconds, on the event loop's clock."""
+    return asyncio.get_running_loop().time()

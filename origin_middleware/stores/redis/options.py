@@ -1,12 +1,27 @@
-"""What can be chosen of a store. `RedisStore` says what each means."""
+"""The options of a store, and the client: wrong ones are refused, with what to give
+instead.
+"""
 
-from typing import Literal, TypedDict
+import re
+from math import isfinite
+from typing import Any, Literal, TypedDict, TypeGuard
+
+import redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from ...errors import ConfigurationError
+from .connection import FEWEST, opens_sockets
 
 OnEviction = Literal["refuse", "warn"]
 
 
 class Options(TypedDict, total=False):
-    """A store has all of them; whoever makes one may leave some out."""
+    """`RedisStore` says what each means. A store has all of them; its callers may leave
+    some out.
+    """
 
     namespace: str
     budget: float
@@ -14,3 +29,146 @@ class Options(TypedDict, total=False):
     quarantine: float
     replicas: int
     replicas_timeout: float
+
+
+# Not everything that the store uses of a cluster's client is documented.
+_OF_A_CLUSTER = {"pubsub", "get_node", "get_primaries", "keyslot"}
+_OF_ITS_NODES = {"get_node_from_slot", "initialize"}
+
+# A comma would end a wake-up channel, and a brace decides about the cluster slot.
+_NAME = re.compile(r"[A-Za-z0-9._:-]+")
+
+_SHORTEST_SILENCE = 0.25
+
+
+def check(client: Any, options: Options) -> None:
+    """Raises ConfigurationError."""
+    _check_client(client)
+    _check_options(options)
+    _check_replicas(options)
+    if isinstance(client, RedisCluster):
+        _check_cluster(client)
+    elif not opens_sockets(client.connection_pool.connection_class):
+        _check_pool(client.connection_pool, options)
+
+
+def client_for(url: str) -> Redis:
+    """Raises ConfigurationError for a URL that redis-py does not take."""
+    try:
+        pool = ConnectionPool.from_url(
+            url,
+            # Retries are ours: they carry the owner token. So are time limits.
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=None,
+            socket_connect_timeout=None,
+            socket_keepalive=True,
+        )
+        # Where unknown options come out; it connects nowhere.
+        pool.make_connection()  # type: ignore[no-untyped-call] # redis-py's gap
+    except (ValueError, TypeError) as exc:
+        # Without the URL, which may carry a password.
+        raise ConfigurationError(f"RedisStore.from_url(...): {exc}") from exc
+    return Redis.from_pool(pool)
+
+
+def silence(budget: float) -> float:
+    """A reply that takes longer is more often lost than late; asking again is safe."""
+    return max(_SHORTEST_SILENCE, budget / 4)
+
+
+def _check_client(client: Any) -> None:
+    if isinstance(client, type) or not _is_async(client):
+        raise ConfigurationError(
+            f"RedisStore(client=<{type(client).__name__}>): client must come from "
+            "redis.asyncio, as redis.asyncio.Redis(...)."
+        )
+    if _decodes(client):
+        raise ConfigurationError(
+            "RedisStore(client=...): the client decodes responses, but records are "
+            "bytes. Build it without decode_responses=True."
+        )
+
+
+def _check_cluster(client: Any) -> None:
+    nodes = getattr(client, "nodes_manager", None)
+    missing = _OF_A_CLUSTER.difference(dir(client))
+    missing |= _OF_ITS_NODES.difference(dir(nodes))
+    if missing:
+        raise ConfigurationError(
+            f"RedisStore(client=<RedisCluster>): that of redis-py {redis.__version__} "
+            f"lacks {', '.join(sorted(missing))}. A cluster needs redis-py 8.0 or "
+            "newer: pip install 'redis[hiredis]>=8,<9'."
+        )
+
+
+def _check_pool(pool: Any, options: Options) -> None:
+    """Of a client whose connections stay its own."""
+    replicas = options["replicas"]
+    if replicas:
+        raise ConfigurationError(
+            f"RedisStore(replicas={replicas}): WAIT speaks for one connection, "
+            f"and those of {pool.connection_class.__name__} cannot be kept. Take a "
+            "client with ordinary connections."
+        )
+    if pool.max_connections < FEWEST:
+        raise ConfigurationError(
+            f"RedisStore(client=...): max_connections={pool.max_connections} is too "
+            f"few; at least {FEWEST} are needed, two of them for the subscription."
+        )
+
+
+def _check_options(options: Any) -> None:
+    namespace, budget = options["namespace"], options["budget"]
+    on_eviction, quarantine = options["on_eviction"], options["quarantine"]
+    if not isinstance(namespace, str) or not _NAME.fullmatch(namespace):
+        raise ConfigurationError(
+            f"RedisStore(namespace={namespace!r}): only letters, digits and . _ : - "
+            "are allowed."
+        )
+    if not _is_number(budget) or budget <= 0:
+        raise ConfigurationError(
+            f"RedisStore(budget={budget!r}): a number of seconds above 0 is needed."
+        )
+    if on_eviction not in ("refuse", "warn"):
+        raise ConfigurationError(
+            f'RedisStore(on_eviction={on_eviction!r}): "refuse" or "warn" is needed.'
+        )
+    if not _is_number(quarantine) or quarantine < 0:
+        raise ConfigurationError(
+            f"RedisStore(quarantine={quarantine!r}): a number of seconds is needed, or "
+            "0 for none."
+        )
+
+
+def _check_replicas(options: Any) -> None:
+    replicas, timeout = options["replicas"], options["replicas_timeout"]
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+        raise ConfigurationError(
+            f"RedisStore(replicas={replicas!r}): a number of replicas is needed, or 0 "
+            "to wait for none."
+        )
+    longest = silence(
+        options["budget"]
+    )  # a line that is silent for so long is given up
+    if not _is_number(timeout) or not 0.001 <= timeout < longest:
+        raise ConfigurationError(
+            f"RedisStore(replicas_timeout={timeout!r}): a number of seconds below "
+            f"{longest:g} is needed; a larger budget allows for more."
+        )
+
+
+def _is_async(client: object) -> bool:
+    return hasattr(client, "aclose") and (
+        isinstance(client, RedisCluster) or hasattr(client, "connection_pool")
+    )
+
+
+def _decodes(client: Any) -> bool:
+    if isinstance(client, RedisCluster):
+        return bool(client.get_connection_kwargs().get("decode_responses"))
+    return bool(client.connection_pool.connection_kwargs.get("decode_responses"))
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and isfinite(value)

@@ -9,6 +9,7 @@ import asyncio
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .calls import Visit
 from .line import Command, Line
 
 
@@ -20,51 +21,52 @@ class Replicas:
         self.wanted = wanted
         self._groups: WeakKeyDictionary[Line, _Group] = WeakKeyDictionary()
 
-    async def have(self, line: Line, write: Command, until: float) -> bool:
+    async def have(self, visit: Visit, write: Command) -> bool:
         """Whether as many as wanted have what stands under the name. Raises as
         `Line.send`."""
-        group = self._groups.get(line)
+        group = self._groups.get(visit.line)
         if group is None:
-            group = self._groups[line] = _Group(self.wanted, self._wait)
-        return await group.add(line, write, until)
+            group = self._groups[visit.line] = _Group(self.wanted, self._wait)
+        return await group.add(visit, write)
 
 
 class _Group:
-    """Those who come while others wait for replicas wait for the next turn."""
+    """Claims that come while others wait for replicas wait for the next turn."""
 
     def __init__(self, wanted: int, wait: Command) -> None:
         self._wanted = wanted
         self._wait = wait
-        self._coming: list[tuple[Command, asyncio.Future[bool]]] = []
-        self._until = 0.0
+        self._coming: list[tuple[Visit, Command, asyncio.Future[bool]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def add(self, line: Line, write: Command, until: float) -> bool:
+    async def add(self, visit: Visit, write: Command) -> bool:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
-        self._coming.append((write, future))
-        self._until = max(self._until, until)
+        self._coming.append((visit, write, future))
         if self._task is None or self._task.done():
-            self._task = loop.create_task(self._confirm(line))
+            self._task = loop.create_task(self._confirm(visit.line))
         return await future
 
     async def _confirm(self, line: Line) -> None:
         while self._coming:
             together, self._coming = self._coming, []
+            until = max(visit.until for visit, _, _ in together)
             replies: list[Any] = await asyncio.gather(
-                *(line.send(write, self._until) for write, _ in together),
-                line.send(self._wait, self._until),
+                *(visit.send(*write) for visit, write, _ in together),
+                line.send(self._wait, until),
                 return_exceptions=True,
             )
-            reached = replies.pop()
-            for (_, future), written in zip(together, replies, strict=True):
-                self._tell(future, written, reached)
+            acknowledged = replies.pop()
+            for (_, _, future), written in zip(together, replies, strict=True):
+                self._tell(future, written, acknowledged)
 
-    def _tell(self, future: "asyncio.Future[bool]", written: Any, reached: Any) -> None:
+    def _tell(
+        self, future: "asyncio.Future[bool]", written: Any, acknowledged: Any
+    ) -> None:
         if future.done():
             return
-        for reply in (written, reached):
+        for reply in (written, acknowledged):
             if isinstance(reply, BaseException):
                 future.set_exception(reply)
                 return
-        future.set_result(written == 1 and reached >= self._wanted)
+        future.set_result(written == 1 and acknowledged >= self._wanted)

@@ -1,4 +1,5 @@
-"""May this server be trusted with a claim? Asked of each server when it is reached.
+"""May this server be trusted with a claim? Asked of each server when a
+connection to it is opened.
 
 It must not evict, and it must still have what it acknowledged. One that comes back as
 another process, or from another copy of the data, may have lost the latest of it: then
@@ -13,26 +14,24 @@ a retry looks new. So new claims are refused for as long as retries may come.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, NamedTuple, assert_never
 
 from ...errors import StoreUnsafe
-from .clock import clock_offset, now
-from .endpoint import Endpoint
-from .error_reply import ErrorReply
-from .facts import Facts, facts
-from .line import Line
+from .line import ErrorReply, Line, now
 from .options import OnEviction
+from .topology import Endpoint
 
 _log = logging.getLogger("origin_middleware")
 
-# To learn of a server when it is reached; the budgets of requests do not apply.
+# To learn of a server that was just connected to; the budgets of requests do not apply.
 _WITHIN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A server as it was when it was last reached."""
+    """A server as it was at the last connection."""
 
     run: str
     history: str
@@ -53,14 +52,19 @@ class Safety:
         self._replicated = replicated
         self._clustered = clustered
         self._known: dict[Endpoint, Known] = {}
-        self._until: dict[Endpoint, float] = {}
         self._said: set[str] = set()
 
     async def greet(self, endpoint: Endpoint, line: Line) -> None:
         """Raises StoreUnsafe for a server that evicts, or has only some of the keys."""
-        reached = now()
-        until = reached + _WITHIN
-        line.offset = await clock_offset(line, until)
+        if self._replicated and not line.in_order:
+            raise StoreUnsafe(
+                "RedisStore(replicas=...): WAIT speaks for one connection, and this "
+                "version of redis-py has none that can be kept. Install a supported "
+                "one: pip install 'redis[hiredis]>=6,<9'."
+            )
+        began = now()
+        until = began + _WITHIN
+        await endpoint.read_clock(line, until)
         try:
             seen = facts(await line.send(("INFO",), until))
         except ErrorReply as error:
@@ -76,16 +80,15 @@ class Safety:
             raise ErrorReply("LOADING the dataset in memory")
         self._check(seen)
         if self._may_have_lost(endpoint, seen):
-            self._until[endpoint] = reached + self._quarantine
+            endpoint.quarantine = began + self._quarantine
             _log.warning(
                 "Redis came back as another server, and may have lost what it "
                 "acknowledged: new claims are refused for %g s.",
                 self._quarantine,
             )
-        line.quarantine = self._until.get(endpoint, 0.0)
-        self._known[endpoint] = Known(seen.run, seen.history, reached)
+        self._known[endpoint] = Known(seen.run, seen.history, began)
 
-    def _check(self, seen: Facts) -> None:
+    def _check(self, seen: "Facts") -> None:
         if seen.clustered and not self._clustered:
             raise StoreUnsafe(
                 "Redis is a node of a cluster, and would refuse most keys: give "
@@ -110,7 +113,7 @@ class Safety:
             case _:
                 assert_never(self._on_eviction)
 
-    def _may_have_lost(self, endpoint: Endpoint, seen: Facts) -> bool:
+    def _may_have_lost(self, endpoint: Endpoint, seen: "Facts") -> bool:
         if not self._quarantine or not seen.run:
             return False
         before = self._known.get(endpoint)
@@ -124,9 +127,9 @@ class Safety:
             return not (self._replicated and seen.up > now() - continued.at + 1)
         return before is not None and (seen.empty or not seen.append_only)
 
-    def _continued(self, seen: Facts) -> Known | None:
-        """The server whose history this one continues, if it still had that one when it
-        was last reached: with the first replica it begins another."""
+    def _continued(self, seen: "Facts") -> Known | None:
+        """The server whose history this one continues, if it still had that one at
+        the last connection: with the first replica it begins another."""
         same = (k for k in self._known.values() if k.history == seen.continued)
         return next(same, None)
 
@@ -135,3 +138,57 @@ class Safety:
         if text not in self._said:
             self._said.add(text)
             _log.warning(text)
+
+
+class Facts(NamedTuple):
+    run: str
+    """New at every start of the server."""
+    history: str
+    """Of the data: a replica that is promoted continues the one of its primary."""
+    continued: str
+    """The history that this one continues."""
+    maxmemory_policy: str
+    append_only: bool
+    loading: bool
+    up: float
+    """Seconds since it was started."""
+    empty: bool
+    clustered: bool
+
+    @property
+    def promoted(self) -> bool:
+        return bool(self.continued.strip("0"))
+
+    @property
+    def evicts(self) -> bool:
+        return self.maxmemory_policy not in ("noeviction", "")
+
+
+def facts(reply: bytes | str | Mapping[str, Any]) -> Facts:
+    """Whatever a server leaves out, or a simulated one does not know, counts as good:
+    there is nothing to be refused."""
+    said = reply if isinstance(reply, Mapping) else _lines(reply)
+    return Facts(
+        run=str(said.get("run_id", "")),
+        history=str(said.get("master_replid", "")),
+        continued=str(said.get("master_replid2", "")),
+        maxmemory_policy=str(said.get("maxmemory_policy", "")),
+        append_only=str(said.get("aof_enabled", "1")) != "0",
+        loading=str(said.get("loading", "0")) not in ("", "0"),
+        up=_number(said.get("uptime_in_seconds", 0)),
+        empty=not any(name[:2] == "db" and name[2:].isdigit() for name in said),
+        clustered="cluster" in (said.get("redis_mode"), said.get("server_mode")),
+    )
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _lines(reply: bytes | str) -> dict[str, str]:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return dict(pairs)

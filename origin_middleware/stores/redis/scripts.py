@@ -1,8 +1,15 @@
-"""The Lua transitions, by the digest under which a server caches them."""
+"""The Lua transitions, by the digest under which a server caches them, and what their
+replies mean.
+"""
 
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
+
+from ...errors import RecordDamaged, StoreUnavailable
+from ...record import Evidence, Finished, Held
+from .. import codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +33,34 @@ RENEW = _load("renew")
 COMPLETE = _load("complete")
 RELEASE = _load("release")
 ABANDON = _load("abandon")
+
+
+def stored(reply: Any) -> codec.Stored:
+    """A script's reply: the record, with its time to live where it is in progress."""
+    match reply:
+        case bytes():
+            return codec.decode(reply)
+        case [bytes(record), int(left)]:
+            return codec.decode(record, left)
+        case _:
+            raise _unexpected(reply)
+
+
+def finished(seen: Held | Finished) -> Finished:
+    if isinstance(seen, Finished):
+        return seen
+    raise RecordDamaged("A completion was answered with a record in progress.")
+
+
+def evidence(reply: Any) -> Evidence:
+    try:
+        return Evidence(reply.decode())
+    except (AttributeError, ValueError):
+        raise _unexpected(reply) from None
+
+
+def _unexpected(reply: Any) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"Unexpected script reply from Redis: {reply!r:.60}. Does a proxy in between "
+        "block scripts?"
+    )

@@ -1,8 +1,7 @@
 """One connection, on which the commands of many requests travel together.
 
-redis-py opens it, so it goes wherever redis-py can: TCP, TLS, a unix socket, a primary
-that Sentinel names. From then on it is a pipeline: commands of the same turn of the
-event loop leave in one write, and replies come in the order of the commands.
+It is a pipeline: commands of the same turn of the event loop leave in one write, and
+replies come in the order of the commands.
 """
 
 import asyncio
@@ -12,13 +11,8 @@ from contextlib import suppress
 from typing import Any
 
 import hiredis
-from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, ResponseError
 
-from .error_reply import ErrorReply, error_reply
-from .line import Command
+from .line import Command, ErrorReply
 
 _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment] # its stub knows tuples of one
 
@@ -34,34 +28,14 @@ _SLOWEST = 1_048_576
 _CLOSING = 1.0
 
 
-async def reach(connection: AbstractConnection, silence: float) -> "SharedLine":
-    """Raises OSError where there is no connection, and ErrorReply."""
-    connection.retry = Retry(NoBackoff(), 0)  # retries are ours, and they tell why
-    try:
-        async with asyncio.timeout(silence):
-            await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
-    except (ResponseError, AuthenticationError) as error:
-        raise error_reply(error) from error
-    except TimeoutError:
-        await connection.disconnect(nowait=True)
-        raise TimeoutError(f"no connection within {silence:g} s") from None
-    except Exception as lost:  # a credential provider raises what it likes
-        await connection.disconnect(nowait=True)
-        raise ConnectionError(f"no connection: {lost}") from lost
-    except BaseException:
-        await connection.disconnect(nowait=True)
-        raise
-    return SharedLine(connection, silence)
-
-
 class SharedLine(asyncio.Protocol):
     """A `Line` for many requests at once."""
 
     in_order = True
 
-    def __init__(self, connection: AbstractConnection, silence: float) -> None:
-        """Takes a connected connection over. It is given up after `silence` seconds in
-        which replies were due, and none came."""
+    def __init__(self, stream: asyncio.StreamWriter, silence: float) -> None:
+        """Takes the stream over. The line is given up after `silence` seconds in which
+        replies were due, and none came."""
         self._loop = asyncio.get_running_loop()
         self._silence = silence
         self._reader = hiredis.Reader(replyError=ErrorReply)
@@ -71,14 +45,17 @@ class SharedLine(asyncio.Protocol):
         self._gone = asyncio.Event()
         self._watch: asyncio.TimerHandle | None = None
         self.closed = False
-        self.offset = 0
-        self.quarantine = 0.0
-        self._stream = _taken_from(connection)
-        self._transport = self._stream.transport
+        self._stream = stream  # kept: it closes its transport when it is collected
+        self._transport = stream.transport
         self._transport.set_protocol(self)
 
-    def send(self, command: Command, until: float) -> asyncio.Future[Any]:
+    def send(
+        self, command: Command, until: float, asking: bool = False
+    ) -> asyncio.Future[Any]:
         """The reply to a caller that has given up is thrown away when it comes."""
+        if asking:
+            # It counts for the very next command, and nothing comes in between.
+            self.send(("ASKING",), until).add_done_callback(_ignore)
         reply = self._loop.create_future()
         if self.closed:
             reply.set_exception(ConnectionError("the connection is closed"))
@@ -168,11 +145,6 @@ class SharedLine(asyncio.Protocol):
         return max(due, min(due + leaving, until))
 
 
-def _taken_from(connection: AbstractConnection) -> asyncio.StreamWriter:
-    """There are no public names for it. The writer is kept, because it closes its
-    transport when it is collected."""
-    writer = connection._writer  # noqa: SLF001 - as above
-    connection._writer = connection._reader = None  # noqa: SLF001 - as above
-    if writer is None:
-        raise ConnectionError("the connection was closed as it was opened")
-    return writer
+def _ignore(reply: "asyncio.Future[Any]") -> None:
+    if not reply.cancelled():
+        reply.exception()

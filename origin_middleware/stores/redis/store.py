@@ -23,16 +23,17 @@ from ...record import (
 )
 from .. import codec
 from ..codec import milliseconds
+from ..waiting import Waiting
 from . import scripts
-from .bodies import LARGE
-from .checks import check
-from .claims import CLAIM, TAKE_OVER, Kind
+from .bodies import LARGE, Bodies
+from .calls import Calls
+from .claims import CLAIM, TAKE_OVER, Claims, Kind
 from .line import Argument
-from .options import OnEviction, Options
-from .replies import evidence, finished, stored
-from .scripts import Script
-from .session import Session
-from .urls import client_for
+from .options import OnEviction, Options, check, client_for
+from .replicas import Replicas
+from .safety import Safety
+from .scripts import Script, evidence, finished, stored
+from .wakeups import WakeUps
 
 
 class RedisStore:
@@ -50,8 +51,8 @@ class RedisStore:
     - `on_eviction`: a server that may evict records is refused, or warned about.
     - `quarantine`: for how many seconds new claims are refused after the server came
       back and may have lost records; 0 for never. Longer than retries go on.
-    - `replicas`: how many have to have a claim before it counts (WAIT), within
-      `replicas_timeout` seconds.
+    - `replicas`: how many replicas must acknowledge a claim before it counts (WAIT),
+      within `replicas_timeout` seconds.
 
     Raises ConfigurationError for a client or an option that cannot work.
     """
@@ -97,7 +98,7 @@ class RedisStore:
         """Raises StoreUnavailable where the server cannot be reached, and StoreUnsafe
         where it may evict; for a start-up that wants to know.
         """
-        await self._session.server.reach()
+        await self._session.calls.connect()
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
         return await self._claimed(CLAIM, key, claim)
@@ -112,8 +113,8 @@ class RedisStore:
 
         async def look() -> Absent | Held | Finished:
             channel = await session.wakeups.channel()
-            until = session.server.deadline()
-            reply = await session.server.evaluate(
+            until = session.calls.deadline()
+            reply = await session.calls.evaluate(
                 scripts.WATCH, name, channel, until=until
             )
             if reply is None:
@@ -134,14 +135,14 @@ class RedisStore:
         self, key: Key, claim: Claim, outcome: Outcome, /
     ) -> Recorded | Preceded:
         name, session = self._name(key), self._session
-        until = session.server.deadline()
+        until = session.calls.deadline()
         match outcome:
             case Completed(response) if len(response) > LARGE:
                 reply = await session.bodies.complete(name, claim, response, until)
             case _:
                 record = codec.finished(claim, outcome)
                 retention = milliseconds(claim.retention)
-                reply = await session.server.evaluate(
+                reply = await session.calls.evaluate(
                     scripts.COMPLETE, name, record, retention, until=until
                 )
         session.claims.finished(claim)
@@ -167,7 +168,7 @@ class RedisStore:
 
     async def _claimed(self, kind: Kind, key: Key, claim: Claim) -> Answer:
         name, session = self._name(key), self._session
-        until = session.server.deadline()
+        until = session.calls.deadline()
         found = await session.claims.make(kind, name, claim, until)
         if found is None:
             return Claimed()
@@ -179,13 +180,13 @@ class RedisStore:
     async def _run_owned(
         self, script: Script, key: Key, claim: Claim, *more: Argument
     ) -> Any:
-        server, owned = self._session.server, codec.header(b"P", claim.owner)
-        return await server.evaluate(
-            script, self._name(key), owned, *more, until=server.deadline()
+        calls, owned = self._session.calls, codec.header(b"P", claim.owner)
+        return await calls.evaluate(
+            script, self._name(key), owned, *more, until=calls.deadline()
         )
 
     @property
-    def _session(self) -> Session:
+    def _session(self) -> "Session":
         session = self._latest
         if session is None or session.loop is not asyncio.get_running_loop():
             session = self._latest = Session(self._client, self._options)
@@ -196,3 +197,32 @@ class RedisStore:
         keys. Braces fix the cluster slot.
         """
         return f"{self._prefix}{hashlib.sha256(key.encode()).hexdigest()}}}".encode()
+
+
+class Session:
+    """The part of a store that belongs to one event loop: its lines, its waiters, its
+    subscription.
+
+    An app has one loop for life. Tests have more: Starlette's TestClient begins one for
+    each request, unless it is used in a `with`.
+    """
+
+    def __init__(self, client: Redis | RedisCluster, options: Options) -> None:
+        self.loop = asyncio.get_running_loop()
+        safety = Safety(
+            options["on_eviction"],
+            options["quarantine"],
+            replicated=options["replicas"] > 0,
+            clustered=isinstance(client, RedisCluster),
+        )
+        self.calls = Calls(client, options["budget"], safety)
+        replicas = Replicas(options["replicas"], options["replicas_timeout"])
+        self.claims = Claims(self.calls, replicas)
+        self.bodies = Bodies(self.calls)
+        self.waiting = Waiting()
+        self.wakeups = WakeUps(client, self.waiting, options["namespace"])
+
+    async def aclose(self) -> None:
+        await self.wakeups.aclose()
+        await self.claims.aclose()
+        await self.calls.aclose()

@@ -1,22 +1,104 @@
 """Which server holds a key: the only one there is, or the cluster node of its slot."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 from functools import partial
+from math import ceil
 from typing import Any, Protocol
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.connection import AbstractConnection, Connection
-from redis.asyncio.connection import UnixDomainSocketConnection as UnixConnection
 from redis.exceptions import RedisClusterException, RedisError
 
-from .endpoint import Endpoint, Greet, Reach
-from .line import Line
-from .pooled_line import PooledLine, places
-from .shared_line import reach
+from .connection import Connections
+from .line import Line, now
 
-_OPEN_SOCKETS = (Connection._connect, UnixConnection._connect)  # noqa: SLF001 - as below
+Connect = Callable[[], Awaitable[Line]]
+Greet = Callable[["Endpoint", Line], Awaitable[None]]
+"""Learns what has to be known of a server that was just connected to."""
+
+
+class Purpose(Enum):
+    """What is slow has a line of its own, so that nothing quick waits behind it."""
+
+    MAIN = auto()
+    LARGE = auto()
+    """Bodies of large responses."""
+    REPLICAS = auto()
+    """Claims that wait for replicas."""
+
+
+class Endpoint:
+    """One server, and the lines to it: opened when needed, and again when lost."""
+
+    def __init__(self, connect: Connect, greet: Greet) -> None:
+        self._connect = connect
+        self._greet = greet
+        self._lines: dict[Purpose, Line] = {}
+        self._opening: dict[Purpose, asyncio.Task[Line]] = {}
+        self.offset = 0
+        """From our event loop's clock to the server's, in ms."""
+        self.quarantine = 0.0
+        """Until then, on the loop's clock, it is not trusted with new claims."""
+
+    def line(self, purpose: Purpose) -> Line | None:
+        """The line, where it is open."""
+        line = self._lines.get(purpose)
+        return None if line is None or line.closed else line
+
+    async def open(self, purpose: Purpose, until: float) -> Line:
+        """Raises OSError where there is no connection by `until`, and ErrorReply."""
+        line = self.line(purpose)
+        if line is not None:
+            return line
+        task = self._opening.get(purpose)
+        if task is None or task.done():
+            task = asyncio.get_running_loop().create_task(self._opened(purpose))
+            task.add_done_callback(_retrieve)
+            self._opening[purpose] = task
+        async with asyncio.timeout_at(until):
+            return await asyncio.shield(task)
+
+    async def read_clock(self, line: Line, until: float) -> None:
+        """Raises as `Line.send`."""
+        reply = await line.send(("TIME",), until)
+        try:
+            [seconds, microseconds] = reply if isinstance(reply, (list, tuple)) else []
+            clock = int(seconds) * 1000 + int(microseconds) // 1000
+        except (TypeError, ValueError):
+            raise ConnectionError(f"TIME was answered with {reply!r:.60}") from None
+        self.offset = clock - ceil(now() * 1000)
+
+    def close(self, reason: str) -> None:
+        for line in self._lines.values():
+            line.close(reason)
+
+    async def aclose(self) -> None:
+        for task in list(self._opening.values()):
+            task.cancel()
+            await asyncio.wait([task])
+        lines = list(self._lines.values())
+        self.close("the store was closed")
+        for line in lines:
+            await line.wait_closed()
+
+    async def _opened(self, purpose: Purpose) -> Line:
+        line = await self._connect()
+        if purpose is Purpose.MAIN:
+            try:
+                await self._greet(self, line)
+            except BaseException:
+                line.close("the server was not accepted")
+                raise
+        self._lines[purpose] = line
+        return line
+
+
+def _retrieve(task: "asyncio.Task[Line]") -> None:
+    """Every waiter may be gone by now, and asyncio would complain."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Topology(Protocol):
@@ -38,14 +120,12 @@ class Topology(Protocol):
 def topology(client: Redis | RedisCluster, greet: Greet, silence: float) -> Topology:
     if isinstance(client, RedisCluster):
         return Cluster(client, greet, silence)
-    pool = client.connection_pool
-    if opens_sockets(pool.connection_class):
-        return Single(Endpoint(reaching(pool.make_connection, silence), greet))
-    return Single(Endpoint(_pooling(client, silence), greet))
+    make = client.connection_pool.make_connection
+    return Single(Endpoint(Connections(make, lambda: client, silence).open, greet))
 
 
 class Single:
-    """One server; with Sentinel, whichever is the primary when a line is opened."""
+    """One server; with Sentinel, the one that is the primary when a line is opened."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -74,6 +154,7 @@ class Cluster:
         self._greet = greet
         self._silence = silence
         self._endpoints: dict[str, Endpoint] = {}
+        self._pools: list[ConnectionPool] = []
 
     def endpoint(self, name: bytes) -> Endpoint | None:
         nodes = self._client.nodes_manager
@@ -108,31 +189,18 @@ class Cluster:
     async def aclose(self) -> None:
         for endpoint in list(self._endpoints.values()):
             await endpoint.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     def _of(self, node: ClusterNode) -> Endpoint:
         if node.name not in self._endpoints:
-            connect = partial(node.connection_class, **node.connection_kwargs)
-            reach = reaching(connect, self._silence)
-            self._endpoints[node.name] = Endpoint(reach, self._greet)
+            make = partial(node.connection_class, **node.connection_kwargs)
+            connections = Connections(make, partial(self._pool, node), self._silence)
+            self._endpoints[node.name] = Endpoint(connections.open, self._greet)
         return self._endpoints[node.name]
 
-
-def opens_sockets(connection_class: type[AbstractConnection]) -> bool:
-    """Others have no connection that could be taken over: fakeredis has none at all."""
-    return connection_class._connect in _OPEN_SOCKETS  # noqa: SLF001 - that is the question
-
-
-def reaching(connect: Callable[[], AbstractConnection], silence: float) -> Reach:
-    async def open_() -> Line:
-        return await reach(connect(), silence)
-
-    return open_
-
-
-def _pooling(client: Redis, silence: float) -> Reach:
-    all_places = places(client)
-
-    async def open_() -> Line:
-        return PooledLine(client, silence, all_places)
-
-    return open_
+    def _pool(self, node: ClusterNode) -> Redis:
+        """A node has no pool in which connections that were lost are replaced."""
+        pool = ConnectionPool(node.connection_class, **node.connection_kwargs)
+        self._pools.append(pool)
+        return Redis(connection_pool=pool)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from edge.aws.managed_policies import CACHING_OPTIMIZED
-from edge.bundle import Bundle
+from edge.build.bundle import Bundle
 from edge.check.finding import Failed, Warned
 from edge.check.probe import Answered, Probe, ProbeResult, Unanswered
-from edge.routes import Route
-from edge.settings import endpoint
+from edge.runtime.routes import Route
+from edge.runtime.settings import endpoint
 from tests.edge.check import good
+from tests.edge.check.filter_patterns import matched
 
 Answer = dict[str, Any]
 
@@ -48,6 +49,10 @@ class Setting(NamedTuple):
     def region(self) -> Answer:
         region: Answer = self.answers["regions"]["eu-west-1"]
         return region
+
+    def filter(self, metric: str) -> Answer:
+        filters = self.region["metricFilters"]
+        return next(each for each in filters if each["filterName"] == metric)
 
     def alarm(self, name: str) -> Answer:
         return next(a for a in self.region["alarms"] if a["AlarmName"] == name)
@@ -162,11 +167,23 @@ def error_response(status: int, **changes: Any) -> Change:
 
 def metric_filter(metric: str, pattern: str) -> Change:
     def change(it: Setting) -> None:
-        for each in it.region["metricFilters"]:
-            if each["filterName"] == metric:
-                each["filterPattern"] = pattern
+        it.filter(metric).update(filterPattern=pattern, matched=matched(pattern))
 
     return change
+
+
+def value_of(metric: str, value: str) -> Change:
+    def change(it: Setting) -> None:
+        [found] = it.filter(metric)["metricTransformations"]
+        found["metricValue"] = value
+
+    return change
+
+
+def elsewhere(metric: str) -> Change:
+    """The filter is on the log group of another function."""
+    group = "/aws/lambda/us-east-1.another"
+    return lambda it: it.filter(metric).update(logGroupName=group)
 
 
 def alarm(name: str, **changes: Any) -> Change:
@@ -498,6 +515,24 @@ BROKEN: list[tuple[str, type, Change]] = [
         Failed,
         metric_filter("Unpaid", '{ $.hasPaymentHeader = "false" }'),
     ),
+    (
+        "alarms.verify-latency",
+        Failed,
+        alarm("verify-latency", ExtendedStatistic="p50"),
+    ),
+    (
+        "alarms.verify-latency",
+        Failed,
+        alarm("verify-latency", ComparisonOperator="LessThanThreshold"),
+    ),
+    ("alarms.verify-latency", Failed, value_of("VerifyLatency", "1")),
+    ("alarms.verify-latency", Failed, value_of("VerifyLatency", "$.valid")),
+    (
+        "alarms.settle-errors",
+        Failed,
+        metric_filter("Settles", '{ $.eventType = "settled" }'),
+    ),
+    ("alarms.unpaid", Failed, elsewhere("Unpaid")),
     ("alarms.actions", Failed, alarm("unpaid", AlarmActions=[])),
     ("alarms.actions", Failed, alarm("unpaid", ActionsEnabled=False)),
     ("probes.unpaid", Failed, asked(Probe.UNPAID, Answered(200, {}, b"a joke"))),

@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 from edge.aws.session import Session
 from tests.edge.check import good
+from tests.edge.check.filter_patterns import matches
 
 Answer = dict[str, Any]
-# The parameters and the Region in, the answer out; or it raises Refused.
+# The parameters and the Region in, the answer out; or it raises Denied.
 Reply = Callable[[Answer, str], Answer]
 
 _validate: Any = import_module("botocore.validate")
@@ -24,7 +25,7 @@ _boto3: Any = import_module("boto3")
 NOW = datetime(2026, 2, 7, 8, 12, 34, tzinfo=UTC)
 
 
-class Refused(Exception):
+class Denied(Exception):
     """As AWS refuses: with a code."""
 
 
@@ -50,9 +51,9 @@ class FakeAws:
         self.calls.append((model.name, region))
         try:
             answer = self.replies[model.name](context["asked"], region)
-        except Refused as refused:
+        except Denied as denied:
             said = f"User is not authorized to perform: {model.name}"
-            error = {"Code": str(refused), "Message": said}
+            error = {"Code": str(denied), "Message": said}
             return _Response(403), {"Error": error}
         report = _validate.ParamValidator().validate(answer, model.output_shape)
         assert not report.has_errors(), report.generate_report()
@@ -88,8 +89,12 @@ def account(answers: Answer | None = None) -> FakeAws:
             "Metrics": _region(is_like, region)["metrics"]
         },
         "DescribeMetricFilters": lambda _, region: {
-            "metricFilters": _region(is_like, region)["metricFilters"]
+            "metricFilters": [
+                {key: each[key] for key in each if key != "matched"}
+                for each in _region(is_like, region)["metricFilters"]
+            ]
         },
+        "TestMetricFilter": lambda asked, _: _tested(asked),
         "DescribeAlarms": lambda _, region: {
             "MetricAlarms": [*_region(is_like, region)["alarms"], _somebody_elses()]
         },
@@ -128,6 +133,32 @@ def _simulated(asked: Answer) -> Answer:
                 "EvalDecision": "allowed",
             }
             for action in asked["ActionNames"]
+        ]
+    }
+
+
+def knows_filter_patterns(boto_session: Any) -> None:
+    """For moto, which has no TestMetricFilter."""
+    operation = "cloudwatch-logs.TestMetricFilter"
+
+    def asked(params: Answer, context: Answer, **_: Any) -> None:
+        context["asked"] = params
+
+    def answer(context: Answer, **_: Any) -> tuple[Any, Answer]:
+        return _Response(200), _tested(context["asked"])
+
+    boto_session.events.register(f"before-parameter-build.{operation}", asked)
+    boto_session.events.register(f"before-call.{operation}", answer)
+
+
+def _tested(asked: Answer) -> Answer:
+    """As TestMetricFilter answers."""
+    messages = asked["logEventMessages"]
+    return {
+        "matches": [
+            {"eventNumber": number, "eventMessage": message, "extractedValues": {}}
+            for number, message in enumerate(messages, start=1)
+            if matches(asked["filterPattern"], json.loads(message))
         ]
     }
 

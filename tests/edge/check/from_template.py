@@ -9,7 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from edge.aws.lambda_at_edge import log_group
 from tests.edge.check import good
+from tests.edge.check.filter_patterns import matched
 
 EDGE = Path(__file__).parents[3] / "edge"
 TEMPLATE, ALARMS = EDGE / "template.yaml", EDGE / "alarms.yaml"
@@ -28,15 +30,18 @@ PARAMETERS = {
     "BundleKey": "key",
     "AWS::Partition": "aws",
     "AWS::AccountId": "111122223333",
-    # What !Ref gives of a resource.
-    "Version": good.ARN,
-    "LogGroup": "/aws/lambda/us-east-1.x402-edge",
 }
 
 # CloudFormation has plain lists where the API has a count and items.
 _COUNTED = (
     *("Origins", "CacheBehaviors", "CustomErrorResponses", "AllowedMethods"),
-    *("LambdaFunctionAssociations", "Aliases"),
+    *("LambdaFunctionAssociations", "FunctionAssociations", "Aliases"),
+)
+
+# What a function has only where the template says so.
+_OPTIONAL = (
+    *("Environment", "VpcConfig", "DeadLetterConfig", "TracingConfig", "SnapStart"),
+    *("EphemeralStorage", "FileSystemConfigs", "PackageType", "LoggingConfig"),
 )
 
 
@@ -46,20 +51,53 @@ def load(text: str) -> Tree:
 
 
 def resources(file: Path, **parameters: str) -> Tree:
-    """By name, their properties as they are deployed."""
-    template = load(file.read_text())
+    return deployed(load(file.read_text()), **parameters)
+
+
+def deployed(template: Tree, **parameters: str) -> Tree:
+    """By name, the resources with their properties as they are deployed."""
     defaults = {
         name: parameter["Default"]
         for name, parameter in template["Parameters"].items()
         if "Default" in parameter
     }
+    referred = {
+        name: _referred(resource) for name, resource in template["Resources"].items()
+    }
     resolver = _Resolver(
-        defaults | PARAMETERS | parameters, template.get("Conditions", {})
+        referred | defaults | PARAMETERS | parameters, template.get("Conditions", {})
     )
     return {
         name: {**resource, "Properties": resolver.resolve(resource["Properties"])}
         for name, resource in template["Resources"].items()
     }
+
+
+def _referred(resource: Tree) -> Any:
+    """What !Ref gives of a resource."""
+    match resource["Type"]:
+        case "AWS::Lambda::Version":
+            return good.ARN
+        case "AWS::Logs::LogGroup":
+            return log_group("x402-edge")
+        case kind:
+            return kind
+
+
+def function(found: Tree) -> Tree:
+    """What the template leaves open is as AWS sets it."""
+    properties = found["Function"]["Properties"]
+    settings = {
+        "Timeout": 3,
+        "MemorySize": 128,
+        "Architectures": ["x86_64"],
+        **{name: properties[name] for name in _OPTIONAL if name in properties},
+        "Layers": [{"Arn": arn} for arn in properties.get("Layers", [])],
+        "KMSKeyArn": properties.get("KmsKeyArn", ""),
+    }
+    named = ("Timeout", "MemorySize", "Architectures", "Runtime", "Handler")
+    given = {name: properties[name] for name in named if name in properties}
+    return good.function() | settings | given
 
 
 def distribution(found: Tree) -> Tree:
@@ -70,14 +108,15 @@ def distribution(found: Tree) -> Tree:
 
 
 def region(found: Tree) -> Tree:
-    names = {name: each["Properties"] for name, each in found.items()}
-    group = names["LogGroup"]
+    groups = [
+        _group(each["Properties"])
+        for each in found.values()
+        if each["Type"] == "AWS::Logs::LogGroup"
+    ]
     return {
+        # AWS is asked for the group of the replicas.
         "logGroups": [
-            {
-                "logGroupName": group["LogGroupName"],
-                "retentionInDays": int(group["RetentionInDays"]),
-            }
+            each for each in groups if each["logGroupName"] == log_group("x402-edge")
         ],
         "metrics": [{"MetricName": "Invocations"}],
         "metricFilters": [
@@ -93,9 +132,17 @@ def region(found: Tree) -> Tree:
     }
 
 
+def _group(properties: Tree) -> Tree:
+    group = {"logGroupName": properties["LogGroupName"]}
+    if "RetentionInDays" in properties:
+        group["retentionInDays"] = int(properties["RetentionInDays"])
+    return group
+
+
 def _filter(properties: Tree) -> Tree:
     return {
         "filterPattern": properties["FilterPattern"],
+        "matched": matched(properties["FilterPattern"]),
         "logGroupName": properties["LogGroupName"],
         "metricTransformations": [
             {name[0].lower() + name[1:]: value for name, value in each.items()}

@@ -12,11 +12,12 @@ from edge.aws.managed_policies import (
     CACHING_DISABLED,
     CACHING_OPTIMIZED,
 )
-from edge.bundle import Bundle
+from edge.build.bundle import Bundle
 from edge.check.probe import Answered, Probe, ProbeResult
-from edge.routes import Route
-from edge.settings import Settings, endpoint
-from edge.signature import SigningKey
+from edge.runtime.routes import Route
+from edge.runtime.settings import Settings, endpoint
+from edge.runtime.signature import SigningKey
+from tests.edge.check.filter_patterns import matched
 
 Answer = dict[str, Any]
 
@@ -172,6 +173,7 @@ def metric_filter(metric: str, pattern: str, value: str = "1") -> Answer:
         "filterName": metric,
         "filterPattern": pattern,
         "logGroupName": "/aws/lambda/us-east-1.x402-edge",
+        "matched": matched(pattern),
         "metricTransformations": [
             {"metricNamespace": "Gate", "metricName": metric, "metricValue": value}
         ],

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edge.handler import Edge
+from edge.runtime.handler import Edge
 from tests.edge.examples import PLENTY
 from tests.support.cloudfront_events import origin_response, viewer_request
 from tests.support.scripted_facilitator import ScriptedFacilitator, answer

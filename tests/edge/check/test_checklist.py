@@ -2,13 +2,13 @@
 
 import pytest
 
-from edge.bundle import Bundle
+from edge.build.bundle import Bundle
 from edge.check.checklist import CHECKS, examine
-from edge.check.evidence import gather
-from edge.check.facts.snapshot import parse
 from edge.check.finding import Failed, Finding, NotChecked, Warned
 from edge.check.probe import Answered, NotAsked, Probe
-from edge.routes import Route
+from edge.check.snapshot import parse
+from edge.check.subject import gather
+from edge.runtime.routes import Route
 from tests.edge.check import good
 from tests.edge.check.broken import (
     BROKEN,
@@ -16,7 +16,6 @@ from tests.edge.check.broken import (
     Setting,
     baked,
     canary,
-    metric_filter,
     policy,
     setting,
 )
@@ -249,7 +248,7 @@ def test_an_alarm_in_doubt_hides_no_region_without_one() -> None:
     it = setting()
     doubtful = it.answers["regions"]["us-east-1"]["metricFilters"][1]
     assert doubtful["filterName"] == "VerifyErrors"
-    doubtful["filterPattern"] = "[level, message = *verify*]"
+    doubtful["matched"] = UNREAD
     it.region["alarms"] = [
         each for each in it.region["alarms"] if each["AlarmName"] != "verify-errors"
     ]
@@ -267,10 +266,29 @@ def test_a_region_that_may_not_be_read_hides_no_other() -> None:
 
 def test_an_alarm_that_cannot_be_judged_is_left_to_a_person() -> None:
     it = setting()
-    metric_filter("VerifyErrors", "[level, message = *verify*]")(it)
+    it.filter("VerifyErrors")["matched"] = UNREAD
     found = findings(it)
     assert troubles(found) == {}
     assert [*named(found, NotChecked)] == ["alarms.verify-errors"]
+
+
+def test_an_alarm_on_a_number_of_failures_has_a_threshold_of_its_own() -> None:
+    it = setting()
+    rate = it.alarm("verify-errors")
+    del rate["Metrics"]
+    rate |= {"Namespace": "Gate", "MetricName": "VerifyErrors", "Statistic": "Sum"}
+    rate["Threshold"] = 50.0
+    assert troubles(findings(it)) == {}
+
+
+def test_a_configuration_that_was_saved_without_the_lines_leaves_alarms_open() -> None:
+    it = setting()
+    for region in it.answers["regions"].values():
+        for each in region["metricFilters"]:
+            del each["matched"]
+    found = findings(it)
+    assert troubles(found) == {}
+    assert {name.partition(".")[0] for name in named(found, NotChecked)} == {"alarms"}
 
 
 def test_a_distribution_without_triggers_has_nothing_else_to_say() -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from edge.aws.session import Session
-from edge.build import build, write
-from edge.check import command, probing, saved
+from edge.build.environment import read_environment
+from edge.build.routes_file import parse_routes
+from edge.build.zip import build, write
+from edge.check import command
 from edge.check.checklist import CHECKS
-from edge.environment import read_environment
-from edge.routes_file import parse_routes
+from edge.check.snapshot import save
 from tests.edge.check import good
-from tests.edge.check.fake_aws import Refused, account
+from tests.edge.check.fake_aws import Denied, account
 
 Captured = pytest.CaptureFixture[str]
 Run = Callable[..., int]
@@ -35,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """In a folder with a routes.toml and a saved.json that is as it should be."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "routes.toml").write_text(ROUTES)
-    saved.save(good.answers(), tmp_path / "saved.json")
+    save(good.answers(), tmp_path / "saved.json")
 
     def run(*arguments: str) -> int:
         parser = argparse.ArgumentParser(prog="edge")
@@ -185,7 +186,7 @@ def test_a_live_check_asks_the_distribution_itself(
         return good.probes()
 
     monkeypatch.setattr(command, "open_session", lambda _: account().session)
-    monkeypatch.setattr(probing, "probe", probe)
+    monkeypatch.setattr(command, "probe", probe)
     assert run("--distribution-id", "E", "--regions", "eu-west-1") == 0
     assert run("--from-file", "saved.json", "--path", "/premium/x") == 0
     assert [(each.url, each.path) for each in asked] == [
@@ -207,7 +208,7 @@ def test_a_literal_route_is_tried_first(
         targets.append(given)
         return good.probes()
 
-    monkeypatch.setattr(probing, "probe", probe)
+    monkeypatch.setattr(command, "probe", probe)
     one = '[[route]]\npath = "{}"\nnetwork = "eip155:8453"\nresource_id = "r"\n'
     Path("routes.toml").write_text("".join(map(one.format, paths)))
     assert run("--from-file", "saved.json") == 0
@@ -223,7 +224,7 @@ def test_a_payment_can_come_from_a_file(
         payments.append(targets.payment)
         return good.probes()
 
-    monkeypatch.setattr(probing, "probe", probe)
+    monkeypatch.setattr(command, "probe", probe)
     (tmp_path / "proof").write_text("eyJ9\n")
     assert run("--from-file", "saved.json", "--payment", "@proof") == 0
     assert run("--from-file", "saved.json", "--payment", "eyJ9") == 0
@@ -314,7 +315,7 @@ def test_a_name_that_is_wrong_is_named(
     if code:
 
         def refused(*_: Any) -> dict[str, Any]:
-            raise Refused(code)
+            raise Denied(code)
 
         aws.replies["GetDistribution"] = refused
     monkeypatch.setattr(command, "open_session", lambda _: aws.session)

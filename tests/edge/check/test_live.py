@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
+from edge.aws.function import Function
 from edge.aws.managed_policies import CACHING_OPTIMIZED
-from edge.aws.session import AwsTrouble
-from edge.check import saved
+from edge.check.account import collect
 from edge.check.checklist import examine
-from edge.check.evidence import gather
-from edge.check.facts.function import Function
-from edge.check.facts.unread import Unread
-from edge.check.finding import Passed
-from edge.check.live import collect
+from edge.check.facts import Unread
+from edge.check.finding import NotChecked, Passed
 from edge.check.regions import all_regions
+from edge.check.snapshot import SnapshotRefused, load, parse, save
+from edge.check.subject import gather
+from edge.errors import AwsTrouble
 from tests.edge.check import good
-from tests.edge.check.fake_aws import NOW, FakeAws, Refused, account
+from tests.edge.check.fake_aws import NOW, Denied, FakeAws, account
 from tests.edge.check.from_template import EDGE
 
 Answer = dict[str, Any]
@@ -30,21 +30,21 @@ def collected(aws: FakeAws, *regions: str, name: str | None = None) -> Answer:
 
 def refuse(code: str) -> Any:
     def reply(*_: Any) -> Answer:
-        raise Refused(code)
+        raise Denied(code)
 
     return reply
 
 
 def test_a_good_account_passes_every_check() -> None:
-    snapshot = saved.read(collected(account()))
+    snapshot = parse(collected(account()))
     found = examine(gather(snapshot, good.bundle(), good.ROUTES, good.probes()))
     assert [each for each in found if not isinstance(each.outcome, Passed)] == []
 
 
 def test_a_file_says_what_the_account_said(tmp_path: Path) -> None:
     answers = collected(account())
-    saved.save(answers, tmp_path / "saved.json")
-    assert saved.read(saved.load(tmp_path / "saved.json")) == saved.read(answers)
+    save(answers, tmp_path / "saved.json")
+    assert parse(load(tmp_path / "saved.json")) == parse(answers)
 
 
 def test_what_is_asked_is_what_the_permissions_allow() -> None:
@@ -64,7 +64,7 @@ def test_what_is_asked_is_what_the_permissions_allow() -> None:
         "GetResponseHeadersPolicy",
     }
     assert {operation for operation, _ in aws.calls} == allowed - rare
-    reads = ("Get", "List", "Describe", "Simulate")
+    reads = ("Get", "List", "Describe", "Simulate", "Test")
     assert all(operation.startswith(reads) for operation in allowed)
 
 
@@ -102,7 +102,7 @@ def test_no_secret_gets_into_a_file(tmp_path: Path) -> None:
     statement["Condition"] = {"StringEquals": {"sts:ExternalId": SECRET}}
     aws = account(answers)
     aws.replies["GetResponseHeadersPolicy"] = lambda *_: _headers_policy()
-    saved.save(collected(aws), tmp_path / "saved.json")
+    save(collected(aws), tmp_path / "saved.json")
     text = (tmp_path / "saved.json").read_text()
     assert SECRET not in text
     assert "NEXFLOW_API_KEY" in text
@@ -172,7 +172,7 @@ def test_a_policy_of_ones_own_is_read() -> None:
             }
         },
     }
-    snapshot = saved.read(collected(aws))
+    snapshot = parse(collected(aws))
     found = examine(gather(snapshot, good.bundle(), good.ROUTES, good.probes()))
     names = [each.name for each in found if not isinstance(each.outcome, Passed)]
     assert names == ["headers.forwarded", "headers.logged", "distribution.staging"]
@@ -182,7 +182,7 @@ def test_what_is_denied_is_said_and_the_rest_is_read() -> None:
     aws = account()
     for operation in ("GetRole", "SimulatePrincipalPolicy", "ListVersionsByFunction"):
         aws.replies[operation] = refuse("AccessDenied")
-    snapshot = saved.read(collected(aws))
+    snapshot = parse(collected(aws))
     assert isinstance(snapshot.function, Function)
     for unread in (snapshot.role, snapshot.may_not_log, snapshot.published):
         assert isinstance(unread, Unread)
@@ -192,7 +192,7 @@ def test_what_is_denied_is_said_and_the_rest_is_read() -> None:
 def test_a_function_that_may_not_be_read_leaves_its_role_unread() -> None:
     aws = account()
     aws.replies["GetFunctionConfiguration"] = refuse("AccessDeniedException")
-    snapshot = saved.read(collected(aws))
+    snapshot = parse(collected(aws))
     assert isinstance(snapshot.function, Unread)
     assert isinstance(snapshot.role, Unread)
 
@@ -212,7 +212,7 @@ def test_without_a_trigger_there_is_no_function_to_ask_for() -> None:
         config["DefaultCacheBehavior"],
     ):
         behaviour["LambdaFunctionAssociations"] = good.listed([])
-    snapshot = saved.read(collected(account(answers)))
+    snapshot = parse(collected(account(answers)))
     assert isinstance(snapshot.function, Unread)
     assert "no behaviour has a Lambda trigger" in snapshot.function.why
     assert snapshot.regions == {}
@@ -244,20 +244,44 @@ def test_alarms_of_others_are_not_kept() -> None:
     assert names == ["verify-errors", "verify-latency", "settle-errors", "unpaid"]
 
 
+def test_aws_is_asked_which_lines_a_filter_matches() -> None:
+    answers = good.answers()
+    [_, errors, *_] = answers["regions"]["eu-west-1"]["metricFilters"]
+    assert errors["filterName"] == "VerifyErrors"
+    errors["filterPattern"] = '{ $.eventType = "settle" }'
+    found = collected(account(answers))["regions"]["eu-west-1"]["metricFilters"]
+    assert found[1]["matched"] == {"lines": ["settled", "settle-failed"]}
+    assert found[2]["matched"] == {"lines": ["verified", "unpaid", "verify-failed"]}
+
+
+def test_without_leave_to_test_a_filter_only_the_alarms_are_not_checked() -> None:
+    aws = account()
+    aws.replies["TestMetricFilter"] = refuse("AccessDeniedException")
+    found = examine(
+        gather(parse(collected(aws)), good.bundle(), good.ROUTES, good.probes())
+    )
+    unchecked = [each for each in found if not isinstance(each.outcome, Passed)]
+    names = ("verify-errors", "verify-latency", "settle-errors", "unpaid", "actions")
+    assert [each.name for each in unchecked] == [f"alarms.{name}" for name in names]
+    for each in unchecked:
+        assert isinstance(each.outcome, NotChecked)
+    assert "permissions.json" in str(unchecked[0].outcome)
+
+
 def test_regions_that_are_quiet_or_switched_off_are_left_out() -> None:
     aws = account()
     groups = aws.replies["DescribeLogGroups"]
 
     def reply(asked: Answer, region: str) -> Answer:
         if region == "af-south-1":
-            raise Refused("UnrecognizedClientException")
+            raise Denied("UnrecognizedClientException")
         if region == "eu-north-1":
-            raise Refused("AccessDeniedException")
+            raise Denied("AccessDeniedException")
         return groups(asked, region)
 
     aws.replies["DescribeLogGroups"] = reply
     regions = ("af-south-1", "eu-north-1", "eu-west-1", "sa-east-1")
-    snapshot = saved.read(collected(aws, *regions))
+    snapshot = parse(collected(aws, *regions))
     assert [*snapshot.regions] == ["eu-north-1", "eu-west-1"]
     assert isinstance(snapshot.regions["eu-north-1"], Unread)
 
@@ -287,34 +311,34 @@ def test_a_file_that_is_no_configuration_is_refused(
 ) -> None:
     file = tmp_path / "saved.json"
     file.write_text(text)
-    with pytest.raises(saved.SavedRefused, match=reason):
-        saved.load(file)
+    with pytest.raises(SnapshotRefused, match=reason):
+        load(file)
 
 
 @pytest.mark.parametrize("missing", ["Status", "DistributionConfig", "DomainName"])
 def test_a_configuration_that_lacks_something_is_refused(missing: str) -> None:
     answers = good.answers()
     del answers["distribution"][missing]
-    with pytest.raises(saved.SavedRefused, match=missing):
-        saved.read(answers)
+    with pytest.raises(SnapshotRefused, match=missing):
+        parse(answers)
 
 
 def test_a_configuration_without_its_default_behaviour_is_refused() -> None:
     answers = good.answers()
     del answers["distribution"]["DistributionConfig"]["DefaultCacheBehavior"]
-    with pytest.raises(saved.SavedRefused, match="DefaultCacheBehavior"):
-        saved.read(answers)
+    with pytest.raises(SnapshotRefused, match="DefaultCacheBehavior"):
+        parse(answers)
 
 
 def test_a_file_that_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(saved.SavedRefused, match="cannot be read"):
-        saved.load(tmp_path / "missing.json")
-    with pytest.raises(saved.SavedRefused, match="cannot be written"):
-        saved.save(good.answers(), tmp_path / "missing" / "saved.json")
+    with pytest.raises(SnapshotRefused, match="cannot be read"):
+        load(tmp_path / "missing.json")
+    with pytest.raises(SnapshotRefused, match="cannot be written"):
+        save(good.answers(), tmp_path / "missing" / "saved.json")
 
 
 def test_a_saved_file_is_json_that_git_can_compare(tmp_path: Path) -> None:
-    saved.save(good.answers(), tmp_path / "saved.json")
+    save(good.answers(), tmp_path / "saved.json")
     text = (tmp_path / "saved.json").read_text()
     assert json.loads(text) == good.answers()
     assert text.endswith("}\n")

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route as StarletteRoute
 
-from edge.build import build, write
-from edge.bundle import BundleRefused, read_bundle
+from edge.build.bundle import read_bundle
+from edge.build.environment import read_environment
+from edge.build.routes_file import parse_routes
+from edge.build.zip import build, write
 from edge.check.checks import bundle as bundle_checks
 from edge.check.checks import probes as probe_checks
-from edge.check.evidence import gather
-from edge.check.facts.snapshot import parse
 from edge.check.finding import Failed, Outcome, Passed
 from edge.check.probe import (
     Answered,
@@ -28,11 +28,12 @@ from edge.check.probe import (
     path_of,
     probe,
 )
-from edge.environment import read_environment
-from edge.routes import Route
-from edge.routes_file import parse_routes
+from edge.check.snapshot import parse
+from edge.check.subject import gather
+from edge.emulator.distribution import NO_ORIGIN_REQUEST_POLICY, Behaviour
+from edge.errors import Refused
+from edge.runtime.routes import Route
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
-from sample_origin.cloudfront import NO_ORIGIN_REQUEST_POLICY, Behaviour
 from sample_origin.facilitator import BASE_PATH, create_app
 from tests.edge.check import good
 from tests.support.lambdas import emulated
@@ -75,8 +76,10 @@ def paid_api(executed: list[str], *, is_protected: bool = True) -> Starlette:
 
     app = Starlette(routes=[StarletteRoute("/api/joke", joke)])
     if is_protected:
-        policy = Policy(require_key=True, secrets={KEY_ID: SECRET.encode()})
-        app.add_middleware(IdempotencyMiddleware, store=MemoryStore(), policy=policy)
+        policy, secrets = Policy(require_key=True), {KEY_ID: SECRET.encode()}
+        app.add_middleware(
+            IdempotencyMiddleware, store=MemoryStore(), policy=policy, secrets=secrets
+        )
     return app
 
 
@@ -249,7 +252,7 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, content: bytes | None) -> 
     file = tmp_path / "lambda-edge.zip"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(BundleRefused, match=r"lambda-edge\.zip"):
+    with pytest.raises(Refused, match=r"lambda-edge\.zip"):
         read_bundle(file)
 
 

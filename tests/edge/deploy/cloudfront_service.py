@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edge.aws.behaviours import behaviours
+from edge.aws.distribution import behaviours
 from edge.aws.managed_policies import CACHING_OPTIMIZED
 from tests.edge.deploy.clock import Clock
 from tests.edge.deploy.lambda_service import LambdaService

@@ -5,10 +5,9 @@ import contextlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
-from edge.deploy import deploy_command, rollback_command, rotate_command
-from edge.deploy.surroundings import Surroundings
+from edge.deploy import commands
+from edge.deploy.terminal import System
 from tests.edge.deploy.account import Account
 from tests.edge.deploy.cloudfront_service import ID
 from tests.edge.deploy.examples import ENVIRONMENT, ROUTES
@@ -32,29 +31,30 @@ class Operator:
     ) -> int:
         if "--bundle" not in options:
             options = ("--routes", str(self.routes), *options)
-        return self._run(deploy_command, ["deploy", *options], environment)
+        return self._run(["deploy", *options], environment)
 
     def roll_back(self, *options: str) -> int:
-        return self._run(rollback_command, ["rollback", *options], {})
+        return self._run(["rollback", *options], {})
 
     def rotate(
         self, *options: str, environment: Mapping[str, str] = ENVIRONMENT
     ) -> int:
         command = ["rotate", "--routes", str(self.routes), *options]
-        return self._run(rotate_command, command, environment)
+        return self._run(command, environment)
 
     @property
     def read(self) -> str:
         return "\n".join(self.said)
 
-    def _run(
-        self, module: ModuleType, words: list[str], environment: Mapping[str, str]
-    ) -> int:
+    def _run(self, words: list[str], environment: Mapping[str, str]) -> int:
         parser = argparse.ArgumentParser(prog="python -m edge")
-        module.add(parser.add_subparsers())
+        subparsers = parser.add_subparsers()
+        commands.add_deploy(subparsers)
+        commands.add_rollback(subparsers)
+        commands.add_rotate(subparsers)
         if not any(word.startswith("--distribution-id") for word in words):
             words += ["--distribution-id", ID]
-        around = Surroundings(
+        system = System(
             say=self.said.append,
             ask=self._ask,
             now=self.account.clock.now,
@@ -65,7 +65,8 @@ class Operator:
         self._session.answer = self.account.answer
         errors = io.StringIO()
         with contextlib.redirect_stderr(errors):
-            status: int = module.run(parser.parse_args(words), environment, around)
+            options = parser.parse_args(words)
+            status: int = options.run(options, environment, system)
         self.said += errors.getvalue().splitlines()
         return status
 

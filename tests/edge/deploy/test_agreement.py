@@ -10,23 +10,17 @@ from typing import Any
 
 import pytest
 
+from edge.aws.function import parse_function
 from edge.aws.lambda_at_edge import HANDLER
-from edge.bundle import Bundle, opened
-from edge.check import live, saved
+from edge.build.bundle import Bundle, opened
+from edge.check.account import collect
 from edge.check.checklist import examine
-from edge.check.evidence import gather
 from edge.check.finding import Failed, Outcome, Warned
 from edge.check.probe import NotAsked, Probe
+from edge.check.snapshot import load, parse, save
+from edge.check.subject import gather
 from edge.deploy.gating import associate
-from edge.deploy.observed import (
-    Configuration,
-    Distribution,
-    Function,
-    NoRole,
-    Observed,
-    Ready,
-)
-from edge.deploy.wanted import Wanted
+from edge.deploy.model import Distribution, Snapshot, Spec
 from tests.edge.check import from_template, good
 from tests.edge.deploy.cloudfront_service import ID, cache_policy, request_policy
 from tests.edge.deploy.conftest import Hire
@@ -49,9 +43,9 @@ NOT_OF_DEPLOY = {"logs.groups": "Failed"}
 def checked(operator: Operator, session: WiredSession, file: Path) -> dict[str, str]:
     """All that is wrong, by name, from a saved configuration."""
     session.answer = operator.account.answer
-    answers = live.collect(session, ID, None, [], datetime(2026, 2, 7, tzinfo=UTC))
-    saved.save(answers, file)
-    snapshot = saved.read(saved.load(file))
+    answers = collect(session, ID, None, [], datetime(2026, 2, 7, tzinfo=UTC))
+    save(answers, file)
+    snapshot = parse(load(file))
     bundle = deployed(operator)
     probes = {probe: NotAsked("nobody is there") for probe in Probe}
     routes = bundle.settings.routes
@@ -147,14 +141,25 @@ def test_deploy_has_nothing_to_add_to_what_the_template_deploys(
 ) -> None:
     found = from_template.resources(from_template.TEMPLATE, **parameters)
     config = from_template.distribution(found)["DistributionConfig"]
-    configuration = Configuration("python3.14", HANDLER, "role", 5, 128, "x86_64")
-    observed = Observed(
-        Function(good.FUNCTION, "", good.DIGEST, configuration, Ready(), ()),
+    function = parse_function(
+        {
+            "FunctionArn": good.FUNCTION,
+            "CodeSha256": good.DIGEST,
+            "Runtime": "python3.14",
+            "Handler": HANDLER,
+            "Role": "role",
+            "Timeout": 5,
+            "MemorySize": 128,
+            "Architectures": ["x86_64"],
+        }
+    )
+    snapshot = Snapshot(
+        function,
         (),
-        NoRole("role"),
+        None,
         Distribution("E2EXAMPLE", "ETAG", True, config),
         {},
     )
     paths = tuple(route.path for route in good.ROUTES)
-    wanted = Wanted("x402-edge", good.DIGEST, paths)
-    assert associate(observed, wanted, 7) == (None, ())
+    spec = Spec("x402-edge", good.DIGEST, paths)
+    assert associate(snapshot, spec, 7) == (None, ())

@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from edge.__main__ import main
-from edge.deploy import surroundings
+from edge.deploy import terminal
 
 Captured = pytest.CaptureFixture[str]
 TARGET = ["--distribution-id", "E2QWRUHAPOMQZL"]
@@ -64,7 +64,7 @@ def test_whoever_is_not_at_a_terminal_is_not_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(None))
-    assert surroundings.ask("Do this?") is None
+    assert terminal.ask("Do this?") is None
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_only_a_yes_is_a_yes(
     monkeypatch: pytest.MonkeyPatch, answer: str, meaning: bool
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
-    assert surroundings.ask("Do this?") is meaning
+    assert terminal.ask("Do this?") is meaning
 
 
 def test_a_terminal_that_is_closed_is_no_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Closed("y"))
-    assert surroundings.ask("Do this?") is False
+    assert terminal.ask("Do this?") is False
 
 
 class Terminal:
@@ -113,9 +113,9 @@ def test_a_bundle_is_read_from_the_address_that_lambda_gives() -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), _Zip) as server:
         Thread(target=server.handle_request).start()
         address = f"http://127.0.0.1:{server.server_port}/bundle?signed=yes"
-        assert surroundings.download(address) == b"zip"
+        assert terminal.download(address) == b"zip"
 
 
 def test_what_is_said_is_said_at_once(capsys: Captured) -> None:
-    surroundings.say("[   0 s] created")
+    terminal.say("[   0 s] created")
     assert capsys.readouterr().out == "[   0 s] created\n"

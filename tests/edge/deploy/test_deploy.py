@@ -9,9 +9,9 @@ from edge.aws.managed_policies import (
     CACHING_DISABLED,
     CACHING_OPTIMIZED,
 )
-from edge.build import build
-from edge.environment import read_environment
-from edge.routes_file import read_routes
+from edge.build.environment import read_environment
+from edge.build.routes_file import read_routes
+from edge.build.zip import build
 from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import (
     ENVIRONMENT,

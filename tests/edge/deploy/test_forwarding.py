@@ -16,7 +16,7 @@ from edge.aws.managed_policies import (
     ALL_VIEWER_EXCEPT_HOST_HEADER,
     CACHING_DISABLED,
 )
-from edge.intent import CONTRACT_HEADERS
+from edge.runtime.intent import CONTRACT_HEADERS
 from tests.edge.deploy.cloudfront_service import cache_policy, request_policy
 from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import behaviour, distribution, legacy

@@ -7,8 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.aws.behaviours import behaviours, gated, reaching_origin
-from edge.aws.error_responses import kept_for
+from edge.aws.distribution import behaviours, gated, kept_for, sharing_origin
 from edge.aws.forwarding import Forwarded, Policy
 from edge.aws.managed_policies import (
     ALL_VIEWER,
@@ -16,8 +15,7 @@ from edge.aws.managed_policies import (
     CACHING_OPTIMIZED,
 )
 from edge.deploy.gating import associate
-from edge.deploy.observed import Absent, Distribution, NoRole, Observed
-from edge.deploy.wanted import Wanted
+from edge.deploy.model import Distribution, Snapshot, Spec
 from tests.edge.deploy.examples import (
     Config,
     behaviour,
@@ -29,7 +27,7 @@ from tests.edge.deploy.examples import (
 )
 
 PATHS = ("/api/*", "/joke")
-WANTED = Wanted("x402-edge", "code", PATHS, replace=True)
+SPEC = Spec("x402-edge", "code", PATHS, replace=True)
 POLICIES = {
     CACHING_OPTIMIZED: Policy("optimized", Forwarded()),
     "sent": Policy("sent", Forwarded(named=frozenset({"origin"}))),
@@ -92,13 +90,13 @@ def configs(draw: st.DrawFn) -> Config:
     return distribution(*ordered, default=draw(raws(None)))
 
 
-def observed(config: Config) -> Observed:
+def snapshot(config: Config) -> Snapshot:
     found = Distribution("E2EXAMPLE", "ETAG", True, config)
-    return Observed(Absent(), (), NoRole("role"), found, POLICIES)
+    return Snapshot(None, (), None, found, POLICIES)
 
 
 def gate(config: Config) -> tuple[Config, dict[str, set[str]]]:
-    step, _ = associate(observed(config), WANTED, 4)
+    step, _ = associate(snapshot(config), SPEC, 4)
     if step is None:
         return config, {}
     return step.config, {
@@ -113,7 +111,7 @@ def test_afterwards_the_gate_stands_wherever_it_has_to(config: Config) -> None:
     after, _ = gate(config)
     assert config == before  # what is given is never changed
     paid = [each.path_pattern for each in gated(after, PATHS)]
-    for each in reaching_origin(after, PATHS):
+    for each in sharing_origin(after, PATHS):
         items = each.raw["LambdaFunctionAssociations"]["Items"]
         runs = {item["EventType"]: item for item in items}
         assert len(runs) == len(items)

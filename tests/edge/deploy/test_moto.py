@@ -14,8 +14,8 @@ import pytest
 from moto import mock_aws
 
 from edge.aws.managed_policies import ALL_VIEWER, CACHING_DISABLED
-from edge.deploy import deploy_command
-from edge.deploy.surroundings import Surroundings
+from edge.deploy import commands
+from edge.deploy.terminal import System
 from tests.edge.deploy.clock import Clock
 from tests.edge.deploy.examples import (
     ENVIRONMENT,
@@ -48,11 +48,11 @@ def deploy(
     routes, clock = directory / "routes.toml", Clock()
     routes.write_text(ROUTES)
     parser = argparse.ArgumentParser()
-    deploy_command.add(parser.add_subparsers())
+    commands.add_deploy(parser.add_subparsers())
     target = ["--distribution-id", id_, "--routes", str(routes)]
-    around = Surroundings(say=said.append, now=clock.now, sleep=clock.sleep)
+    system = System(say=said.append, now=clock.now, sleep=clock.sleep)
     options = parser.parse_args(["deploy", "--yes", *target])
-    return deploy_command.run(options, environment, around)
+    return commands.deploy(options, environment, system)
 
 
 def versions() -> list[dict[str, Any]]:

@@ -362,7 +362,7 @@ def test_a_test_key_is_deployed_when_told_to(operator: Operator) -> None:
     ("write", "reason"),
     [
         (lambda _file: None, "cannot be read: No such file or directory."),
-        (lambda file: file.write_bytes(b"no zip"), "is no bundle of this version."),
+        (lambda file: file.write_bytes(b"no zip"), "is not a bundle of this version."),
     ],
 )
 def test_a_file_that_is_no_bundle_is_refused(
@@ -379,7 +379,7 @@ def test_a_disabled_distribution_is_noted(hire: Hire) -> None:
     operator = hire(config | {"Enabled": False})
     assert operator.deploy("--plan") == 0
     assert operator.said[-1] == (
-        "note: the distribution is disabled: nobody reaches it"
+        "note: the distribution is disabled, so nobody can reach it"
     )
 
 
@@ -388,8 +388,8 @@ def test_a_site_that_is_gated_for_one_path_is_noted(hire: Hire) -> None:
     operator = hire(distribution(behaviour("api", "/api/*")))
     operator.deploy("--plan")
     assert operator.said[-1] == (
-        "note: * is gated and not cached any more because it serves /api. To spare it,"
-        " give that a behaviour of its own in CloudFront first."
+        "note: * is gated and no longer cached because it serves /api. To keep it"
+        " cached, add a behaviour for /api in CloudFront first."
     )
 
 

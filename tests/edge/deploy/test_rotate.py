@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from edge.deploy.baked import Baked
-from edge.deploy.rotate_command import NOT_YET
-from edge.signature import SigningKey
+from edge.deploy.commands import NOT_YET
+from edge.deploy.keys import Keys
+from edge.runtime.signature import SigningKey
 from tests.edge.deploy.account import Interruption
 from tests.edge.deploy.examples import (
     ENVIRONMENT,
@@ -160,8 +160,8 @@ def test_routes_that_change_on_the_way_are_noted(operator: Operator) -> None:
     operator.deploy("--yes")
     operator.routes.write_text(ROUTES.replace("/api/*", "/paid"))
     operator.rotate("--plan", environment=NEW_KEY)
-    assert "note: /paid becomes a paid route: it was none" in operator.said
-    assert "note: /api/* is no paid route any more" in operator.said
+    assert "note: /paid becomes a paid route" in operator.said
+    assert "note: /api/* is no longer a paid route" in operator.said
 
 
 def test_the_old_key_may_not_go_while_another_distribution_has_it(
@@ -198,7 +198,9 @@ def test_somebody_elses_bundle_is_not_compared(operator: Operator) -> None:
     (address,) = operator.account.functions.bundles
     operator.account.functions.bundles[address] = b"no zip"
     assert operator.rotate("--yes", environment=NEW_KEY) == 2
-    assert "version 1, which is live, is no bundle of this project" in operator.said[-2]
+    assert (
+        "version 1, which is live, is not a bundle of this project" in operator.said[-2]
+    )
 
 
 def test_a_version_of_somebody_elses_does_not_hide_a_finished_rotation(
@@ -232,9 +234,9 @@ def test_a_signing_secret_that_was_accepted_before_is_rotated(
     assert operator.rotate("--yes", environment=signing("two", "one")) == 0
     assert "note: the origin must already accept the key two" in operator.said
     assert operator.said[-1] == (
-        "one signs nothing any more. Wait ten minutes, for what it has signed to be"
-        " answered. Then unset EDGE_SIGNING_ACCEPTED_SECRET and"
-        " EDGE_SIGNING_ACCEPTED_KEY_ID and deploy, and take it from the origin."
+        "one no longer signs anything. Wait ten minutes, until the requests it has"
+        " signed are answered. Then unset EDGE_SIGNING_ACCEPTED_SECRET and"
+        " EDGE_SIGNING_ACCEPTED_KEY_ID and deploy, and remove it from the origin."
     )
     assert "revoke" not in operator.read
 
@@ -310,5 +312,5 @@ def test_a_gate_that_did_not_sign_may_be_rotated_to_one_that_does(
 
 
 def test_what_is_baked_in_does_not_print_secrets() -> None:
-    baked = Baked("nf_live_SECRET", (SigningKey("one", b"SECRET"),), frozenset())
-    assert "SECRET" not in f"{baked} {baked!r}"
+    keys = Keys("nf_live_SECRET", (SigningKey("one", b"SECRET"),), frozenset())
+    assert "SECRET" not in f"{keys} {keys!r}"

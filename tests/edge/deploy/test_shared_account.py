@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from edge.deploy.deployment import MOST_TRIES
+from edge.deploy.run import MOST_TRIES
 from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import (
     NEW_KEY,

@@ -2,9 +2,8 @@
 
 import pytest
 
-from edge.deploy.account import AwsAccount
-from edge.deploy.steps import Associate, Publish
-from edge.deploy.wanted import Wanted
+from edge.deploy.account import Account
+from edge.deploy.model import Associate, Publish, Spec
 from tests.edge.deploy.wire import WiredSession
 
 
@@ -12,7 +11,7 @@ from tests.edge.deploy.wire import WiredSession
 def test_what_is_not_known_yet_is_not_asked_of_aws(
     session: WiredSession, step: Publish | Associate
 ) -> None:
-    wanted = Wanted(function="x402-edge", code="", paths=())
-    account = AwsAccount(session, "E2QWRUHAPOMQZL", wanted, b"")
+    spec = Spec(function="x402-edge", code="", paths=())
+    account = Account(session, "E2QWRUHAPOMQZL", spec, b"")
     with pytest.raises(AssertionError, match="from its beginning"):
         account.perform(step)

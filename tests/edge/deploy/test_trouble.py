@@ -9,7 +9,8 @@ import pytest
 from botocore import exceptions  # type: ignore[import-untyped] # same
 
 from edge.__main__ import main
-from edge.aws.session import AwsTrouble, Session, explained, open_session
+from edge.aws.session import Session, explained, open_session
+from edge.errors import AwsTrouble
 from tests.edge.deploy.account import deny
 from tests.edge.deploy.operator import Operator
 from tests.edge.deploy.wire import AwsError
@@ -46,7 +47,7 @@ def test_throttling_that_does_not_end_is_said(operator: Operator) -> None:
     operator.account.before = failing(99, "ThrottlingException", "Rate exceeded")
     assert operator.deploy("--yes") == 1
     assert operator.said[-1] == (
-        "edge deploy: AWS takes no more GetFunctionConfiguration just now"
+        "edge deploy: AWS is throttling GetFunctionConfiguration"
         " (ThrottlingException). Repeat this command in a minute: it goes on where it"
         " stopped."
     )

@@ -21,7 +21,7 @@ from secrets import token_hex
 import httpx
 
 from sample_origin.ledger import Ledger
-from sample_origin.redis_server import free_port
+from sample_origin.processes import free_port
 from tests.support.servers import running, valkey
 
 GUARANTEES = Path(__file__).parents[3] / "docs" / "guarantees.md"

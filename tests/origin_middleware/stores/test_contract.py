@@ -21,6 +21,7 @@ from origin_middleware.record import (
     Recorded,
 )
 from origin_middleware.stores import waiting
+from tests.origin_middleware.stores.conftest import UVLOOP
 from tests.support.servers import RedisServer
 from tests.support.stores import (
     Bench,
@@ -34,7 +35,13 @@ from tests.support.stores import (
 REAL = ["valkey", "redis_6_2", "redis_7"]
 
 
-@pytest.fixture(params=["memory", "fakeredis", "own connections", *REAL])
+@pytest.fixture
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """One of the stores is used on uvloop."""
+    return UVLOOP if request.node.callspec.params["bench"] == "uvloop" else "asyncio"
+
+
+@pytest.fixture(params=["memory", "fakeredis", "own connections", "uvloop", *REAL])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     if request.param == "memory":
         yield memory_bench()
@@ -42,6 +49,8 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     client: Redis
     if request.param == "fakeredis":
         client = fakeredis.FakeAsyncRedis()
+    elif request.param == "uvloop":
+        client = Redis.from_url(request.getfixturevalue("valkey_server").url)
     elif request.param == "own connections":
         url = request.getfixturevalue("valkey_server").url
         client = Redis.from_url(url, connection_class=OwnConnection)

@@ -13,11 +13,10 @@ from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
-from origin_middleware.stores.redis.endpoint import Purpose
-from origin_middleware.stores.redis.ghosts import Ghost
-from origin_middleware.stores.redis.line import Line
+from origin_middleware.stores.redis.claims import Ghost
 from origin_middleware.stores.redis.shared_line import SharedLine
-from sample_origin.redis_server import free_port
+from origin_middleware.stores.redis.topology import Endpoint, Purpose
+from sample_origin.processes import free_port
 from tests.support.machine import Stalls
 from tests.support.servers import RedisServer
 from tests.support.stores import PATIENT, a_claim, a_key
@@ -136,7 +135,7 @@ async def test_a_wrong_idea_of_the_servers_clock_is_corrected(
     store: RedisStore, key: Key
 ) -> None:
     await store.check()
-    main_line(store).offset -= 3_600_000
+    endpoint(store).offset -= 3_600_000
     assert await store.claim(key, a_claim()) == Claimed()
 
 
@@ -251,7 +250,7 @@ async def test_a_store_that_was_closed_leaves_no_connection(
 ) -> None:
     """Nor one that is only about to go: the event loop may end right after it."""
     await store.claim(key, a_claim())
-    line = main_line(store)
+    line = endpoint(store).line(Purpose.MAIN)
     assert isinstance(line, SharedLine)
     await store.aclose()
     assert line._gone.is_set()
@@ -283,11 +282,10 @@ async def clock(client: Redis) -> int:
     return int(seconds * 1000 + microseconds // 1000)
 
 
-def main_line(store: RedisStore) -> Line:
-    endpoint = store._session.server._topology.endpoint(b"")
-    line = endpoint and endpoint.line(Purpose.MAIN)
-    assert line
-    return line
+def endpoint(store: RedisStore) -> Endpoint:
+    endpoint = store._session.calls._topology.endpoint(b"")
+    assert endpoint
+    return endpoint
 
 
 async def withdrawn(store: RedisStore) -> None:

@@ -92,7 +92,27 @@ def test_what_is_not_installed_is_named(missing: str) -> None:
     assert f"needs {missing}: pip install 'origin-middleware[redis]'" in run.stderr
 
 
-@pytest.mark.parametrize("kind", ["memory", "fakeredis", "a server"])
+def test_a_hiredis_that_is_too_old_is_refused_with_the_version_to_take() -> None:
+    """It cannot tell what a server says of itself from a reply."""
+    program = "import hiredis\ndel hiredis.PushNotification\n"
+    program += "import origin_middleware.stores.redis"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "pip install 'hiredis>=3.2'" in run.stderr
+
+
+# A connection of fakeredis belongs to the loop that it was made in, and before 8.0
+# redis-py uses it in the next one.
+per_loop = pytest.mark.skipif(
+    sync_redis.VERSION < (8,),
+    reason="fakeredis needs redis-py 8 for a loop per request",
+)
+
+
+@pytest.mark.parametrize(
+    "kind", ["memory", pytest.param("fakeredis", marks=per_loop), "a server"]
+)
 def test_each_request_may_have_an_event_loop_of_its_own(
     kind: str, valkey_server: RedisServer
 ) -> None:

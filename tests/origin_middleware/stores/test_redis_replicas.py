@@ -14,9 +14,8 @@ from tests.support.stores import PATIENT, a_claim, a_key
 
 
 @pytest.fixture
-def primary() -> Iterator[RedisServer]:
-    with running(valkey()) as server:
-        yield server
+def primary(own_server: RedisServer) -> RedisServer:
+    return own_server
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ from origin_middleware import IdempotencyMiddleware, StoreUnavailable, StoreUnsa
 from origin_middleware.asgi import Message, Receive, Scope, Send
 from origin_middleware.record import Claimed, Completed, Finished
 from origin_middleware.stores.redis import RedisStore
-from origin_middleware.stores.redis.endpoint import Endpoint
-from origin_middleware.stores.redis.error_reply import ErrorReply
-from origin_middleware.stores.redis.line import Command, Line
+from origin_middleware.stores.redis.line import Command, ErrorReply, Line
 from origin_middleware.stores.redis.safety import Safety
+from origin_middleware.stores.redis.topology import Endpoint
 from tests.support.servers import RedisServer
 from tests.support.stores import PATIENT, OwnConnection, a_claim, a_key
 
@@ -188,10 +187,10 @@ class Talking:
     ) -> None:
         self._info = info
         self._clock = clock
-        self.offset = 0
-        self.quarantine = 0.0
 
-    def send(self, command: Command, until: float) -> Awaitable[Any]:
+    def send(
+        self, command: Command, until: float, asking: bool = False
+    ) -> Awaitable[Any]:
         return self._answer(command)
 
     def close(self, reason: str) -> None:
@@ -252,9 +251,8 @@ async def test_what_may_be_lost_decides(
     safety = Safety("refuse", 60.0, replicated=replicated)
     endpoint = an_endpoint(safety)
     await safety.greet(endpoint, Talking(BEFORE))
-    line = Talking(after)
-    await safety.greet(endpoint, line)
-    assert (line.quarantine == 0.0) == trusted
+    await safety.greet(endpoint, Talking(after))
+    assert (endpoint.quarantine == 0.0) == trusted
 
 
 @pytest.mark.parametrize("answer", [b"OK", [b"1"], [b"a", b"b"], None, 7])
@@ -269,9 +267,9 @@ async def test_a_cluster_node_that_was_promoted_is_known_by_its_history() -> Non
     """It is another address, which was never asked before."""
     safety = Safety("refuse", 60.0, replicated=False)
     await safety.greet(an_endpoint(safety), Talking(BEFORE))
-    line = Talking(PROMOTED)
-    await safety.greet(an_endpoint(safety), line)
-    assert line.quarantine > 0
+    promoted = an_endpoint(safety)
+    await safety.greet(promoted, Talking(PROMOTED))
+    assert promoted.quarantine > 0
 
 
 async def test_a_quarantine_lasts_over_reconnections() -> None:
@@ -279,9 +277,8 @@ async def test_a_quarantine_lasts_over_reconnections() -> None:
     endpoint = an_endpoint(safety)
     for info in (BEFORE, EMPTY):
         await safety.greet(endpoint, Talking(info))
-    again = Talking({**EMPTY, "db0": "keys=1"})
-    await safety.greet(endpoint, again)
-    assert again.quarantine > 0
+    await safety.greet(endpoint, Talking({**EMPTY, "db0": "keys=1"}))
+    assert endpoint.quarantine > 0
 
 
 async def test_a_server_that_does_not_tell_is_warned_about(
@@ -295,7 +292,7 @@ async def test_a_server_that_does_not_tell_is_warned_about(
 
 
 def an_endpoint(safety: Safety) -> Endpoint:
-    async def reach() -> Line:
+    async def nowhere() -> Line:
         raise ConnectionError
 
-    return Endpoint(reach, safety.greet)
+    return Endpoint(nowhere, safety.greet)

@@ -11,9 +11,9 @@ import pytest
 from redis.asyncio import Connection, Redis
 from redis.credentials import CredentialProvider
 
-from origin_middleware.stores.redis.asking import Asking
-from origin_middleware.stores.redis.error_reply import ErrorReply
-from origin_middleware.stores.redis.shared_line import SharedLine, reach
+from origin_middleware.stores.redis.connection import take_over
+from origin_middleware.stores.redis.line import ErrorReply
+from origin_middleware.stores.redis.shared_line import SharedLine
 from tests.support.machine import Stalls
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
@@ -41,7 +41,9 @@ async def client(valkey_server: RedisServer) -> AsyncIterator[Redis]:
 
 
 async def a_line(port: int, silence: float = SILENCE) -> SharedLine:
-    return await reach(Connection(port=port, protocol=3), silence)
+    line = await take_over(Connection(port=port, protocol=3), silence)
+    assert line
+    return line
 
 
 def soon() -> float:
@@ -216,11 +218,14 @@ async def test_a_large_command_is_given_time_to_leave(
     assert "no reply for" in str(next_one.exception()), "but the next one has not"
 
 
-async def test_a_clock_that_is_read_while_a_slot_moves_counts_for_the_line(
-    line: SharedLine,
+async def test_asking_comes_right_before_its_command_and_its_reply_is_nobodys(
+    proxy: Proxy, line: SharedLine
 ) -> None:
-    Asking(line).offset = 7
-    assert line.offset == 7
+    """A server without a cluster refuses it, which is no concern of the command."""
+    proxy.count_anew()
+    sent = [line.send(("ECHO", b"a"), soon(), n == 1) for n in range(3)]
+    assert await ends(sent) == [b"a"] * 3
+    assert proxy.commands == {"ECHO": 3, "ASKING": 1}
 
 
 async def test_a_line_that_was_closed_leaves_no_connection(
@@ -347,7 +352,7 @@ async def test_whatever_keeps_a_connection_from_being_made_is_an_outage(
     """Such as a service that gives out passwords, and is away."""
     nobody = Connection(port=valkey_server.port, credential_provider=Away())
     with pytest.raises(ConnectionError, match="no token today"):
-        await reach(nobody, SILENCE)
+        await take_over(nobody, SILENCE)
 
 
 class Away(CredentialProvider):

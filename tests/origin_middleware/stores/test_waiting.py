@@ -1,6 +1,10 @@
 """Waiters share looks, hear of errors, and leave nothing behind."""
 
 import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -112,3 +116,41 @@ async def test_who_comes_right_after_the_last_look_asks_anew() -> None:
     assert await room.wait("k", HELD, 1, look) == Absent()
     assert await later[0] == Absent()
     assert left_behind(room) == []
+
+
+def test_waiters_of_several_event_loops_are_woken_from_any_thread() -> None:
+    """As in a test that runs an app in threads, each with a loop of its own."""
+    done = Finished(HELD.fingerprint, Completed(b"done"))
+    room, seen = Waiting(), Looks(HELD)
+    looking = threading.Barrier(4)
+
+    async def look() -> View:
+        if seen.seen == [HELD]:
+            await asyncio.to_thread(looking.wait)
+        return await seen()
+
+    async def wait() -> View:
+        return await room.wait("k", HELD, 30, look)
+
+    with ThreadPoolExecutor(3) as threads:
+        waiting_for = [threads.submit(asyncio.run, wait()) for _ in range(3)]
+        looking.wait()
+        seen.seen = [done]
+        room.wake("k")
+        began = time.monotonic()
+        assert [each.result() for each in waiting_for] == [done] * 3
+    assert time.monotonic() - began < 20
+    assert room._waiters == {}
+
+
+async def test_a_closed_event_loop_is_not_woken() -> None:
+    room = Waiting()
+
+    async def give_up() -> None:
+        asyncio.get_running_loop().call_later(0, asyncio.current_task().cancel)  # type: ignore[union-attr] # a coroutine runs in a task
+        await room.wait("k", HELD, 30, Looks(HELD))
+
+    with suppress(asyncio.CancelledError):
+        await asyncio.to_thread(asyncio.run, give_up())
+    room.wake("k")
+    assert room._waiters == {}

@@ -1,14 +1,25 @@
-"""A zip with a handler.py in it, out of a function in a test."""
+"""A bundle out of a function in a test: handler.py, and settings as in a real one."""
 
 import inspect
+import json
 import textwrap
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from edge.build.bundle import ENTRY, SETTINGS
+
 Event: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], Any]
+
+NO_ROUTES: dict[str, object] = {
+    "facilitatorUrl": "http://127.0.0.1:1/x402",
+    "apiKey": "nf_test_bundle",
+    "settle": "delivered",
+    "routes": [],
+    "signing": [],
+}
 
 # A handler leaves its test, so what it uses besides its arguments has to be here.
 PRELUDE = """\
@@ -35,7 +46,8 @@ def bundle(folder: Path, handler: Handler | str) -> Path:
     module = handler if isinstance(handler, str) else _module(handler)
     path = folder / "function.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("handler.py", module)
+        archive.writestr(ENTRY, module)
+        archive.writestr(SETTINGS, json.dumps(NO_ROUTES))
     return path
 
 

@@ -11,7 +11,16 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
-from sample_origin import cloudfront
+from edge.emulator.distribution import (
+    AWS_RUNTIME,
+    Behaviour,
+    Distribution,
+    ErrorResponse,
+    Function,
+    Origin,
+    OriginGroup,
+)
+from edge.emulator.server import CloudFront, server_config
 from tests.support import running
 
 from .bundle import Handler, bundle
@@ -44,13 +53,14 @@ class Emulated:
 def emulated(
     folder: Path,
     handler: Handler | str | Path,
-    origin: ASGIApp | str | cloudfront.Origin | cloudfront.OriginGroup,
-    *behaviours: cloudfront.Behaviour,
-    error_responses: tuple[cloudfront.ErrorResponse, ...] = (),
+    origin: ASGIApp | str | Origin | OriginGroup,
+    *behaviours: Behaviour,
+    error_responses: tuple[ErrorResponse, ...] = (),
     response_timeout: float = 5.0,
     lambda_timeout: float = 5.0,
     lambda_handler: str = "handler.handler",
     concurrency: int = 8,
+    aws_runtime: bool = AWS_RUNTIME,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Emulated]:
     """The emulator, an origin behind it, and a client in front.
@@ -59,12 +69,13 @@ def emulated(
     is an app to serve, or the URL or the settings of what is served already.
     """
     log_file = folder / "function.log"
-    function = cloudfront.Function(
+    function = Function(
         handler if isinstance(handler, Path) else bundle(folder, handler),
         handler=lambda_handler,
         timeout=lambda_timeout,
         concurrency=concurrency,
         log_file=log_file,
+        aws_runtime=aws_runtime,
     )
     # Stopping takes each server a fifth of a second: first stop all, then join all.
     with contextlib.ExitStack() as joins, contextlib.ExitStack() as stack:
@@ -75,15 +86,15 @@ def emulated(
             stack.callback(server.stop)
             return server.url
 
-        if not isinstance(origin, str | cloudfront.Origin | cloudfront.OriginGroup):
+        if not isinstance(origin, str | Origin | OriginGroup):
             origin = started(running.plain_config(origin))
         if isinstance(origin, str):
-            origin = cloudfront.Origin(origin, response_timeout=response_timeout)
-        distribution = cloudfront.Distribution(
-            origin, function, behaviours or (cloudfront.Behaviour(),), error_responses
+            origin = Origin(origin, response_timeout=response_timeout)
+        distribution = Distribution(
+            origin, function, behaviours or (Behaviour(),), error_responses
         )
-        app = cloudfront.CloudFront(distribution, clock=clock)
-        url = started(cloudfront.server_config(app))
+        app = CloudFront(distribution, clock=clock)
+        url = started(server_config(app))
         client = stack.enter_context(httpx.Client(base_url=url, trust_env=False))
         client.headers.clear()
         yield Emulated(url, client, log_file)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sample_origin.cloudfront.messages import Request, Response
+from edge.emulator.messages import Request, Response
 
 REQUEST = Request(
     method="GET",

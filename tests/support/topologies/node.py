@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from sample_origin.redis_server import RedisServer
+from sample_origin.processes import RedisServer
 
 # What a topology takes to settle is seconds, on a busy machine some more; longer means
 # that it never will.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trustme
 
-from sample_origin.redis_server import NoServerError
+from sample_origin.processes import NoServerError
 
 from .node import NOT_PERSISTENT, Node, free_port, nodes, start
 from .single import Single

@@ -88,7 +88,7 @@ class Shop:
         return answer, loop.time() - begun - (self._stalls.seconds - stood_still)
 
     async def drained(self) -> None:
-        await self._front._guard.running.drain()
+        await self._front._runtime.drain()
 
     async def _sell(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = dict(scope["headers"])[KEY].decode()

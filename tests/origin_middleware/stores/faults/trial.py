@@ -61,7 +61,9 @@ class Trial:
         self.pace = pace
         self.proxy = proxy
         self.spoil = spoil
-        self.store = RedisStore.from_url(proxy.url, budget=BUDGET * pace)
+        # Before 8.0 redis-py says HELLO, which is spoiled, only for the protocol 3.
+        url = f"{proxy.url}?protocol=3"
+        self.store = RedisStore.from_url(url, budget=BUDGET * pace)
         self.calls = clocked(self.store)
         self._selling = selling
         policy = replace(
@@ -94,7 +96,7 @@ class Trial:
         """Everything that goes on by itself has to come to its end."""
         async with asyncio.timeout(_WITHDRAWN_WITHIN * self.pace):
             for front in self._fronts:
-                await front._guard.running.drain()
+                await front._runtime.drain()
             while self.store._session.claims._ghosts._ghosts:
                 task = self.store._session.claims._ghosts._task
                 assert task is not None

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sample_origin.redis_server import NoServerError
+from sample_origin.processes import NoServerError
+from tests.origin_middleware.stores.conftest import UVLOOP
 from tests.support.servers import SERVERS
 from tests.support.topologies import (
     Cluster,
@@ -45,7 +46,7 @@ FAST = ("unix-socket", "valkey-9")
 # What uvicorn runs on, and uvicorn[standard].
 LOOPS = pytest.mark.parametrize(
     "anyio_backend",
-    ["asyncio", ("asyncio", {"use_uvloop": True})],
+    ["asyncio", UVLOOP],
     ids=["asyncio", "uvloop"],
 )
 

@@ -1,7 +1,7 @@
 """A primary that goes away while requests are served, and the sentinels' answer.
 
 Where claims wait for no replica, these have caught up before the fault: what a failover
-forgets otherwise is measured in benchmarks/failover.py.
+forgets otherwise is measured in benchmarks/experiments/failover.py.
 """
 
 import asyncio

@@ -1,0 +1,101 @@
+"""python -m edge build: the bundle, and what there is to say about it."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import REFUSED, Refused
+from .bundle import Bundle
+from .environment import (
+    ACCEPTED,
+    KEY_VARIABLE,
+    SIGNING,
+    URL_VARIABLE,
+    read_environment,
+    refuse_test_key,
+    warnings,
+)
+from .routes_file import read_routes
+from .zip import build, write
+
+VARIABLES = (
+    (URL_VARIABLE, "the facilitator's base URL"),
+    (KEY_VARIABLE, "the key it knows you by"),
+    (SIGNING[0], "signs what the origin is told: `openssl rand -hex 32`"),
+    (SIGNING[1], "a name for that secret, such as 2026-02"),
+    (ACCEPTED[0], "a second secret, whose signatures are settled, too"),
+    (ACCEPTED[1], "its name"),
+)
+_LINES = "\n".join(f"  {name:28}  {use}" for name, use in VARIABLES)
+ENVIRONMENT = f"""\
+environment:
+{_LINES}
+
+All of it is baked into the bundle, because Lambda@Edge has no environment variables.
+So the bundle holds secrets.
+
+The origin verifies with Policy(secrets={{key id: secret as bytes}}).
+
+To rotate the signing secret, and leave no payment unsettled, wait after each step
+until CloudFront has deployed it:
+  1. give the origin both secrets; build with the new one as the accepted one
+  2. build with the new one as the signing one and the old one as the accepted one
+  3. ten minutes later, when what the old one has signed is answered, build without
+     an accepted one; then take the old one from the origin
+"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "build",
+        help="build the Lambda@Edge bundle",
+        description="Build the Lambda@Edge bundle. Its handler is handler.handler.",
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "--routes",
+        type=Path,
+        default=Path("routes.toml"),
+        help="what is paid for (default: %(default)s)",
+    )
+    command.add_argument(
+        "--output",
+        type=Path,
+        default=Path("lambda-edge.zip"),
+        help="the zip to write (default: %(default)s)",
+    )
+    command.add_argument(
+        "--allow-test-key",
+        action="store_true",
+        help="build for a real facilitator with a key that accepts stub proofs",
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    try:
+        secrets = read_environment(environment)
+        if not options.allow_test_key:
+            refuse_test_key(secrets)
+        bundle = build(secrets, read_routes(options.routes))
+        write(bundle, options.output)
+    except Refused as refused:
+        print(f"edge build: {refused}", file=sys.stderr)
+        return REFUSED
+    for warning in warnings(bundle.settings):
+        print(f"warning: {warning}", file=sys.stderr)
+    _describe(bundle, options.output)
+    return 0
+
+
+def _describe(bundle: Bundle, output: Path) -> None:
+    for name, size in bundle.files:
+        print(f"{size:8,}  {name}")
+    print(f"{len(bundle.content):8,}  {output}")
+    print(f"sha256      {bundle.digest.hex()}")
+    print(f"CodeSha256  {bundle.code}  (as AWS shows it)")
+    signing = bundle.settings.signing
+    for use, key in zip(("signs with", "accepts"), signing, strict=False):
+        print(f"{use:10}  {key.id}")

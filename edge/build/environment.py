@@ -1,0 +1,239 @@
+"""What a build reads from its environment, or what to change there.
+
+Lambda@Edge has no environment variables, so all of it is baked into the bundle.
+
+The secrets by which the gate signs are also the origin's. A second one is accepted,
+because while one version of the gate replaces another, either may sign and either may
+check.
+"""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from string import hexdigits
+from typing import NamedTuple
+
+from ..errors import Refused
+from ..runtime.settings import Settings, SettingsError, endpoint
+from ..runtime.signature import SigningKey
+
+URL_VARIABLE = "NEXFLOW_FACILITATOR_URL"
+KEY_VARIABLE = "NEXFLOW_API_KEY"
+PUBLIC_URL = "https://api.nexflowapp.app/api/v1/facilitator/x402"
+
+LIVE, TEST = "nf_live_", "nf_test_"
+
+TEST_KEY_REFUSED = (
+    f"{KEY_VARIABLE} is a test key, with which stub proofs pass as payments."
+    f" Set it to an {LIVE} key, or say --allow-test-key if that is what you want."
+)
+
+SIGNING = ("EDGE_SIGNING_SECRET", "EDGE_SIGNING_KEY_ID")
+ACCEPTED = ("EDGE_SIGNING_ACCEPTED_SECRET", "EDGE_SIGNING_ACCEPTED_KEY_ID")
+
+NO_SIGNING = (
+    f"{SIGNING[0]} is not set: the gate does not sign, and whoever can reach the"
+    " origin can make up a payment. Set it to the output of `openssl rand -hex 32`,"
+    f" {SIGNING[1]} to a name for it, and give both to the origin."
+)
+
+# What HMAC-SHA256 can use, and what the origin asks for.
+SHORTEST = 32
+# Random text of that length has more different characters, a key held down has one.
+_FEWEST_DIFFERENT = 5
+
+_ID_CHARACTERS = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+)
+_LONGEST_ID = 64
+
+
+class Secrets(NamedTuple):
+    url: str
+    key: str
+    signing: tuple[SigningKey, ...] = ()
+    """The first one signs; the gate recognises all of them as its own."""
+
+    def __repr__(self) -> str:
+        return f"Secrets({self.url})"
+
+
+def read_environment(environment: Mapping[str, str]) -> Secrets:
+    """Raises Refused."""
+    url, key = environment.get(URL_VARIABLE, ""), environment.get(KEY_VARIABLE, "")
+    if not url:
+        raise Refused(f"{URL_VARIABLE} is not set. Set it, e.g. to {PUBLIC_URL}.")
+    if not key:
+        raise Refused(f"{KEY_VARIABLE} is not set. Set it to your API key.")
+    _check_url(url)
+    _check_key(key)
+    return Secrets(url, key, _signing_keys(environment))
+
+
+def refuse_test_key(secrets: Secrets) -> None:
+    """Raises Refused for what would give away what is sold. A facilitator on this
+    machine sells nothing."""
+    if secrets.key.startswith(TEST) and not is_loopback(endpoint(secrets.url).host):
+        raise Refused(TEST_KEY_REFUSED)
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    if settings.api_key.startswith(TEST):
+        yield (
+            f"{KEY_VARIABLE} is a test key: stub proofs will be accepted as payment."
+            f" Build with an {LIVE} key before you deploy."
+        )
+    if is_loopback(settings.facilitator.host):
+        yield f"{URL_VARIABLE} is this machine, which the edge cannot connect to."
+    if not settings.signing:
+        yield NO_SIGNING
+    for key in filter(_is_guessable, settings.signing):
+        yield (
+            f"the secret {key.id} says the same again and again, so it can be guessed."
+            " Make one with `openssl rand -hex 32`."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_url(url: str) -> None:
+    if url.startswith((LIVE, TEST)):
+        raise Refused(
+            f"{URL_VARIABLE} is an API key. That belongs in {KEY_VARIABLE}; set this"
+            f" to the facilitator's URL, e.g. {PUBLIC_URL}."
+        )
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise Refused(f"{URL_VARIABLE} has a space or a control in it. Remove it.")
+    try:
+        parts = endpoint(url)
+    except SettingsError as wrong:
+        raise Refused(f"{URL_VARIABLE}: {wrong}. An example: {PUBLIC_URL}") from wrong
+    _check_host(parts.host)
+    if not url.isascii():
+        raise Refused(
+            f"{URL_VARIABLE} has a character in its path that is not ASCII."
+            " Percent-encode it."
+        )
+    if not parts.secure and not is_loopback(parts.host):
+        raise Refused(
+            f"{URL_VARIABLE} is http://, which shows your API key to everybody on the"
+            " way. Use https://; only a facilitator on this machine may do without."
+        )
+
+
+def _check_host(host: str) -> None:
+    try:
+        name = host.encode("idna").decode()
+    except UnicodeError as wrong:
+        raise Refused(f"{URL_VARIABLE}: no host has such a name.") from wrong
+    if not host.isascii():
+        raise Refused(
+            f'{URL_VARIABLE} names a host in another script than ASCII. Write "{name}".'
+        )
+
+
+def _check_key(key: str) -> None:
+    if key != key.strip():
+        raise Refused(
+            f"{KEY_VARIABLE} has white space around it, such as the end of a line."
+            " Remove it."
+        )
+    prefix, rest = key[: len(LIVE)], key[len(LIVE) :]
+    if prefix not in (LIVE, TEST) or not rest:
+        raise Refused(
+            f"{KEY_VARIABLE} is not a NexFlow key, which starts with {LIVE} or {TEST}."
+        )
+    if not all(c.isascii() and (c.isalnum() or c in "_-") for c in rest):
+        raise Refused(
+            f"{KEY_VARIABLE} may only have letters, digits, _ and - after its prefix."
+            " Is it whole, and not an example?"
+        )
+
+
+def _signing_keys(environment: Mapping[str, str]) -> tuple[SigningKey, ...]:
+    """No key, the one that signs, or that and one more that is accepted.
+
+    No message repeats a secret."""
+    signing = _signing_key(environment, SIGNING)
+    accepted = _signing_key(environment, ACCEPTED)
+    if accepted is None:
+        return (signing,) if signing else ()
+    if signing is None:
+        raise Refused(
+            f"{ACCEPTED[0]} is set, and {SIGNING[0]} is not. Set the one that signs."
+        )
+    if signing.id == accepted.id:
+        raise Refused(
+            f"{ACCEPTED[1]} is the same as {SIGNING[1]}. A new secret needs a new name."
+        )
+    if signing.secret == accepted.secret:
+        raise Refused(
+            f"{ACCEPTED[0]} is the same as {SIGNING[0]}: nothing would be rotated."
+            " Set one of them to the other secret."
+        )
+    return (signing, accepted)
+
+
+def _signing_key(
+    environment: Mapping[str, str], variables: tuple[str, str]
+) -> SigningKey | None:
+    secret, key_id = (environment.get(name, "") for name in variables)
+    if not secret and not key_id:
+        return None
+    if not secret:
+        raise Refused(
+            f"{variables[1]} is set, and {variables[0]} is not. Set both, or neither."
+        )
+    if not key_id:
+        raise Refused(
+            f"{variables[0]} is set, and {variables[1]} is not. Set both, or neither;"
+            ' a key id is a name of yours for the secret, such as "2026-02".'
+        )
+    _check_key_id(variables[1], key_id)
+    _check_secret(variables[0], secret)
+    return SigningKey(key_id, secret.encode())
+
+
+def _check_key_id(variable: str, key_id: str) -> None:
+    if len(key_id) > _LONGEST_ID or not set(key_id) <= _ID_CHARACTERS:
+        raise Refused(
+            f"{variable} must be 1 to {_LONGEST_ID} letters, digits, dots, _ and -."
+            ' Name the secret by when it was made, such as "2026-02".'
+        )
+    if key_id.startswith("nf_") or _is_hex(key_id):
+        raise Refused(
+            f"{variable} looks like a secret, and a name is public: it is in every"
+            " request to the origin. Name the secret by when it was made, such as"
+            ' "2026-02".'
+        )
+
+
+def _check_secret(variable: str, secret: str) -> None:
+    fault = _fault_of(secret)
+    if fault:
+        raise Refused(f"{variable} {fault}. Make one with `openssl rand -hex 32`.")
+
+
+def _is_hex(text: str) -> bool:
+    """As long as what openssl makes: somebody has mixed up the two."""
+    return len(text) >= SHORTEST and set(text.lower()) <= set(hexdigits)
+
+
+def _fault_of(secret: str) -> str | None:
+    if secret.startswith("nf_"):
+        return "is an API key, which the origin has no need to know"
+    if secret != secret.strip():
+        return "has white space around it"
+    if not (secret.isascii() and secret.isprintable()):
+        return "has a character in it that is not printable ASCII"
+    if len(secret) < SHORTEST:
+        return f"has {len(secret)} characters and needs {SHORTEST}"
+    return None
+
+
+def _is_guessable(key: SigningKey) -> bool:
+    return len(set(key.secret)) < _FEWEST_DIFFERENT

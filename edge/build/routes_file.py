@@ -1,0 +1,184 @@
+"""Reads routes.toml, or says what to change in it. Used when the bundle is built."""
+
+import tomllib
+from difflib import get_close_matches
+from itertools import combinations, permutations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import Refused
+from ..runtime.intent import is_intent
+from ..runtime.routes import Route, covers
+from ..runtime.settlement import SettleRule
+
+# CAIP-2: a namespace, a colon, a reference; "eip155:8453" is Base.
+_NAMESPACE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_REFERENCE = _NAMESPACE | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+
+# Characters that every server reads in one way. Anything else in a route would be
+# gated under the spelling of one server and free under that of another.
+_PLAIN = _REFERENCE | frozenset("/.~!$&'()+,=:@")
+
+_EXAMPLE = 'path = "/api/*", network = "eip155:8453", resource_id = "my-api"'
+
+
+class RoutesFile(NamedTuple):
+    routes: tuple[Route, ...]
+    settle: SettleRule
+
+
+def read_routes(file: Path) -> RoutesFile:
+    """Raises Refused, which says where the mistake is and how to put it right."""
+    try:
+        # -sig: an editor that marks its UTF-8 with a BOM has not done anything wrong.
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as missing:
+        raise Refused(
+            f"{file} does not exist. Write one, or name another with --routes."
+        ) from missing
+    except OSError as unreadable:
+        raise Refused(f"{file} cannot be read: {unreadable.strerror}.") from unreadable
+    except UnicodeDecodeError as foreign:
+        raise Refused(f"{file} is not UTF-8 text. Save it as UTF-8.") from foreign
+    except tomllib.TOMLDecodeError as malformed:
+        raise Refused(f"{file} is not TOML: {malformed}.") from malformed
+    try:
+        return parse_routes(document)
+    except Refused as refused:
+        raise Refused(f"{file}: {refused}") from refused
+
+
+def parse_routes(document: dict[str, Any]) -> RoutesFile:
+    _know(document, ("settle", "route"), "the file")
+    tables = document.get("route", [])
+    if not isinstance(tables, list):
+        raise Refused("write [[route]] with two brackets, one for each route.")
+    if not tables:
+        raise Refused(
+            "there is no route, so nothing would be paid for."
+            f" Add a [[route]] with {_EXAMPLE}."
+        )
+    routes = tuple(_route(number, table) for number, table in enumerate(tables, 1))
+    _tell_apart(routes)
+    return RoutesFile(routes, _settle(document.get("settle", "delivered")))
+
+
+def _route(number: int, table: Any) -> Route:
+    where = f"route {number}"
+    if not isinstance(table, dict):
+        raise Refused(f"{where} is not a table. Write [[route]] above its keys.")
+    if "settle" in table:
+        raise Refused(
+            f'{where} has the key "settle", because that stands below its [[route]].'
+            " It is for all routes: move it above the first [[route]]."
+        )
+    _know(table, ("path", "network", "resource_id"), where)
+    return Route(
+        path=_path(_text(table, "path", where), where),
+        network=_network(_text(table, "network", where), where),
+        resource_id=_resource(_text(table, "resource_id", where), where),
+    )
+
+
+def _know(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"known are {known}."
+            raise Refused(f'{where} has an unknown key "{key}": {hint}')
+
+
+def _text(table: dict[str, Any], key: str, where: str) -> str:
+    if key not in table:
+        raise Refused(f"{where} has no {key}. A route needs {_EXAMPLE}.")
+    value = table[key]
+    if not isinstance(value, str) or not value:
+        raise Refused(f"{where}: {key} must be text in quotes, and not empty.")
+    return value
+
+
+def _path(path: str, where: str) -> str:
+    literal = path.removesuffix("*") if path.endswith("/*") else path
+    if not path.startswith("/"):
+        raise Refused(f'{where}: path "{path}" must start with "/".')
+    if "*" in literal:
+        raise Refused(
+            f'{where}: in path "{path}" the "*" may only be at the end, as in "/api/*".'
+        )
+    odd = sorted(set(literal) - _PLAIN)
+    if odd:
+        raise Refused(
+            f'{where}: path "{path}" has {odd[0]!r} in it. Servers read it in different'
+            ' ways; gate the part before it, as in "/api/*".'
+        )
+    _canonical(path, literal, where)
+    return path
+
+
+def _canonical(path: str, literal: str, where: str) -> None:
+    segments = literal.split("/")[1:]
+    if "." in segments or ".." in segments:
+        raise Refused(f'{where}: path "{path}" has dot segments. Resolve them.')
+    if "" in segments[:-1]:
+        raise Refused(f'{where}: path "{path}" has a double slash. Merge it.')
+    if path != "/" and path.endswith("/"):
+        raise Refused(
+            f'{where}: path "{path}" must not end with "/".'
+            f' Write "{path[:-1]}", or "{path}*" for everything below as well.'
+        )
+
+
+def _network(network: str, where: str) -> str:
+    namespace, colon, reference = network.partition(":")
+    if (
+        not colon
+        or not 3 <= len(namespace) <= 8
+        or not 1 <= len(reference) <= 32
+        or set(namespace) - _NAMESPACE
+        or set(reference) - _REFERENCE
+    ):
+        raise Refused(
+            f'{where}: network "{network}" is not a CAIP-2 id such as "eip155:8453".'
+        )
+    return network
+
+
+def _resource(resource_id: str, where: str) -> str:
+    if not is_intent(resource_id):  # it travels in a header beside the intent
+        raise Refused(
+            f"{where}: resource_id must be 1 to 255 visible ASCII characters."
+        )
+    return resource_id
+
+
+def _tell_apart(routes: tuple[Route, ...]) -> None:
+    """Of two routes that cover a path the more specific counts, for every server.
+    Where they meet only if case is ignored, servers differ: such paths get a 400."""
+    for (first, one), (second, other) in combinations(enumerate(routes, 1), 2):
+        both = f'routes {first} and {second}: "{one.path}" and "{other.path}"'
+        if one.path == other.path:
+            raise Refused(f"{both} are the same. Remove one of them.")
+        if _meet(_folded(one), _folded(other)) and not _meet(one, other):
+            raise Refused(
+                f"{both} overlap if case is ignored, as some servers do."
+                " Write both in the same case, or remove one of them."
+            )
+
+
+def _meet(one: Route, other: Route) -> bool:
+    """Is there a path that both cover?"""
+    return any(
+        covers(a.path, b.path.removesuffix("/*")) for a, b in permutations((one, other))
+    )
+
+
+def _folded(route: Route) -> Route:
+    return route._replace(path=route.path.casefold())
+
+
+def _settle(rule: object) -> SettleRule:
+    match rule:
+        case "delivered" | "below-400":
+            return rule
+        case _:
+            raise Refused(f'settle must be "delivered" or "below-400", not {rule!r}.')

@@ -1,0 +1,103 @@
+"""Makes the bundle: a zip of the folder `edge/runtime` and of the settings.
+
+The same inputs give the same bytes.
+"""
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from ..errors import Refused
+from ..runtime.settings import parse
+from .bundle import ENTRY, PACKAGE, SETTINGS, Bundle
+from .environment import Secrets
+from .routes_file import RoutesFile
+
+RUNTIME = Path(__file__).parent.parent / "runtime"
+
+# AWS loads `handler.handler` from the root, where relative imports have no package
+# to be relative to. So the files keep a package, and this one points into it:
+# what runs at the edge is byte for byte what the tests import.
+_ENTRY_CODE = f'''\
+"""The name that AWS calls: handler.handler. Everything else is in the package."""
+
+from {PACKAGE}.handler import bundled
+
+handler = bundled()
+'''
+
+# The zip format cannot say anything earlier, and a real time would change the digest.
+_THE_EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+_READABLE_BY_LAMBDA = 0o100644 << 16
+
+
+def build(secrets: Secrets, routes: RoutesFile) -> Bundle:
+    document = _document(secrets, routes)
+    settings = parse(document)  # what the bundle could not read must not be built
+    code = RUNTIME.glob("*.py")
+    files = {f"{PACKAGE}/{file.name}": file.read_bytes() for file in code}
+    files[SETTINGS] = json.dumps(document, indent=1, sort_keys=True).encode()
+    files[ENTRY] = _ENTRY_CODE.encode()
+    return Bundle(_zipped(files), settings)
+
+
+def write(bundle: Bundle, output: Path) -> None:
+    """Raises Refused."""
+    try:
+        write_whole(bundle.content, output)
+    except OSError as failure:
+        raise Refused(
+            f"{output} cannot be written: {failure.strerror}."
+            " Name another with --output."
+        ) from failure
+
+
+def write_whole(content: bytes, file: Path) -> None:
+    """Writes all of a file or nothing: nobody must ever find half a zip.
+
+    For its owner only, because of what may be in it. Raises OSError."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix="~")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        temporary.replace(file)
+    except BaseException:  # an interruption, too, leaves nothing behind
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _document(secrets: Secrets, routes: RoutesFile) -> dict[str, Any]:
+    return {
+        "facilitatorUrl": secrets.url,
+        "apiKey": secrets.key,
+        "settle": routes.settle,
+        "routes": [
+            {
+                "path": route.path,
+                "network": route.network,
+                "resourceId": route.resource_id,
+            }
+            for route in routes.routes
+        ],
+        "signing": [
+            {"keyId": key.id, "secret": key.secret.decode("ascii")}
+            for key in secrets.signing
+        ],
+    }
+
+
+def _zipped(files: Mapping[str, bytes]) -> bytes:
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in sorted(files):
+            info = zipfile.ZipInfo(name, _THE_EPOCH_OF_ZIP)
+            info.create_system = 3  # Unix, wherever it was built
+            info.external_attr = _READABLE_BY_LAMBDA
+            archive.writestr(info, files[name], zipfile.ZIP_DEFLATED, 9)
+    return stream.getvalue()

@@ -1,0 +1,223 @@
+"""Asks AWS for everything that is checked. Reads only, and keeps no secret.
+
+Where something cannot be read, the reason stands in its place, and the other checks go
+on: an operator who may not see the role can still check the distribution.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ..aws.distribution import behaviours, items
+from ..aws.function import parse_arn
+from ..aws.lambda_at_edge import EVENTS, log_group
+from ..aws.managed_policies import CACHING_DISABLED, FORWARDS_EVERY_HEADER
+from ..aws.session import Session, explained, no_distribution
+from ..errors import AwsTrouble
+from . import redaction
+from .facts import Raw
+from .regions import NEEDED, read_regions
+from .snapshot import SCHEMA
+
+# What the gate's role needs, in a Region that it has not run in yet.
+_LOG_ACTIONS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+
+
+def collect(
+    session: Session,
+    distribution_id: str,
+    function_name: str | None,
+    regions: Sequence[str],
+    now: datetime,
+) -> Raw:
+    """Raises AwsTrouble when not even the distribution can be read."""
+    reader = _Reader(session)
+    distribution = reader.distribution(distribution_id)
+    config = distribution["DistributionConfig"]
+    arn = _arn_of_the_gate(config, function_name)
+    if function_name and not arn:
+        raise AwsTrouble(
+            f"no behaviour of {distribution_id} runs a function {function_name} on"
+            f" viewer-request or origin-response. Is --function-name right?"
+        )
+    function = reader.function(arn)
+    configuration = {
+        "schema": SCHEMA,
+        "takenAt": now.isoformat(timespec="seconds"),
+        "distribution": distribution,
+        "policies": reader.policies(config),
+        "function": function,
+        "versions": reader.versions(arn),
+        **reader.role(function, arn),
+        "regions": read_regions(session, regions, parse_arn(arn).name if arn else ""),
+    }
+    if policy := config.get("ContinuousDeploymentPolicyId"):
+        configuration["continuousDeploymentPolicy"] = reader.continuous_deployment(
+            policy
+        )
+    return configuration
+
+
+# Policies that need no asking: their ids say what is in them.
+_KNOWN = FORWARDS_EVERY_HEADER | {CACHING_DISABLED}
+
+
+class _Kind(NamedTuple):
+    """Of policies: how a behaviour names one, and how to ask CloudFront for it."""
+
+    key: str
+    name: str
+    operation: str
+    argument: str
+    path: tuple[str, ...]
+
+
+_KINDS = (
+    _Kind(
+        "CachePolicyId",
+        "cachePolicies",
+        "get_cache_policy",
+        "Id",
+        ("CachePolicy", "CachePolicyConfig"),
+    ),
+    _Kind(
+        "OriginRequestPolicyId",
+        "originRequestPolicies",
+        "get_origin_request_policy",
+        "Id",
+        ("OriginRequestPolicy", "OriginRequestPolicyConfig"),
+    ),
+    _Kind(
+        "ResponseHeadersPolicyId",
+        "responseHeadersPolicies",
+        "get_response_headers_policy",
+        "Id",
+        ("ResponseHeadersPolicy", "ResponseHeadersPolicyConfig"),
+    ),
+    _Kind(
+        "RealtimeLogConfigArn",
+        "realtimeLogConfigs",
+        "get_realtime_log_config",
+        "ARN",
+        ("RealtimeLogConfig",),
+    ),
+)
+
+
+class _Reader:
+    def __init__(self, session: Session) -> None:
+        self._who = str(session)
+        self._cloudfront = session.client("cloudfront")
+        self._lambda = session.client("lambda")
+        self._iam = session.client("iam")
+
+    def distribution(self, distribution_id: str) -> Raw:
+        try:
+            with explained(self._who, NEEDED):
+                answer = self._cloudfront.get_distribution(Id=distribution_id)
+        except AwsTrouble as trouble:
+            if trouble.code == "NoSuchDistribution":
+                raise no_distribution(distribution_id) from trouble
+            raise
+        return redaction.distribution(answer["Distribution"])
+
+    def policies(self, config: Raw) -> Raw:
+        """Those that behaviours name: by kind and id, each once."""
+        found: Raw = {}
+        for kind in _KINDS:
+            ids = {str(each.raw.get(kind.key) or "") for each in behaviours(config)}
+            wanted = sorted(ids - _KNOWN - {""})
+            found[kind.name] = {id_: self._policy(kind, id_) for id_ in wanted}
+        return found
+
+    def _policy(self, kind: _Kind, policy_id: str) -> Raw:
+        def read(id_: str) -> Raw:
+            answer = getattr(self._cloudfront, kind.operation)(**{kind.argument: id_})
+            for name in kind.path:
+                answer = answer[name]
+            return redaction.header_values(answer)
+
+        return self._or_why(read, policy_id)
+
+    def continuous_deployment(self, policy_id: str) -> Raw:
+        def read(id_: str) -> Raw:
+            answer = self._cloudfront.get_continuous_deployment_policy(Id=id_)
+            policy: Raw = answer["ContinuousDeploymentPolicy"]
+            config: Raw = policy["ContinuousDeploymentPolicyConfig"]
+            return config
+
+        return self._or_why(read, policy_id)
+
+    def function(self, arn: str) -> Raw:
+        if not arn:
+            return {"unread": "no behaviour has a Lambda trigger"}
+
+        def read(arn: str) -> Raw:
+            answer = self._lambda.get_function_configuration(FunctionName=arn)
+            return redaction.function(answer)
+
+        return self._or_why(read, arn)
+
+    def versions(self, arn: str) -> Raw:
+        if not arn:
+            return {"unread": "no behaviour has a Lambda trigger"}
+
+        def read(name: str) -> Raw:
+            paginator = self._lambda.get_paginator("list_versions_by_function")
+            pages = paginator.paginate(FunctionName=name)
+            return redaction.versions([v for page in pages for v in page["Versions"]])
+
+        return self._or_why(read, parse_arn(arn).name)
+
+    def role(self, function: Raw, arn: str) -> Raw:
+        role_arn = function.get("Role")
+        if role_arn is None:
+            why = {"unread": "the function was not read"}
+            return {"role": why, "logPermission": why}
+
+        def read(name: str) -> Raw:
+            return redaction.role(self._iam.get_role(RoleName=name)["Role"])
+
+        def simulate(role_arn: str) -> Raw:
+            answer = self._iam.simulate_principal_policy(
+                PolicySourceArn=role_arn,
+                ActionNames=list(_LOG_ACTIONS),
+                ResourceArns=[_log_group_arn(arn)],
+            )
+            wanted = ("EvalActionName", "EvalDecision")
+            return {
+                "EvaluationResults": [
+                    {name: each[name] for name in wanted}
+                    for each in answer["EvaluationResults"]
+                ]
+            }
+
+        return {
+            "role": self._or_why(read, role_arn.rpartition("/")[2]),
+            "logPermission": self._or_why(simulate, role_arn),
+        }
+
+    def _or_why(self, read: Callable[[str], Raw], argument: str) -> Raw:
+        try:
+            with explained(self._who, NEEDED):
+                return read(argument)
+        except AwsTrouble as trouble:
+            return {"unread": str(trouble)}
+
+
+def _arn_of_the_gate(config: Raw, function_name: str | None) -> str:
+    """The first that a behaviour runs; empty where there is none."""
+    arns: list[Any] = [
+        item["LambdaFunctionARN"]
+        for behaviour in behaviours(config)
+        for item in items(behaviour.raw, "LambdaFunctionAssociations")
+        if item["EventType"] in EVENTS
+    ]
+    wanted = [arn for arn in arns if function_name in (None, parse_arn(arn).name)]
+    return str(wanted[0]) if wanted else ""
+
+
+def _log_group_arn(arn: str) -> str:
+    """In a Region far from us-east-1, to find a role that is for one Region only."""
+    account, group = arn.split(":")[4], log_group(parse_arn(arn).name)
+    return f"arn:aws:logs:ap-southeast-2:{account}:log-group:{group}:log-stream:check"

@@ -1,0 +1,80 @@
+"""All that the checks look at. A check asks nobody: it sees this and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..aws.distribution import Behaviour, behaviours, gated, sharing_origin
+from ..aws.path_patterns import example
+from ..build.bundle import Bundle
+from ..runtime.routes import Route
+from .facts.behaviour import BehaviourFacts
+from .facts.distribution import Origin
+from .probe import Probe, ProbeResult
+from .snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    snapshot: Snapshot
+    routes: tuple[Route, ...]
+    """Those of the bundle, where there is one."""
+    written: tuple[Route, ...] | None
+    """Those of routes.toml, where there is one."""
+    gated: tuple[BehaviourFacts, ...]
+    """Those that can serve a request that a route gates."""
+    reaching: tuple[BehaviourFacts, ...]
+    """Those and all others that lead to the same server."""
+    bundle: Bundle | None
+    probes: Mapping[Probe, ProbeResult]
+    allows_plain_origin: bool
+
+    def example(self, behaviour: BehaviourFacts) -> str:
+        """A gated path that this behaviour serves. Each of `gated` has one."""
+        every = self.snapshot.behaviours
+        earlier = [each.pattern for each in every[: every.index(behaviour)]]
+        paths = (
+            example(behaviour.pattern, earlier, route.path) for route in self.routes
+        )
+        return next(path for path in paths if path is not None)
+
+    @property
+    def paid_origins(self) -> tuple[Origin, ...]:
+        distribution = self.snapshot.distribution
+        wanted: set[str] = set()
+        for behaviour in self.gated:
+            target = behaviour.origin_id
+            wanted |= set(distribution.groups.get(target, (target,)))
+        return tuple(o for o in distribution.origins if o.origin_id in wanted)
+
+
+def gather(
+    snapshot: Snapshot,
+    bundle: Bundle | None,
+    written: tuple[Route, ...] | None,
+    probes: Mapping[Probe, ProbeResult],
+    *,
+    allows_plain_origin: bool = False,
+) -> Subject:
+    routes = bundle.settings.routes if bundle else written or ()
+    config, paths = snapshot.distribution.config, [route.path for route in routes]
+    return Subject(
+        snapshot=snapshot,
+        routes=routes,
+        written=written,
+        gated=_facts(snapshot, gated(config, paths)),
+        reaching=_facts(snapshot, sharing_origin(config, paths)),
+        bundle=bundle,
+        probes=probes,
+        allows_plain_origin=allows_plain_origin,
+    )
+
+
+def _facts(
+    snapshot: Snapshot, chosen: Sequence[Behaviour]
+) -> tuple[BehaviourFacts, ...]:
+    every = behaviours(snapshot.distribution.config)
+    return tuple(
+        facts
+        for behaviour, facts in zip(every, snapshot.behaviours, strict=True)
+        if any(behaviour.raw is each.raw for each in chosen)
+    )

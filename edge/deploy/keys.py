@@ -1,0 +1,185 @@
+"""The keys in a bundle: whether a new one fits those that are live, whether it rotates
+one of them, and when the old one may go.
+
+Not by the bundle's digest: that differs for a new route as well, and an operator who
+forgot to set the new key would be told to revoke the one in use.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..build.bundle import DAMAGED, Bundle, document
+from ..build.environment import ACCEPTED, KEY_VARIABLE, SIGNING
+from ..errors import AwsTrouble, Refused
+from ..runtime.signature import SigningKey
+
+
+class Keys(NamedTuple):
+    api_key: str
+    signing: tuple[SigningKey, ...]
+    """The first one signs, all are recognised."""
+    paths: frozenset[str]
+    """Of the routes that they are for."""
+
+    def __repr__(self) -> str:
+        """Without a secret, wherever it may be printed."""
+        return f"Keys({self.signing})"
+
+
+# By version. None for a bundle that is not of this project, and signs nothing.
+VersionKeys = Mapping[int, Keys | None]
+
+
+def keys_of(bundle: Bundle) -> Keys:
+    settings = bundle.settings
+    return Keys(settings.api_key, settings.signing, frozenset(bundle.paths))
+
+
+def keys_in(content: bytes) -> Keys | None:
+    """Also for bundles of other versions of this project; None for what is none."""
+    try:
+        found = document(content)
+        signing = (
+            SigningKey(str(key["keyId"]), str(key["secret"]).encode())
+            for key in found.get("signing", [])
+        )
+        paths = frozenset(str(route["path"]) for route in found["routes"])
+        return Keys(str(found["apiKey"]), tuple(signing), paths)
+    except (TypeError, AttributeError, *DAMAGED):
+        return None
+
+
+class PublishedKeys:
+    """Those of published versions. Each bundle is read once."""
+
+    def __init__(self, read_bundle: Callable[[int], bytes]) -> None:
+        self._read_bundle = read_bundle
+        self._found: dict[int, Keys | None] = {}
+
+    def of(self, versions: Iterable[int]) -> VersionKeys:
+        """Raises AwsTrouble."""
+        return {version: self[version] for version in versions}
+
+    def __getitem__(self, version: int) -> Keys | None:
+        if version not in self._found:
+            try:
+                content = self._read_bundle(version)
+            except OSError as lost:
+                raise AwsTrouble(
+                    f"the bundle of version {version} cannot be read: {lost}."
+                    " Its key has to be compared with the new one. Repeat the command."
+                ) from lost
+            self._found[version] = keys_in(content)
+        return self._found[version]
+
+
+def signing_breaks(new: Keys, live: VersionKeys) -> Iterator[str]:
+    """Where a bundle does not go on with the signing secret of a version that is live,
+    each with what to do about it.
+
+    While one version replaces another, either may sign and either may check. What does
+    not fit is not settled, and refused by an origin that verifies."""
+    for version, old in sorted(live.items()):
+        if old is not None:
+            yield from _breaks(new, version, old)
+
+
+def _breaks(new: Keys, version: int, old: Keys) -> Iterator[str]:
+    if not old.signing:
+        return
+    if not new.signing:
+        yield (
+            f"version {version} signs, and this bundle would not: the origin would"
+            f" refuse every request. Set {SIGNING[0]} and {SIGNING[1]}."
+        )
+    elif old.signing[0] not in new.signing:
+        yield (
+            f"version {version} signs with {old.signing[0].id}, which this bundle does"
+            f" not accept. Set {ACCEPTED[0]} and {ACCEPTED[1]} to it."
+        )
+    elif new.signing[0] not in old.signing:
+        yield (
+            f"version {version} does not accept {new.signing[0].id} yet. Give it to the"
+            f" origin, then deploy with it as {ACCEPTED[0]} first, and rotate then."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What the new version replaces."""
+
+    api_key_of: int | None
+    """A version that has the old API key."""
+    signing_key: str | None
+    """The id of the one that signed."""
+    paths: frozenset[str]
+    """Of the routes that were gated until now."""
+
+
+def rotation(new: Keys, live: VersionKeys, before: VersionKeys) -> Rotation:
+    """`before` are the versions that the live ones replaced: where the live ones have
+    the new keys already, an interrupted rotation is being finished. Raises Refused."""
+    reasons = tuple(_reasons(new, live))
+    if reasons:
+        raise Refused(*reasons)
+    for versions in (live, before):
+        found = _replaced(new, versions)
+        if found.api_key_of is not None or found.signing_key is not None:
+            return found
+    raise Refused(
+        f"version {max(live)}, which is live, has these keys already."
+        f" Set {KEY_VARIABLE} to the new one."
+    )
+
+
+def _reasons(new: Keys, live: VersionKeys) -> Iterator[str]:
+    if not live:
+        yield "no version is live, so there is nothing to rotate. Use deploy."
+    for version, old in sorted(live.items()):
+        if old is None:
+            yield (
+                f"version {version}, which is live, is not a bundle of this project:"
+                " its key cannot be compared. Use deploy."
+            )
+        else:
+            yield from _breaks(new, version, old)
+
+
+def _replaced(new: Keys, versions: VersionKeys) -> Rotation:
+    api_key_of = signing_key = None
+    for version, old in sorted(versions.items()):
+        if old is None:
+            continue
+        if old.api_key != new.api_key:
+            api_key_of = version
+        if old.signing and new.signing and old.signing[0] != new.signing[0]:
+            signing_key = old.signing[0].id
+    paths = (old.paths for old in versions.values() if old is not None)
+    return Rotation(api_key_of, signing_key, frozenset().union(*paths))
+
+
+def notes(new: Keys, rotation: Rotation) -> Iterator[str]:
+    """What to know before agreeing."""
+    for path in sorted(new.paths - rotation.paths):
+        yield f"note: {path} becomes a paid route"
+    for path in sorted(rotation.paths - new.paths):
+        yield f"note: {path} is no longer a paid route"
+    if rotation.signing_key is not None:
+        yield f"note: the origin must already accept the key {new.signing[0].id}"
+
+
+def last_words(rotation: Rotation) -> Iterator[str]:
+    """What may be done now that the new keys are everywhere."""
+    if rotation.api_key_of is not None:
+        yield (
+            f"Now revoke the old API key, the one in version {rotation.api_key_of}:"
+            " https://nexflowapp.app, Developers, API Keys."
+            " After that, do not roll back to that version."
+        )
+    if rotation.signing_key is not None:
+        yield (
+            f"{rotation.signing_key} no longer signs anything. Wait ten minutes, until"
+            f" the requests it has signed are answered. Then unset {ACCEPTED[0]} and"
+            f" {ACCEPTED[1]} and deploy, and remove it from the origin."
+        )

@@ -1,0 +1,1 @@
+"""CloudFront on one machine, with the built bundle on its triggers."""

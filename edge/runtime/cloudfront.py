@@ -1,0 +1,158 @@
+"""From CloudFront's events to plain values and back.
+
+Nothing else knows the shape of an event."""
+
+from collections.abc import Mapping
+
+from .hints import Any, NamedTuple
+from .intent import without_contract_headers
+
+# Whatever the event holds that we do not know is carried along untouched,
+# read-only headers and later additions of AWS included.
+Event = dict[str, Any]
+
+PAYMENT_HEADER = "x402-payment"
+
+
+class ViewerRequest(NamedTuple):
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    forwarded: Event
+    """What the origin may see: without contract headers that a client made up."""
+    request_id: str | None
+
+    @property
+    def has_payment(self) -> bool:
+        return PAYMENT_HEADER in self.headers
+
+    @property
+    def opens_websocket(self) -> bool:
+        """CloudFront shows no function the Upgrade header."""
+        return "sec-websocket-key" in self.headers
+
+
+class OriginResponse(NamedTuple):
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    """Those of the request, as the origin saw it."""
+    status: int | None
+    request_id: str | None
+
+
+def trigger(event: object) -> object:
+    return _found(event, "config", "eventType")
+
+
+def request_id(event: object) -> str | None:
+    return _text(_found(event, "config", "requestId"))
+
+
+def path(event: object) -> str | None:
+    return _text(_found(event, "request", "uri"))
+
+
+def has_payment(event: object) -> bool:
+    return _found(event, "request", "headers", PAYMENT_HEADER) is not None
+
+
+def untouched(event: object) -> object:
+    """What to return to change nothing: the response, or else the request."""
+    for part in ("response", "request"):
+        found = _found(event, part)
+        if found is not None:
+            return found
+    return event
+
+
+def viewer_request(event: Event) -> ViewerRequest:
+    request = event["Records"][0]["cf"]["request"]
+    kept = without_contract_headers(request["headers"])
+    return ViewerRequest(
+        method=_required(request["method"]),
+        path=_required(request["uri"]),
+        query=_query(request),
+        headers=_first_lines(kept),
+        forwarded={**request, "headers": kept},
+        request_id=request_id(event),
+    )
+
+
+def origin_response(event: Event) -> OriginResponse:
+    cf = event["Records"][0]["cf"]
+    request = cf["request"]
+    return OriginResponse(
+        method=_required(request["method"]),
+        path=_required(request["uri"]),
+        query=_query(request),
+        headers=_joined_lines(request["headers"]),
+        status=_status(cf["response"]["status"]),
+        request_id=request_id(event),
+    )
+
+
+def with_headers(request: Event, added: Mapping[str, str]) -> Event:
+    return {**request, "headers": {**request["headers"], **_listed(added)}}
+
+
+def generated_response(
+    status: int, description: str, headers: Mapping[str, str], body: str
+) -> Event:
+    return {
+        "status": str(status),
+        "statusDescription": description,
+        "headers": _listed(headers),
+        "body": body,
+    }
+
+
+def _found(event: Any, *keys: str) -> Any:
+    try:
+        found = event["Records"][0]["cf"]
+        for key in keys:
+            found = found[key]
+    except (LookupError, TypeError):
+        return None
+    return found
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _required(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a method and a path are text")
+    return value
+
+
+def _query(request: Event) -> str:
+    return _text(request.get("querystring")) or ""
+
+
+def _first_lines(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Of a repeated line the first: two proofs joined would be none."""
+    return {name.lower(): lines[0]["value"] for name, lines in headers.items() if lines}
+
+
+def _joined_lines(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Repeated lines are joined by comma and space.
+    No intent has a space in it, so a repeated intent is none."""
+    lines: dict[str, list[str]] = {}
+    for name, values in headers.items():
+        lines.setdefault(name.lower(), []).extend(line["value"] for line in values)
+    return {name: ", ".join(values) for name, values in lines.items()}
+
+
+def _listed(headers: Mapping[str, str]) -> Event:
+    return {
+        name.lower(): [{"key": name, "value": value}] for name, value in headers.items()
+    }
+
+
+def _status(value: object) -> int | None:
+    text = str(value)
+    return int(text) if len(text) == 3 and text.isascii() and text.isdecimal() else None

@@ -1,0 +1,93 @@
+"""One JSON line per event on standard output.
+
+`print` rather than logging, whose prefix would break CloudWatch's JSON filters.
+The field names are a contract with dashboards and alarms.
+No header, body or event is ever handed to this file,
+so no payment proof and no API key can get into a line.
+"""
+
+import json
+
+from .gate import Forward, PaymentRequired, Unavailable
+from .hints import NamedTuple
+from .instant import stamp
+from .settlement import Settle, Settled, Skip, Unsettled
+
+
+class Occasion(NamedTuple):
+    """When, where, and in which request."""
+
+    now: float
+    path: str | None
+    request_id: str | None
+
+
+def verified(
+    occasion: Occasion,
+    resource_id: str | None,
+    verdict: Forward | PaymentRequired | Unavailable,
+    latency_ms: int,
+    has_payment_header: bool,
+) -> None:
+    """An unpaid request is no error: alarms are set on `error`."""
+    line: dict[str, object] = {
+        "ts": stamp(occasion.now),
+        "eventType": "verify",
+        "path": occasion.path,
+        "resourceId": resource_id,
+        "settlementIntentId": verdict.intent if isinstance(verdict, Forward) else None,
+        "valid": isinstance(verdict, Forward),
+        "latencyMs": latency_ms,
+        "requestId": occasion.request_id,
+        "hasPaymentHeader": has_payment_header,
+    }
+    if isinstance(verdict, Unavailable):
+        line["error"] = verdict.error
+    _write(line)
+
+
+def settled(
+    occasion: Occasion,
+    due: Settle | None,
+    outcome: Settled | Unsettled,
+    latency_ms: int,
+) -> None:
+    """`due` is None when a bug came before it was known what is due."""
+    line: dict[str, object] = {
+        "ts": stamp(occasion.now),
+        "eventType": "settle",
+        "path": occasion.path,
+        "resourceId": due.resource_id if due else None,
+        "settlementIntentId": due.intent if due else None,
+        "originStatus": due.status if due else None,
+        "settled": isinstance(outcome, Settled),
+        "settledAt": outcome.at if isinstance(outcome, Settled) else None,
+        "latencyMs": latency_ms,
+        "requestId": occasion.request_id,
+    }
+    if isinstance(outcome, Unsettled):
+        line["error"] = outcome.error
+    _write(line)
+
+
+def settle_skipped(occasion: Occasion, skip: Skip) -> None:
+    _write(
+        {
+            "ts": stamp(occasion.now),
+            "eventType": "settle_skipped",
+            "path": occasion.path,
+            "settlementIntentId": skip.intent,
+            "reason": skip.reason,
+            "originStatus": skip.status,
+            "requestId": occasion.request_id,
+        }
+    )
+
+
+def _write(line: dict[str, object]) -> None:
+    """Flushed, because the process is frozen as soon as the trigger returns.
+    A pipe that is closed must not cost anybody the response they paid for."""
+    try:  # noqa: SIM105 - contextlib is cold start
+        print(json.dumps(line, separators=(",", ":")), flush=True)
+    except (OSError, ValueError):
+        pass

@@ -1,0 +1,142 @@
+"""What was baked into the bundle, read once: Lambda@Edge has no environment variables.
+
+`settings.json` is written by the build, which has refused what makes no sense.
+What is left to find is a file that was damaged or written by another version.
+"""
+
+import json
+import os.path
+from urllib.parse import urlsplit
+
+from .hints import Any, NamedTuple
+from .routes import Route
+from .settlement import SettleRule
+from .signature import SigningKey
+
+FILE = os.path.join(os.path.dirname(__file__), "settings.json")  # noqa: PTH118, PTH120 - pathlib is cold start
+
+
+class SettingsError(Exception):
+    """The message never repeats a value: one of them is the API key."""
+
+
+class Endpoint(NamedTuple):
+    """The facilitator's base URL, taken apart."""
+
+    secure: bool
+    authority: str
+    host: str
+    port: int
+    path: str
+
+
+class Settings(NamedTuple):
+    facilitator: Endpoint
+    api_key: str
+    routes: tuple[Route, ...]
+    settle: SettleRule
+    signing: tuple[SigningKey, ...]
+    """The first one signs, all are recognised. None: nothing is signed or checked."""
+
+    def __repr__(self) -> str:
+        """Without a secret, wherever it may be printed."""
+        return f"Settings({self.facilitator.authority}, {len(self.routes)} routes)"
+
+
+def read(file: str = FILE) -> Settings:
+    try:
+        with open(file, encoding="utf-8") as text:  # noqa: PTH123 - pathlib is cold start
+            document = json.load(text)
+    except OSError as missing:
+        raise SettingsError(
+            "settings.json is not in the bundle: build it again"
+        ) from missing
+    except ValueError as damaged:
+        raise SettingsError(
+            "settings.json is not JSON: build the bundle again"
+        ) from damaged
+    return parse(document)
+
+
+def parse(document: Any) -> Settings:
+    match document:
+        case {
+            "facilitatorUrl": str(url),
+            "apiKey": str(key),
+            "settle": rule,
+            "routes": [*routes],
+            "signing": [*keys],
+            **rest,
+        }:
+            if rest:
+                raise SettingsError("settings.json was written for another version")
+            return Settings(
+                facilitator=endpoint(url),
+                api_key=key,
+                routes=tuple(map(_route, routes)),
+                settle=_rule(rule),
+                signing=tuple(map(_signing_key, keys)),
+            )
+        case _:
+            raise SettingsError(
+                "settings.json lacks facilitatorUrl, apiKey, settle, routes or signing"
+            )
+
+
+def endpoint(url: str) -> Endpoint:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as wrong:
+        raise SettingsError("facilitatorUrl is not a URL") from wrong
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError("facilitatorUrl must start with https:// and name a host")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise SettingsError(
+            "facilitatorUrl has credentials, a query or a fragment: remove them"
+        )
+    if port == 0:
+        raise SettingsError(
+            "facilitatorUrl has port 0, on which nobody listens:"
+            " name another, or leave it out"
+        )
+    secure = parts.scheme == "https"
+    return Endpoint(
+        secure=secure,
+        authority=parts.netloc,
+        host=parts.hostname,
+        port=port or (443 if secure else 80),
+        path=parts.path.rstrip("/"),
+    )
+
+
+def _route(route: Any) -> Route:
+    match route:
+        case {
+            "path": str(path),
+            "network": str(network),
+            "resourceId": str(resource_id),
+        }:
+            return Route(path, network, resource_id)
+        case _:
+            raise SettingsError(
+                "a route in settings.json lacks path, network or resourceId"
+            )
+
+
+def _signing_key(key: Any) -> SigningKey:
+    match key:
+        case {"keyId": str(key_id), "secret": str(secret)}:
+            return SigningKey(key_id, secret.encode())
+        case _:
+            raise SettingsError("a signing key in settings.json lacks keyId or secret")
+
+
+def _rule(rule: object) -> SettleRule:
+    match rule:
+        case "delivered" | "below-400":
+            return rule
+        case _:
+            raise SettingsError(
+                "settle in settings.json is neither delivered nor below-400"
+            )

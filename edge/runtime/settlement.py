@@ -1,0 +1,135 @@
+"""What origin-response decides: is the answer settled, and what became of that?
+
+    conclude ─┬─▶ NotOurs
+              ├─▶ Skip
+              └─▶ Settle ──▶ (settle) ──▶ outcome ──▶ Settled | Unsettled
+
+Settle fails open: the payer has paid and the origin has delivered,
+so none of the outcomes here can replace the response.
+"""
+
+from .gate import Admission, Answer, Gated, NoAnswer
+from .hints import Literal, NamedTuple, assert_never
+from .instant import seconds_of
+
+# "below-400" is what the published adapter does; ours can be told to.
+SettleRule = Literal["delivered", "below-400"]
+
+
+class Delivery(NamedTuple):
+    """What the origin answered, and to whose request."""
+
+    method: str
+    status: int | None
+    intent: str | None
+    resource_id: str | None
+    network: str | None
+    distrust: str | None
+    """Why the intent is not one of the gate's own, where the gate signs."""
+
+
+class NotOurs:
+    """Not a gated request: nothing to settle and nothing to say."""
+
+    __slots__ = ()
+
+
+class Skip(NamedTuple):
+    intent: str | None
+    status: int | None
+    reason: str
+
+
+class Settle(NamedTuple):
+    intent: str
+    resource_id: str
+    network: str
+    status: int
+
+
+class Settled(NamedTuple):
+    at: str | None
+
+
+class Unsettled(NamedTuple):
+    error: str
+
+
+def conclude(
+    admission: Admission, delivery: Delivery, rule: SettleRule
+) -> NotOurs | Skip | Settle:
+    """What the origin's response is worth.
+
+    Where the gate signs, a missing intent is said: without an origin request policy
+    that forwards the headers, nothing would ever be settled. A gate that does not sign
+    cannot tell, because its own requests look like anybody's."""
+    if not isinstance(admission, Gated):
+        return NotOurs()
+    intent, status = delivery.intent, delivery.status
+    if intent is None:
+        return _without_intent(delivery)
+    if status is None:
+        return Skip(intent, None, "origin returned an unreadable status")
+    if not settles(rule, delivery.method, status):
+        return Skip(intent, status, f"origin returned {status}")
+    if delivery.distrust is not None:
+        return Skip(intent, status, delivery.distrust)
+    # What verify was asked about, and the origin was told. While a version of the gate
+    # replaces another, the route may have changed in between.
+    resource_id = delivery.resource_id or admission.route.resource_id
+    network = delivery.network or admission.route.network
+    return Settle(intent, resource_id, network, status)
+
+
+def _without_intent(delivery: Delivery) -> NotOurs | Skip:
+    if delivery.distrust is None:
+        return NotOurs()
+    reason = "no settlement intent in the forwarded request"
+    return Skip(None, delivery.status, reason)
+
+
+def settles(rule: SettleRule, method: str, status: int) -> bool:
+    match rule:
+        case "delivered":
+            return delivered(method, status)
+        case "below-400":
+            return 100 <= status < 400
+        case _:
+            assert_never(rule)
+
+
+def delivered(method: str, status: int) -> bool:
+    """The origin records a response exactly when the gate settles it, so this must
+    agree with the origin's own rule."""
+    # After a POST, 301 and 302 say that it was processed and the answer is elsewhere.
+    # A GET is told to ask again over there, so nothing was delivered yet.
+    if status in (301, 302):
+        return method not in ("GET", "HEAD")
+    return 200 <= status < 300 or status == 303
+
+
+def outcome(answer: Answer | NoAnswer) -> Settled | Unsettled:
+    match answer:
+        case NoAnswer(error):
+            return Unsettled(error)
+        case Answer(200, {"ok": True, **rest}):
+            return Settled(_instant(rest.get("settledAt")))
+        case Answer(_, {"error": str(code)}) if _is_code(code):
+            return Unsettled(code)
+        case Answer(200):
+            return Unsettled("the answer to settle is malformed")
+        case Answer(status):
+            return Unsettled(f"settle answered {status}")
+        case _:
+            assert_never(answer)
+
+
+def _instant(value: object) -> str | None:
+    return value if isinstance(value, str) and seconds_of(value) is not None else None
+
+
+def _is_code(text: str) -> bool:
+    """A word like intent_not_found: fit for an alarm filter, whoever sent it.
+    Not the API key, which a broken facilitator may say back: it begins with nf_."""
+    is_word = len(text) <= 64 and text.isascii() and text.isidentifier()
+    return is_word and not text.startswith("nf_")

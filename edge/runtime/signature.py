@@ -1,0 +1,99 @@
+"""The gate's signature of what it forwards (RFC 9421), made and recognised again.
+
+    signature-input: settlement=("@method" "@path" "@query" "x-settlement-intent-id"
+        "x-settlement-resource-id" "x-settlement-network");created=…;expires=…;keyid="…"
+    signature: settlement=:<base64 of HMAC-SHA256>:
+
+viewer-request signs, the origin verifies, and origin-response looks whether it settles
+an intent of the gate's own.
+"""
+
+import hmac
+from binascii import b2a_base64
+from collections.abc import Mapping, Sequence
+
+from .hints import NamedTuple
+from .intent import CARRIERS
+
+# CloudFront tries a GET three times: up to 10 s to connect and 180 s to wait, each.
+# The origin looks at the last attempt when it arrives, well before that is over.
+LIFETIME = 600
+
+_COVERED = " ".join(f'"{name}"' for name in ("@method", "@path", "@query", *CARRIERS))
+
+
+class SigningKey(NamedTuple):
+    id: str
+    secret: bytes
+
+    def __repr__(self) -> str:
+        """Without the secret, wherever it may be printed."""
+        return f"SigningKey({self.id})"
+
+
+class Message(NamedTuple):
+    """A request with its contract headers, as it goes to the origin.
+
+    Path and query are those of the wire: CloudFront does not touch them either."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+
+def signed(message: Message, key: SigningKey, now: float) -> dict[str, str]:
+    """The two headers of the signature."""
+    created = int(now)
+    lifetime = f"created={created};expires={created + LIFETIME}"
+    params = f'({_COVERED});{lifetime};keyid="{key.id}"'
+    return {
+        "signature-input": f"settlement={params}",
+        "signature": _signature(message, params, key),
+    }
+
+
+def distrust(message: Message, keys: Sequence[SigningKey]) -> str | None:
+    """Why this intent is not the gate's own; None where it is, or where no gate signs.
+
+    `expires` is for the origin. Here the response has been delivered: a slow origin
+    makes a signature old, and does not make it forged."""
+    if not keys:
+        return None
+    stated = message.headers.get("signature-input")
+    signature = message.headers.get("signature")
+    if not stated or not signature:
+        return "the signature is missing"
+    params = stated.removeprefix("settlement=")
+    for key in keys:
+        if params.endswith(f';keyid="{key.id}"'):
+            expected = _signature(message, params, key)
+            fits = hmac.compare_digest(_bytes(signature), _bytes(expected))
+            return None if fits else "the signature does not fit the request"
+    return "the signature is by an unknown key"
+
+
+def _signature(message: Message, params: str, key: SigningKey) -> str:
+    digest = hmac.digest(key.secret, _base(message, params), "sha256")
+    return f"settlement=:{b2a_base64(digest, newline=False).decode()}:"
+
+
+def _base(message: Message, params: str) -> bytes:
+    """RFC 9421, section 2.5: what is signed, one component a line."""
+    return _bytes(
+        "\n".join(
+            (
+                f'"@method": {message.method}',
+                f'"@path": {message.path}',
+                f'"@query": ?{message.query}',
+                *(f'"{name}": {message.headers.get(name, "")}' for name in CARRIERS),
+                f'"@signature-params": {params}',
+            )
+        )
+    )
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8, as CloudFront forwards it. Half a surrogate is no character, and no reason
+    to raise: it is signed as something that never arrives."""
+    return text.encode(errors="backslashreplace")

@@ -1,0 +1,199 @@
+"""The request: its body, read once and then given to the handler, and its fingerprint,
+the digest of everything that may not differ between retries.
+
+A large body waits in a temporary file, so that it never has to fit in memory. The
+fingerprint is stored beside the response, so it is a digest and never the text.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Iterable
+from typing import IO
+
+from .asgi import Headers, Message, Receive, Scope
+from .key import header_name
+from .record import Fingerprint
+
+# Starlette's multipart parser moves a file to disk at the same size.
+_IN_MEMORY = 1_048_576
+
+# A request that waits for another may wait for long, and thousands may wait.
+_IN_MEMORY_WHILE_WAITING = 65_536
+_PIECE = 262_144
+
+# One intent must not be used for another resource or network, as the gate names them;
+# and the recorded answer is for one part of the resource.
+_ALWAYS = (
+    "x-settlement-resource-id",
+    "x-settlement-network",
+    "range",
+    "if-range",
+)
+
+
+class BodyTooLarge(Exception):
+    """The body is longer than the limit."""
+
+
+class NoRoom(Exception):
+    """There is no room for a temporary file."""
+
+
+class RequestBody:
+    __slots__ = (
+        "_chunks",
+        "_closed",
+        "_digest",
+        "_exhausted",
+        "_file",
+        "_left",
+        "_reading",
+    )
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self._digest = hashlib.sha256()
+        self._left = 0
+        self._exhausted = False
+        self._closed = False
+        self._reading: asyncio.Future[bytes] | None = None
+
+    @property
+    def digest(self) -> bytes:
+        return self._digest.digest()
+
+    async def read(self, receive: Receive, limit: int | None = None) -> bool:
+        """Take in the whole body. False where the client left before its end. Raises
+        BodyTooLarge and NoRoom.
+        """
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return False
+            await self._keep(message.get("body", b""), limit)
+            if not message.get("more_body", False):
+                break
+        if self._file is not None:
+            await asyncio.to_thread(self._rewind)
+        return True
+
+    async def spool(self) -> None:
+        """Before a long wait: keep only a small body in memory. Raises NoRoom."""
+        if self._file is None and self._left > _IN_MEMORY_WHILE_WAITING:
+            await asyncio.to_thread(self._write, b"")
+            await asyncio.to_thread(self._rewind)
+
+    async def next(self) -> Message | None:
+        """The next `http.request` message for the handler, None once all have been
+        given. A call that is cancelled loses nothing.
+        """
+        if self._exhausted:
+            return None
+        piece = await self._take()
+        self._exhausted = self._left == 0
+        return {"type": "http.request", "body": piece, "more_body": not self._exhausted}
+
+    def then(self, then: Receive) -> Receive:
+        """A `receive` that gives the body first, and asks `then` afterwards."""
+
+        async def receive() -> Message:
+            return await self.next() or await then()
+
+        return receive
+
+    def close(self) -> None:
+        self._closed = True
+        self._chunks.clear()
+        if self._file is not None:
+            self._file.close()
+
+    async def _keep(self, chunk: bytes, limit: int | None) -> None:
+        self._left += len(chunk)
+        if limit is not None and self._left > limit:
+            raise BodyTooLarge
+        if self._left <= _IN_MEMORY:
+            self._digest.update(chunk)
+            self._chunks.append(chunk)
+        else:
+            # Disk and hashing at this size would hold up every other request of the
+            # process.
+            await asyncio.to_thread(self._spill, chunk)
+
+    def _spill(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._write(chunk)
+
+    def _write(self, chunk: bytes) -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="origin-middleware-")  # noqa: SIM115 - lives as long as the request
+                self._file.writelines(self._chunks)
+                self._chunks.clear()
+            self._file.write(chunk)
+        except OSError as full:
+            raise NoRoom(f"A request body could not be kept: {full}") from full
+        if self._closed:  # meanwhile: a cancelled request does not stop a thread
+            self._file.close()
+
+    def _rewind(self) -> None:
+        if self._file is not None and not self._closed:
+            try:
+                self._file.seek(0)  # writes the rest of its buffer
+            except OSError as full:
+                raise NoRoom(f"A request body could not be kept: {full}") from full
+
+    async def _take(self) -> bytes:
+        if self._file is None:
+            self._left = 0
+            return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        # Starlette looks for a disconnect by asking in a scope that is cancelled
+        # already: the turn of the loop lets the cancellation come first, and the piece
+        # that is being read then waits for the next call.
+        await asyncio.sleep(0)
+        if self._reading is None:
+            read = asyncio.to_thread(self._file.read, _PIECE)
+            self._reading = asyncio.ensure_future(read)
+        piece = await asyncio.shield(self._reading)
+        self._reading = None
+        self._left -= len(piece)
+        return piece
+
+
+def declared_length(headers: Headers) -> int:
+    """0 where none is declared."""
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def fingerprint(
+    scope: Scope, body_digest: bytes, headers: Iterable[str] = (), tenant: str = ""
+) -> Fingerprint:
+    """Of method, path, query, body, the headers that always count and those that are
+    named, and the tenant.
+    """
+    # The raw path where the server gives it: two spellings of a path may mean two
+    # things to a handler.
+    path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+    parts = [scope["method"].encode(), path, scope["query_string"], body_digest]
+    lines: dict[bytes, list[bytes]] = {header_name(each): [] for each in _ALWAYS}
+    lines |= {header_name(each): [] for each in headers}
+    for name, value in scope["headers"]:
+        if name in lines:
+            lines[name].append(value)
+    for values in lines.values():
+        parts += [b"%d" % len(values), *values]
+    parts.append(tenant.encode("utf-8", "surrogatepass"))
+    return Fingerprint(hashlib.sha256(b"".join(_framed(parts))).digest())
+
+
+def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:
+    """Each part behind its length, so that moving a byte across a border changes the
+    digest.
+    """
+    for part in parts:
+        yield len(part).to_bytes(8)
+        yield part

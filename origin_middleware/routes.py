@@ -1,0 +1,134 @@
+"""Which policy a request has: the only one, the one for its path, or the choice of a
+function.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Never
+
+from .asgi import Scope
+from .errors import ConfigurationError
+from .policy import Policy, is_async
+
+PolicyOf = Callable[[Scope], Policy | None]
+
+
+def policy_of(
+    policy: Policy | Mapping[str, Policy] | PolicyOf, check: Callable[[Policy], None]
+) -> PolicyOf:
+    """`check` sees every policy and raises ConfigurationError for one that cannot work
+    in this app: at construction, or at a request where a function chooses.
+    """
+    if isinstance(policy, Policy):
+        check(policy)
+        return lambda _: policy
+    if isinstance(policy, Mapping):
+        return _by_path(policy, check)
+    if isinstance(policy, type) or not callable(policy):
+        raise ConfigurationError(
+            f"IdempotencyMiddleware(policy={policy!r}): policy must be a Policy(...), "
+            "a mapping from paths to policies, or a function that returns one for an "
+            "ASGI scope."
+        )
+    if is_async(policy):
+        raise ConfigurationError(
+            f"IdempotencyMiddleware(policy={policy!r}): policy must be an ordinary "
+            "function, not an async one."
+        )
+    return _by_function(policy, check)
+
+
+def _by_function(function: PolicyOf, check: Callable[[Policy], None]) -> PolicyOf:
+    def found(scope: Scope) -> Policy | None:
+        policy: object = function(scope)
+        if policy is None:
+            return None
+        if not isinstance(policy, Policy):
+            raise ConfigurationError(
+                f"The policy function returned {policy!r:.60}. It has to return a "
+                "Policy, or None to let a request pass untouched."
+            )
+        check(policy)
+        return policy
+
+    return found
+
+
+def _by_path(
+    policies: Mapping[str, Policy], check: Callable[[Policy], None]
+) -> PolicyOf:
+    """The patterns of the gate's routes.toml: a path, or a prefix with `/*`, which
+    covers the prefix itself and everything below it. A path goes before a prefix, and a
+    longer prefix before a shorter one.
+    """
+    if not policies:
+        raise ConfigurationError(
+            "IdempotencyMiddleware(policy={}): an empty mapping protects nothing. Name "
+            "a path, or '/*' for all."
+        )
+    for pattern, policy in policies.items():
+        _check_pattern(pattern)
+        if not isinstance(policy, Policy):
+            _refuse(pattern, f"{policy!r:.60} is not a Policy(...).")
+        check(policy)
+    exact = {path: each for path, each in policies.items() if not path.endswith("/*")}
+    prefixes = sorted(
+        (
+            (path.removesuffix("*"), each)
+            for path, each in policies.items()
+            if path.endswith("/*")
+        ),
+        key=lambda prefix: len(prefix[0]),
+        reverse=True,
+    )
+
+    def found(scope: Scope) -> Policy | None:
+        paths = _paths(scope)
+        for path in paths:
+            if path in exact:
+                return exact[path]
+        for prefix, policy in prefixes:
+            for path in paths:
+                if f"{path}/".startswith(prefix):
+                    return policy
+        return None
+
+    return found
+
+
+def _paths(scope: Scope) -> tuple[str, ...]:
+    """The path with the mount's prefix and without it. A mounted app knows its routes
+    without; the gate's list has them with it. Either way of writing protects.
+    """
+    # Starlette's routes match a path that has a line feed at its end.
+    path: str = scope["path"].removesuffix("\n")
+    root: str = scope.get("root_path", "")
+    if not root:
+        return (path,)
+    if f"{path}/".startswith(f"{root}/"):
+        return path, path.removeprefix(root)
+    return path, root + path
+
+
+def _check_pattern(pattern: object) -> None:
+    """A pattern that matches nothing would leave a paid path free."""
+    if not isinstance(pattern, str) or not pattern.startswith("/"):
+        _refuse(pattern, "a path must be a string that begins with '/'.")
+    literal = pattern.removesuffix("*") if pattern.endswith("/*") else pattern
+    if "*" in literal:
+        _refuse(pattern, "'*' may only stand at the end, as in '/api/*'.")
+    if odd := sorted(set("?#%{}()<>\\") & set(literal)):
+        _refuse(pattern, f"{odd[0]!r} has no meaning here. {_PREFIX}")
+    segments = literal.split("/")[1:]
+    if any(segment.startswith((":", "$")) for segment in segments):
+        _refuse(pattern, f"placeholders have no meaning here. {_PREFIX}")
+    if {".", ".."} & set(segments) or "" in segments[:-1]:
+        _refuse(pattern, "'.', '..' and '//' are never in a path that a route gets.")
+
+
+_PREFIX = "Write the part before it and '/*', as in '/orders/*'."
+
+
+def _refuse(pattern: object, why: str) -> Never:
+    raise ConfigurationError(
+        f"IdempotencyMiddleware(policy={{{pattern!r}: ...}}): {why}"
+    )

@@ -1,0 +1,254 @@
+"""What all requests of one middleware share: the app, the store, the observer, and the
+work that a request cannot cancel.
+
+A server cancels the tasks of its requests when its grace period ends. Neither
+asyncio.shield nor an anyio shield survives that: the process exits first. A task of our
+own does, if lifespan.shutdown waits for it.
+"""
+
+import asyncio
+import gc
+import logging
+import sys
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
+from typing import Any
+
+from .asgi import ASGIApp, Message, Receive, Send
+from .client import Client
+from .errors import StoreError, StoreUnsafe
+from .events import Event, Observer
+from .key import Key
+from .stores import Checks, Store
+
+_log = logging.getLogger("origin_middleware")
+
+# As long as CloudFront waits for an origin: nobody hears an answer that takes longer.
+_DRAIN = 30.0
+
+# Long enough for a handler that ends by itself. An endless one has to hear that its
+# client has left, or every shutdown would take the whole time.
+_UNDISTURBED = 5.0
+
+# Seconds between two log lines about one kind of failure of the store.
+_PAUSE = 10.0
+
+_MARK: ContextVar[object] = ContextVar("origin_middleware.context")
+
+_everything: "weakref.WeakSet[Runtime]" = weakref.WeakSet()
+
+
+async def drain() -> None:
+    """Wait for the running handlers of every middleware in this process, for up to 30
+    seconds.
+
+    A middleware around a whole app does this by itself when the app shuts down. One
+    around a route does not hear of the shutdown: call this in your lifespan, after the
+    `yield` and before you close the store.
+    """
+    await asyncio.gather(*(runtime.drain() for runtime in _everything))
+
+
+class Runtime:
+    def __init__(self, app: ASGIApp, store: Store, observer: Observer) -> None:
+        self.app = app
+        self.store = store
+        self._observer = observer
+        self._failures = FailureLog()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.waiting: Counter[Key] = Counter()
+        self._let_go: set[Callable[[], None]] = set()
+        self._draining = False
+        _everything.add(self)
+
+    def observe(self, event: Event) -> None:
+        """An observer that fails must not fail the request that it was told about."""
+        try:
+            self._observer(event)
+        except Exception:  # an observer may raise anything
+            _log.exception("The observer failed.")
+
+    def log_failure(self, error: Exception) -> None:
+        self._failures.add(error, asyncio.get_running_loop().time())
+
+    def spawn(
+        self, work: Coroutine[Any, Any, None], context: Context | None = None
+    ) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def outlive(self, client: Client, work: Coroutine[Any, Any, None]) -> None:
+        """Run to the end, even if the caller is cancelled. Raises what `work` does.
+
+        The work runs in the caller's context: a variable that is set outside is seen
+        inside, and the other way round.
+        """
+        ended = asyncio.get_running_loop().create_future()
+        self.spawn(_telling(ended, work), _current_context())
+        try:
+            await ended
+        except asyncio.CancelledError:
+            if ended.cancelled():  # and not a handler that failed with this error
+                client.leave()
+            raise
+
+    @contextmanager
+    def letting_go(self, let_go: Callable[[], None]) -> Iterator[None]:
+        """`let_go` is called when a shutdown has waited for a while."""
+        if self._draining:
+            let_go()
+        self._let_go.add(let_go)
+        try:
+            yield
+        finally:
+            self._let_go.discard(let_go)
+
+    async def drain(
+        self, within: float = _DRAIN, undisturbed: float = _UNDISTURBED
+    ) -> None:
+        """Also for work that begins meanwhile, such as a write that is tried again.
+
+        After `undisturbed` seconds, handlers hear whether their client is still there.
+        """
+        now = asyncio.get_running_loop().time()
+        await self._wait(now + min(undisturbed, within))
+        self._draining = True
+        for let_go in self._let_go:
+            let_go()
+        await self._wait(now + within)
+        self._draining = False
+        if self._tasks:
+            _log.warning(
+                "Shutdown timed out with %d requests running; "
+                "their outcome is unknown.",
+                len(self._tasks),
+            )
+
+    async def _wait(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        while self._tasks and loop.time() < until:
+            await asyncio.wait(set(self._tasks), timeout=until - loop.time())
+
+    def lifespan(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """The lifespan channel: the store is checked before the app starts, and the
+        shutdown waits for the requests that are running.
+        """
+
+        async def drained_receive() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await asyncio.to_thread(_check_room)
+                await self._check_store(send)
+            if message["type"] == "lifespan.shutdown":
+                await self.drain()
+            return message
+
+        async def closing_send(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await self.store.aclose()
+            await send(message)
+
+        return drained_receive, closing_send
+
+    async def _check_store(self, send: Send) -> None:
+        """A store that may lose records fails the start-up. One that is away does not:
+        it may come back, and requests are refused until then.
+        """
+        if not isinstance(self.store, Checks):
+            return
+        try:
+            await self.store.check()
+        except StoreUnsafe as unsafe:
+            await send({"type": "lifespan.startup.failed", "message": str(unsafe)})
+            raise
+        except Exception as away:  # a start-up that dies here would skip the app's own
+            _log.warning(
+                "Requests with a key are refused until the store is back: %s", away
+            )
+
+
+class FailureLog:
+    """Why the store refuses, or a body cannot be kept. The client is not told, and the
+    operator has to know; but not once for each of the thousands of requests of an
+    outage.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[type[Exception], float] = {}
+        self._unsaid: dict[type[Exception], int] = {}
+
+    def add(self, error: Exception, now: float) -> None:
+        """`now` is in seconds, by a clock that nobody sets."""
+        kind = type(error)
+        if now < self._next.get(kind, now):
+            self._unsaid[kind] += 1
+            return
+        more = self._unsaid.get(kind, 0)
+        also = f" ({more} more since the last line)" if more else ""
+        failed = "The store" if isinstance(error, StoreError) else "The disk"
+        _log.warning("%s failed a request: %s%s", failed, error, also)
+        self._next[kind], self._unsaid[kind] = now + _PAUSE, 0
+
+
+async def _telling(
+    ended: "asyncio.Future[None]", work: Coroutine[Any, Any, None]
+) -> None:
+    """Cheaper than asyncio.shield, by two turns of the event loop."""
+    try:
+        await work
+    except GeneratorExit:
+        raise
+    except BaseException as exc:  # a handler may raise anything
+        if is_interrupted(exc):  # the loop is ending
+            ended.cancel()
+            raise
+        if not ended.done():
+            # SystemExit too: out of a task of our own it would end the event loop.
+            ended.set_exception(exc)
+            return
+        _log.error("A handler failed after its request was cancelled.", exc_info=exc)
+    else:
+        if not ended.done():
+            ended.set_result(None)
+
+
+def is_interrupted(error: BaseException) -> bool:
+    """Is this task being cancelled? A handler can raise CancelledError by itself, when
+    it awaited something that was cancelled: then it has failed.
+    """
+    task = asyncio.current_task()
+    cancelled = isinstance(error, asyncio.CancelledError)
+    return cancelled and task is not None and task.cancelling() > 0
+
+
+def _current_context() -> Context | None:
+    """None for a copy, where the context itself cannot be had."""
+    task = asyncio.current_task()
+    if asyncio.get_running_loop().get_task_factory() is not None:
+        return None  # an eager one would enter the context a second time
+    if sys.version_info >= (3, 12):
+        return task.get_context() if task is not None else None
+    # Python 3.11 has it and does not show it. The current one is known by a mark.
+    mark = object()
+    _MARK.set(mark)
+    for found in gc.get_referents(task):
+        if isinstance(found, Context) and found.get(_MARK) is mark:
+            return found
+    return None
+
+
+def _check_room() -> None:
+    try:
+        tempfile.TemporaryFile(prefix="origin-middleware-").close()
+    except OSError as full:
+        _log.warning(
+            "Requests with a large body are refused until there is room for temporary "
+            "files: %s",
+            full,
+        )

@@ -1,0 +1,182 @@
+"""One step of the protocol, tried again until it is answered or its budget is spent.
+
+redis-py 8 tries a command ten times with five seconds each unless told otherwise: a
+paused server would hold a request for a minute, twice as long as CloudFront waits.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+
+from ...errors import RecordDamaged, StoreUnavailable
+from .line import Argument, Command, ErrorReply, Line, now
+from .options import silence
+from .safety import Safety
+from .scripts import Script
+from .topology import Endpoint, Purpose, topology
+
+T = TypeVar("T")
+Step = Callable[["Visit"], Awaitable[T]]
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
+
+
+class Calls:
+    """To one server, or to a cluster of them."""
+
+    def __init__(
+        self, client: Redis | RedisCluster, budget: float, safety: Safety
+    ) -> None:
+        self._budget = budget
+        self._topology = topology(client, safety.greet, silence(budget))
+
+    def deadline(self) -> float:
+        """When a call that begins now has to be over, on the event loop's clock."""
+        return now() + self._budget
+
+    async def run(
+        self,
+        name: bytes,
+        step: Step[T],
+        until: float,
+        purpose: Purpose = Purpose.MAIN,
+    ) -> T:
+        """Take the step at the server that holds the name. Raises StoreUnavailable and
+        RecordDamaged.
+
+        The step may be taken several times, and a line may be lost in the middle of it.
+        """
+        pause, ask_at = _FIRST_PAUSE, ""
+        failure: Exception | None = None
+        while True:
+            try:
+                visit = None if ask_at else self._visit(name, purpose, until)
+                if visit is None:
+                    visit = await self._open(name, purpose, until, ask_at)
+                return await step(visit)
+            except ErrorReply as error:
+                _raise_if_final(error)
+                failure = error
+            except OSError as lost:
+                # A time limit of ours tells less than what came before.
+                failure = lost if str(lost) or failure is None else failure
+            if now() + pause >= until:
+                why = str(failure) or "no reply within the budget"
+                raise StoreUnavailable(f"Redis did not answer: {why}") from failure
+            ask_at = await self._adapt(name, purpose, failure, until)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def evaluate(
+        self, script: Script, name: bytes, *arguments: Argument, until: float
+    ) -> Any:
+        """A script's reply."""
+        return await self.run(
+            name, lambda visit: visit.evaluate(script, name, *arguments), until
+        )
+
+    async def connect(self) -> None:
+        """To every server that holds records. Raises StoreUnavailable."""
+        until = self.deadline()
+        await self.run(b"", lambda visit: visit.send("PING"), until)
+        for endpoint in self._topology.endpoints():
+            try:
+                await endpoint.open(Purpose.MAIN, until)
+            except (OSError, ErrorReply) as failure:
+                raise StoreUnavailable(f"Redis did not answer: {failure}") from failure
+
+    async def aclose(self) -> None:
+        await self._topology.aclose()
+
+    def _visit(self, name: bytes, purpose: Purpose, until: float) -> "Visit | None":
+        """None where there is no line yet."""
+        endpoint = self._topology.endpoint(name)
+        line = None if endpoint is None else endpoint.line(purpose)
+        if endpoint is None or line is None:
+            return None
+        return Visit(endpoint, line, until)
+
+    async def _open(
+        self, name: bytes, purpose: Purpose, until: float, ask_at: str
+    ) -> "Visit":
+        endpoint = self._topology.at(ask_at) if ask_at else None
+        if endpoint is not None:
+            line = await endpoint.open(purpose, until)
+            return Visit(endpoint, line, until, asking=True)
+        endpoint = self._topology.endpoint(name)
+        if endpoint is None:
+            await self._learn(until)
+            endpoint = self._topology.endpoint(name)
+        if endpoint is None:
+            raise ConnectionError("no node of the cluster holds the slot")
+        await endpoint.open(Purpose.MAIN, until)  # which learns what the others rely on
+        return Visit(endpoint, await endpoint.open(purpose, until), until)
+
+    async def _adapt(
+        self, name: bytes, purpose: Purpose, failure: Exception, until: float
+    ) -> str:
+        """The address to ask instead, for once; '' for the ordinary one."""
+        code = failure.code if isinstance(failure, ErrorReply) else ""
+        if code == "ASK":
+            return str(failure).split(" ")[-1]
+        if code in ("READONLY", "MASTERDOWN"):
+            # A primary that is none any more: who is, the next connection will find.
+            visit = self._visit(name, purpose, until)
+            if visit is not None:
+                visit.line.close(f"the server answered {code}")
+        if not isinstance(failure, ErrorReply) or code in ("MOVED", "READONLY"):
+            with suppress(OSError):  # the next try may find more
+                await self._learn(until)
+        return ""
+
+    async def _learn(self, until: float) -> None:
+        async with asyncio.timeout_at(until):
+            await self._topology.learn()
+
+
+@dataclass(slots=True)
+class Visit:
+    """One try of a step: at which server, on which line, and until when."""
+
+    endpoint: Endpoint
+    line: Line
+    until: float
+    asking: bool = False
+    """The server is only taking over the slot of the name."""
+
+    def send(self, *command: Argument) -> Awaitable[Any]:
+        """Raises as `Line.send`."""
+        return self.line.send(command, self.until, self.asking)
+
+    async def evaluate(
+        self, script: Script, name: bytes, *arguments: Argument, keys: int = 1
+    ) -> Any:
+        """`name` is the first of the keys; `arguments` begin with the others."""
+        command: Command = ("EVALSHA", script.sha, keys, name, *arguments)
+        try:
+            return await self.line.send(command, self.until, self.asking)
+        except ErrorReply as error:
+            if error.code != "NOSCRIPT":
+                raise
+        # After a restart or a failover. Nothing has run, and EVAL puts the script back
+        # into the cache.
+        return await self.send("EVAL", script.source, keys, name, *arguments)
+
+    async def read_clock(self) -> None:
+        await self.endpoint.read_clock(self.line, self.until)
+
+
+def _raise_if_final(error: ErrorReply) -> None:
+    """Some answers would be the same a moment later: no permission, out of memory, not
+    a record of ours.
+    """
+    if error.passing:
+        return
+    if error.code == "WRONGTYPE":
+        raise RecordDamaged("The key holds something that is not a record.") from error
+    raise StoreUnavailable(f"Redis refused: {error}") from error

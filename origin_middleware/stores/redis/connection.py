@@ -1,0 +1,183 @@
+"""How a line to a server is opened: a connection of redis-py is taken over, or the pool
+of a client is used as it is.
+
+redis-py opens the connection, so it goes wherever redis-py can: TCP, TLS, a unix
+socket, a primary that Sentinel names. There are no public names for taking it over, and
+this file has every private one that the store relies on. Where redis-py lacks one, its
+pool is used, which is slower.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import redis
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection, Connection
+from redis.asyncio.connection import UnixDomainSocketConnection as UnixConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
+
+from .line import Command, Line, error_reply
+from .shared_line import SharedLine
+
+_log = logging.getLogger("origin_middleware")
+
+_PRIVATE = ("_connect", "_reader", "_writer")
+
+# More would queue in the pool, where waiting looks like a server that does not answer.
+_AT_ONCE = 32
+
+FEWEST = 3
+"""Connections of a pool: one for commands, and two while a subscription is replaced."""
+
+
+class Connections:
+    """To one server."""
+
+    def __init__(
+        self,
+        make: Callable[[], AbstractConnection],
+        client: Callable[[], Redis],
+        silence: float,
+    ) -> None:
+        """`make` gives a connection to take over, `client` the pool to use instead."""
+        self._make = make
+        self._client = client
+        self._silence = silence
+        self._pool: Pool | None = None
+
+    async def open(self) -> Line:
+        """Raises OSError where there is no connection, and ErrorReply."""
+        if self._pool is None:
+            line = await take_over(self._make(), self._silence)
+            if line is not None:
+                return line
+            self._pool = Pool(self._client())
+        return PooledLine(self._pool, self._silence)
+
+
+def opens_sockets(connection_class: type[AbstractConnection]) -> bool:
+    """Others have no connection that could be taken over: fakeredis has none at all."""
+    ordinary = (Connection, UnixConnection)
+    own = getattr(connection_class, "_connect", None)
+    return own in [getattr(each, "_connect", None) for each in ordinary]
+
+
+async def take_over(
+    connection: AbstractConnection, silence: float
+) -> SharedLine | None:
+    """None where this redis-py, or this kind of connection, does not allow it.
+
+    Raises as `Connections.open`.
+    """
+    if not opens_sockets(type(connection)):
+        return None
+    missing = [name for name in _PRIVATE if not hasattr(connection, name)]
+    if missing:
+        _warn_slower(missing[0])
+        return None
+    await _connect(connection, silence)
+    stream: object = connection._writer  # noqa: SLF001 - there is no public name
+    if stream is None and not connection.is_connected:
+        raise ConnectionError("the connection was closed as it was opened")
+    if not isinstance(stream, asyncio.StreamWriter):
+        await connection.disconnect(nowait=True)
+        _warn_slower("_writer")
+        return None
+    connection._writer = connection._reader = None  # noqa: SLF001 - as above
+    return SharedLine(stream, silence)
+
+
+async def _connect(connection: AbstractConnection, silence: float) -> None:
+    connection.retry = Retry(NoBackoff(), 0)  # retries are ours, and they tell why
+    try:
+        async with asyncio.timeout(silence):
+            await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
+    except (ResponseError, AuthenticationError) as error:
+        raise error_reply(error) from error
+    except TimeoutError:
+        await connection.disconnect(nowait=True)
+        raise TimeoutError(f"no connection within {silence:g} s") from None
+    except Exception as lost:  # a credential provider raises what it likes
+        await connection.disconnect(nowait=True)
+        raise ConnectionError(f"no connection: {lost}") from lost
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+
+
+@cache
+def _warn_slower(missing: str) -> None:
+    """Once: a process does not change its redis-py."""
+    _log.warning(
+        "RedisStore does not know redis-py %s: its connections have no %s. The store "
+        "works, but more slowly, because requests cannot share a connection. Install "
+        "a supported version: pip install 'redis[hiredis]>=6,<9', or upgrade "
+        "origin-middleware.",
+        redis.__version__,
+        missing,
+    )
+
+
+class Pool:
+    """A client's, with a place for each connection that commands may have."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        # A subscription takes the others.
+        most = min(client.connection_pool.max_connections, _AT_ONCE)
+        self.places = asyncio.Semaphore(max(1, most - FEWEST + 1))
+
+
+class PooledLine:
+    """A `Line` that opens and closes nothing: each command has a connection of the pool
+    to itself. It ends with the first connection that is lost, so that the server is
+    asked anew what it is."""
+
+    in_order = False
+
+    def __init__(self, pool: Pool, silence: float) -> None:
+        self._pool = pool
+        self._silence = silence
+        self.closed = False
+
+    async def send(self, command: Command, until: float, asking: bool = False) -> Any:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout_at(until):
+            await self._pool.places.acquire()
+        try:
+            async with asyncio.timeout_at(min(loop.time() + self._silence, until)):
+                if asking:
+                    return await self._ask(command)
+                return await self._pool.client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py's gap
+        except (ResponseError, BusyLoadingError) as error:
+            raise error_reply(error) from error
+        except (TimeoutError, asyncio.CancelledError):
+            self.closed = True  # redis-py gives up the connection of who gives up
+            raise
+        except Exception as lost:  # a credential provider raises what it likes
+            self.closed = True
+            raise ConnectionError(str(lost)) from lost
+        finally:
+            self._pool.places.release()
+
+    def close(self, _: str, /) -> None:
+        """The connections are the client's."""
+        self.closed = True
+
+    async def wait_closed(self) -> None:
+        """There is nothing to wait for."""
+
+    async def _ask(self, command: Command) -> Any:
+        """Both on one connection."""
+        together = self._pool.client.pipeline(transaction=False)
+        together.execute_command("ASKING")
+        together.execute_command(*command)
+        _, reply = await together.execute(raise_on_error=False)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply

@@ -1,0 +1,184 @@
+"""What may be written in routes.toml, and what a person is told otherwise."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.build.routes_file import RoutesFile, read_routes
+from edge.errors import Refused
+from edge.runtime.gate import Gated, admit
+from edge.runtime.routes import Route
+
+ROUTE = '[[route]]\npath = "/api/*"\nnetwork = "eip155:8453"\nresource_id = "api"\n'
+
+
+def read(tmp_path: Path, text: str) -> RoutesFile:
+    file = tmp_path / "routes.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_routes(file)
+
+
+def test_the_routes_of_the_sample() -> None:
+    network = "eip155:8453"
+    assert read_routes(Path(__file__).parents[3] / "routes.toml") == RoutesFile(
+        routes=(
+            Route("/api/joke", network, "joke-endpoint"),
+            Route("/premium/*", network, "premium"),
+        ),
+        settle="delivered",
+    )
+
+
+def test_the_settle_rule_can_be_chosen(tmp_path: Path) -> None:
+    assert read(tmp_path, f'settle = "below-400"\n{ROUTE}').settle == "below-400"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/*", "/a", "/a/*", "/a-b_c.d~e", "/a/b/c/*", "/A", "/a:b@c,d"]
+)
+def test_a_path_that_servers_agree_on_is_a_route(tmp_path: Path, path: str) -> None:
+    assert read(tmp_path, ROUTE.replace("/api/*", path)).routes[0].path == path
+
+
+@pytest.mark.parametrize(
+    "second", ["/api/v2/*", "/api", "/api/Joke", "/*", "/apix", "/", "/API-2/*"]
+)
+def test_nested_routes_and_neighbours_are_no_contradiction(
+    tmp_path: Path, second: str
+) -> None:
+    text = ROUTE + ROUTE.replace("/api/*", second)
+    routes = read(tmp_path, text).routes
+    assert [route.path for route in routes] == ["/api/*", second]
+    for route in routes:
+        path = route.path.removesuffix("/*") or "/"
+        assert isinstance(admit("GET", path, routes), Gated)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("", "there is no route"),
+        ("route = []", "there is no route"),
+        ("[route]\n", "two brackets"),
+        ("route = [1]", "route 1 is not a table"),
+        ("[[route]\n", "line 1"),
+        (ROUTE + "path = 1\n", "line 5"),
+        ("routes = []\n", 'did you mean "route"?'),
+        ("x = 1\n", "known are"),
+        (ROUTE + 'resource = "a"\n', 'did you mean "resource_id"?'),
+        ('settle = "always"\n' + ROUTE, 'must be "delivered" or "below-400"'),
+        ("settle = true\n" + ROUTE, 'must be "delivered" or "below-400"'),
+        (ROUTE + 'settle = "below-400"\n', "move it above the first [[route]]"),
+    ],
+)
+def test_a_malformed_file_is_refused(tmp_path: Path, text: str, hint: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read(tmp_path, text)
+    assert "routes.toml" in str(refused.value)
+    assert hint in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["path", "network", "resource_id"])
+def test_a_missing_key_is_refused(tmp_path: Path, key: str) -> None:
+    kept = [line for line in ROUTE.splitlines() if not line.startswith(key)]
+    with pytest.raises(Refused, match=f"route 1 has no {key}"):
+        read(tmp_path, "\n".join(kept))
+
+
+@pytest.mark.parametrize("key", ["path", "network", "resource_id"])
+@pytest.mark.parametrize("value", ['""', "1", "[]", "true"])
+def test_a_value_that_is_no_text_is_refused(
+    tmp_path: Path, key: str, value: str
+) -> None:
+    lines = [f"{key} = {value}" if key in line else line for line in ROUTE.split("\n")]
+    with pytest.raises(Refused, match=f"route 1: {key} must be text"):
+        read(tmp_path, "\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("api/*", 'must start with "/"'),
+        ("https://example.org/api", 'must start with "/"'),
+        ("*", 'must start with "/"'),
+        ("/api*", "only be at the end"),
+        ("/*/joke", "only be at the end"),
+        ("/a/*/b/*", "only be at the end"),
+        ("/a/**", "only be at the end"),
+        ("/api/", 'Write "/api", or "/api/*"'),
+        ("//api", "double slash"),
+        ("/a//b/*", "double slash"),
+        ("/a//*", "double slash"),
+        ("/a/../b", "dot segments"),
+        ("/./a", "dot segments"),
+        ("/caf%C3%A9", "'%' in it"),
+        ("/café", "'é' in it"),
+        ("/a b", "' ' in it"),
+        ("/a;b", "';' in it"),
+        ("/a?b", "'?' in it"),
+        ("/a#b", "'#' in it"),
+        ("/a\\\\b", "'\\\\' in it"),
+        ("/a{id}", "'{' in it"),
+    ],
+)
+def test_a_path_that_servers_would_not_agree_on_is_refused(
+    tmp_path: Path, path: str, hint: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        read(tmp_path, ROUTE.replace("/api/*", path))
+    assert "route 1: " in str(refused.value)
+    assert hint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        *("base", "eip155", "eip155:", ":8453", "ei:1", "EIP155:1", "eip155:a b"),
+        *("eip155:1:2", "namespace:1", "eip155:" + "1" * 33),
+    ],
+)
+def test_a_network_that_is_not_caip_2_is_refused(tmp_path: Path, network: str) -> None:
+    with pytest.raises(Refused, match="CAIP-2"):
+        read(tmp_path, ROUTE.replace("eip155:8453", network))
+
+
+@pytest.mark.parametrize("resource_id", ["a b", "ä", "a\\n", "a" * 256])
+def test_a_resource_id_that_no_header_carries_is_refused(
+    tmp_path: Path, resource_id: str
+) -> None:
+    with pytest.raises(Refused, match="visible ASCII"):
+        read(tmp_path, ROUTE.replace('"api"', f'"{resource_id}"'))
+
+
+@pytest.mark.parametrize(
+    ("second", "hint"),
+    [
+        ("/api/*", "are the same"),
+        ("/API/*", "overlap if case is ignored"),
+        ("/API", "overlap if case is ignored"),
+        ("/Api/joke", "overlap if case is ignored"),
+        ("/API/v2/*", "overlap if case is ignored"),
+    ],
+)
+def test_routes_that_cannot_be_told_apart_are_refused(
+    tmp_path: Path, second: str, hint: str
+) -> None:
+    with pytest.raises(Refused, match=f"routes 1 and 2: .*{hint}"):
+        read(tmp_path, ROUTE + ROUTE.replace("/api/*", second))
+
+
+def test_a_byte_order_mark_is_overlooked(tmp_path: Path) -> None:
+    """As an editor on Windows writes it."""
+    (tmp_path / "routes.toml").write_text(ROUTE, encoding="utf-8-sig")
+    assert read_routes(tmp_path / "routes.toml") == read(tmp_path, ROUTE)
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "routes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(Refused, match="Save it as UTF-8"):
+        read_routes(tmp_path / "routes.toml")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot be read: Is a directory"):
+        read_routes(tmp_path)

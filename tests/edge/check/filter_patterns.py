@@ -1,0 +1,36 @@
+"""CloudWatch's filter patterns, as far as those that we ship go.
+
+A pattern is one comparison, or several with && between them: a field with a text, with
+"*" for any text, or with FALSE.
+"""
+
+import json
+import re
+from typing import Any
+
+from edge.check.log_lines import sample_lines
+
+_COMPARISON = re.compile(r'\$\.(\w+) (?:= "([\w*]+)"|= (\w+)|IS (FALSE))')
+
+
+def matches(pattern: str, line: dict[str, Any]) -> bool:
+    comparisons = pattern.strip("{} ").split(" && ")
+    return all(_holds(each.strip("()"), line) for each in comparisons)
+
+
+def matched(pattern: str) -> dict[str, Any]:
+    """As a saved configuration has it of a metric filter."""
+    lines = {name: json.loads(line) for name, line in sample_lines().items()}
+    return {"lines": [name for name, line in lines.items() if matches(pattern, line)]}
+
+
+def _holds(comparison: str, line: dict[str, Any]) -> bool:
+    found = _COMPARISON.fullmatch(comparison)
+    assert found is not None, f"a comparison that no filter of ours has: {comparison}"
+    field, quoted, bare, constant = found.groups()
+    value = line.get(field)
+    if constant:
+        return value is False
+    if quoted == "*":
+        return isinstance(value, str)
+    return isinstance(value, str) and value == (quoted or bare)

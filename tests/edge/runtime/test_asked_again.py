@@ -1,0 +1,182 @@
+"""What is asked a second time, and what is not."""
+
+from itertools import pairwise
+from threading import Event
+from time import monotonic
+
+import pytest
+
+from edge.runtime.facilitator import Facilitator
+from edge.runtime.gate import Answer, NoAnswer
+from edge.runtime.settlement import Settle
+from tests.edge.examples import JOKE
+from tests.support.scripted_facilitator import (
+    SETTLED,
+    VALID,
+    Conversation,
+    ScriptedFacilitator,
+    Step,
+    answer,
+    answer_and_hang_up,
+    drip,
+    hang,
+    hang_up,
+    reset,
+    wire,
+)
+
+INVALID = {"valid": False, "reason": "expired"}
+DUE = Settle("intent-1", JOKE.resource_id, JOKE.network, 200)
+LATE = NoAnswer("the facilitator did not answer in time")
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n"
+SLOW_BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b" " * 999
+
+
+@pytest.mark.parametrize("step", [hang_up(), reset(), answer(500, {})])
+def test_verify_is_asked_once(
+    scripted: ScriptedFacilitator, facilitator: Facilitator, step: Step
+) -> None:
+    scripted.will(step)
+    facilitator.verify(JOKE, {}, 2.0)
+    assert len(scripted.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "step", [hang_up(), reset(), answer(500, {}), answer(503, SETTLED), wire(b"?\r\n")]
+)
+def test_settle_is_tried_once_more(
+    scripted: ScriptedFacilitator, facilitator: Facilitator, step: Step
+) -> None:
+    scripted.will(step)
+    assert facilitator.settle(DUE, 2.0) == Answer(200, SETTLED)
+    first, second = scripted.asked
+    assert first.body == second.body
+
+
+def test_settle_is_tried_twice_at_most(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(answer(500, {}), answer(503, {}), answer(200, SETTLED))
+    assert facilitator.settle(DUE, 2.0) == Answer(503, {})
+
+
+def test_settle_has_time_left_after_a_hang(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(hang())
+    assert facilitator.settle(DUE, 1.0) == Answer(200, SETTLED)
+
+
+def test_both_attempts_at_settle_are_inside_the_deadline(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(hang(), drip(SLOW_BODY))
+    started = monotonic()
+    assert facilitator.settle(DUE, 0.2) == LATE
+    assert monotonic() - started < 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429])
+def test_an_answer_that_will_not_change_is_not_asked_for_again(
+    scripted: ScriptedFacilitator, facilitator: Facilitator, status: int
+) -> None:
+    scripted.will(answer(status, {"error": "x"}))
+    assert facilitator.settle(DUE, 2.0) == Answer(status, {"error": "x"})
+    assert len(scripted.asked) == 1
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_not_used(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(answer_and_hang_up(200, VALID))
+    facilitator.verify(JOKE, {}, 2.0)
+    assert scripted.disconnected.wait(5)
+    assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, VALID)
+    assert (len(scripted.asked), scripted.connections) == (2, 2)
+
+
+@pytest.mark.parametrize("step", [hang_up(), reset()])
+def test_a_kept_connection_that_closes_under_us_is_replaced(
+    scripted: ScriptedFacilitator, facilitator: Facilitator, step: Step
+) -> None:
+    """For verify as for settle, and for each just once."""
+    scripted.will(answer(200, VALID), step)
+    facilitator.verify(JOKE, {}, 2.0)
+    assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, VALID)
+    assert scripted.connections == 2
+    bodies = [asked.body for asked in scripted.asked]
+    assert all(one == other for one, other in pairwise(bodies))
+
+
+def test_a_fresh_connection_that_closes_is_not_replaced(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(answer(200, VALID), hang_up(), hang_up())
+    facilitator.verify(JOKE, {}, 2.0)
+    assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)
+    assert len(scripted.asked) == 3
+
+
+def test_a_kept_connection_that_breaks_in_mid_answer_is_not_replaced(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(answer(200, VALID), wire(HEAD + b"\r\n{"))
+    facilitator.verify(JOKE, {}, 2.0)
+    assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)
+    assert len(scripted.asked) == 2
+
+
+def test_a_kept_connection_that_is_reset_in_mid_answer_is_not_replaced(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    def cut(conversation: Conversation) -> None:
+        conversation.wfile.write(HEAD + b"\r\n{")
+        reset()(conversation)
+
+    scripted.will(answer(200, VALID), cut)
+    facilitator.verify(JOKE, {}, 2.0)
+    assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)
+    assert len(scripted.asked) == 2
+
+
+def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_one(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    """Else one valid payment would let somebody else's request in."""
+    first_is_read, second_is_sent = Event(), Event()
+
+    def twice(conversation: Conversation) -> None:
+        answer(200, INVALID)(conversation)
+        first_is_read.wait()
+        answer(200, VALID)(conversation)
+        second_is_sent.set()
+
+    scripted.will(twice, answer(200, INVALID))
+    assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, INVALID)
+    first_is_read.set()
+    assert second_is_sent.wait(5)
+    assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, INVALID)
+
+
+def test_a_connection_that_is_said_to_close_is_not_kept(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    """Even where the other end is slow to do as it says."""
+
+    def slow_to_close(conversation: Conversation) -> None:
+        head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n"
+        conversation.wfile.write(head + b"\r\n{}")
+
+    scripted.will(slow_to_close)
+    facilitator.verify(JOKE, {}, 2.0)
+    assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, VALID)
+    assert scripted.connections == 2
+
+
+def test_a_kept_connection_that_hangs_is_not_replaced(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(answer(200, VALID), hang())
+    facilitator.verify(JOKE, {}, 2.0)
+    assert facilitator.verify(JOKE, {}, 0.1) == LATE
+    assert len(scripted.asked) == 2

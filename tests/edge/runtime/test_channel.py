@@ -1,0 +1,148 @@
+"""Deadlines, connections and names, each from below."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from edge.runtime.channel import Channel, Deadline, open_channel
+from edge.runtime.facilitator import Facilitator
+from edge.runtime.gate import NoAnswer
+from edge.runtime.settings import endpoint
+from tests.edge.examples import JOKE, settings_for
+from tests.support.scripted_facilitator import (
+    ScriptedFacilitator,
+)
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Channel, socket.socket]]:
+    near, far = socket.socketpair()
+    with near, far:
+        yield Channel(near), far
+
+
+def test_a_deadline_counts_down_and_then_refuses() -> None:
+    times = iter([100.0, 100.5, 101.75, 102.0])
+    deadline = Deadline(2.0, lambda: next(times))
+    assert (deadline.left(), deadline.left()) == (1.5, 0.25)
+    with pytest.raises(TimeoutError):
+        deadline.left()
+
+
+def test_a_silent_connection_is_quiet(pair: tuple[Channel, socket.socket]) -> None:
+    channel, _ = pair
+    assert channel.is_quiet()
+
+
+def test_bytes_nobody_asked_for_are_not_quiet(
+    pair: tuple[Channel, socket.socket],
+) -> None:
+    """They would be read as the next answer, and let somebody else's request in."""
+    channel, far = pair
+    far.sendall(b"HTTP/1.1 200 OK\r\n")
+    assert not channel.is_quiet()
+
+
+def test_a_closed_connection_is_not_quiet(pair: tuple[Channel, socket.socket]) -> None:
+    channel, far = pair
+    far.close()
+    assert not channel.is_quiet()
+
+
+def test_a_reset_connection_is_not_quiet(pair: tuple[Channel, socket.socket]) -> None:
+    channel, far = pair
+    channel.begin(Deadline(2.0))
+    channel.sendall(b"never read")
+    far.close()
+    assert not channel.is_quiet()
+
+
+def test_a_peer_that_does_not_read_cannot_hold_a_sender(
+    pair: tuple[Channel, socket.socket],
+) -> None:
+    channel, _ = pair
+    channel.begin(Deadline(0.05))
+    with pytest.raises(TimeoutError):
+        channel.sendall(b" " * 10_000_000)
+
+
+def test_a_peer_that_reads_slowly_cannot_hold_a_sender(
+    pair: tuple[Channel, socket.socket],
+) -> None:
+    channel, far = pair
+    over = Event()
+
+    def sip() -> None:
+        while not over.wait(0.01):
+            far.recv(100_000)
+
+    reader = Thread(target=sip)
+    reader.start()
+    channel.begin(Deadline(0.1))
+    with pytest.raises(TimeoutError):
+        channel.sendall(b" " * 20_000_000)
+    over.set()
+    reader.join()
+
+
+def test_a_name_that_does_not_resolve_in_time_is_given_up() -> None:
+    over = Event()
+
+    def resolve(*_: object, **__: object) -> list[Any]:
+        over.wait()
+        return []
+
+    facilitator = Facilitator(settings_for("http://slow.example"), resolve=resolve)
+    started = monotonic()
+    said = facilitator.verify(JOKE, {}, 0.1)
+    over.set()
+    assert said == NoAnswer("the facilitator did not answer in time")
+    assert monotonic() - started < 2
+
+
+def test_a_name_that_does_not_exist_is_no_answer() -> None:
+    def resolve(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    facilitator = Facilitator(settings_for("http://no.example"), resolve=resolve)
+    said = facilitator.verify(JOKE, {}, 2.0)
+    assert said == NoAnswer("the facilitator could not be asked: gaierror")
+
+
+def test_a_name_without_an_address_is_no_answer() -> None:
+    facilitator = Facilitator(
+        settings_for("http://none.example"), resolve=lambda *_, **__: []
+    )
+    said = facilitator.verify(JOKE, {}, 2.0)
+    assert said == NoAnswer("the facilitator could not be asked: OSError")
+
+
+def test_a_name_that_cannot_be_a_name_is_no_answer() -> None:
+    facilitator = Facilitator(settings_for(f"http://{'a' * 70}.example"))
+    assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)
+
+
+def test_a_dead_address_does_not_keep_the_next_from_its_turn() -> None:
+    """A full backlog drops what comes: as silent as an address behind a firewall."""
+    with (
+        ScriptedFacilitator() as scripted,
+        socket.create_server(("127.0.0.1", 0), backlog=0) as silent,
+        ExitStack() as waiting,
+    ):
+        dead, there = silent.getsockname(), ("127.0.0.1", endpoint(scripted.url).port)
+        for _ in range(3):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(dead)
+
+        def resolve(*_: object, **__: object) -> list[Any]:
+            kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+            return [(*kind, dead), (*kind, there)]
+
+        channel = open_channel(endpoint(scripted.url), None, resolve, Deadline(0.4))
+        channel.hang_up()

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.runtime.settings import (
+    Endpoint,
+    Settings,
+    SettingsError,
+    endpoint,
+    parse,
+    read,
+)
+from tests.edge.examples import JOKE, KEY, SECRET, SIGNING
+
+DOCUMENT: dict[str, Any] = {
+    "facilitatorUrl": "https://example.org/x402",
+    "apiKey": KEY,
+    "settle": "below-400",
+    "routes": [
+        {"path": "/api/joke", "network": "eip155:8453", "resourceId": "joke-endpoint"}
+    ],
+    "signing": [{"keyId": "2026-02", "secret": SECRET}],
+}
+ENDPOINT = Endpoint(True, "example.org", "example.org", 443, "/x402")
+
+
+def test_settings_are_read_from_the_bundle(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps(DOCUMENT))
+    assert read(str(file)) == Settings(ENDPOINT, KEY, (JOKE,), "below-400", (SIGNING,))
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"not in the bundle: build it again"):
+        read(str(tmp_path / "settings.json"))
+
+
+def test_a_damaged_file_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_bytes(b'{"apiKey": "nf_test_SECRETKEY"\xff')
+    with pytest.raises(SettingsError, match="is not JSON") as refused:
+        read(str(file))
+    assert KEY not in str(refused.value)
+
+
+@pytest.mark.parametrize("missing", sorted(DOCUMENT))
+def test_a_missing_setting_says_so(missing: str) -> None:
+    document = {name: value for name, value in DOCUMENT.items() if name != missing}
+    with pytest.raises(SettingsError, match="lacks"):
+        parse(document)
+
+
+@pytest.mark.parametrize("document", [None, [], "x", DOCUMENT | {"apiKey": 1}])
+def test_settings_of_another_shape_are_refused(document: object) -> None:
+    with pytest.raises(SettingsError, match="lacks"):
+        parse(document)
+
+
+def test_a_setting_we_do_not_know_is_refused() -> None:
+    with pytest.raises(SettingsError, match="another version"):
+        parse(DOCUMENT | {"later": 1})
+
+
+@pytest.mark.parametrize("rule", [None, "always", 1, []])
+def test_a_settle_rule_we_do_not_know_is_refused(rule: object) -> None:
+    with pytest.raises(SettingsError, match="settle"):
+        parse(DOCUMENT | {"settle": rule})
+
+
+@pytest.mark.parametrize("route", [None, {}, {"path": "/a", "network": "n"}, "x"])
+def test_a_route_that_lacks_something_is_refused(route: object) -> None:
+    with pytest.raises(SettingsError, match="a route"):
+        parse(DOCUMENT | {"routes": [route]})
+
+
+@pytest.mark.parametrize(
+    "key", [None, {}, {"keyId": "a"}, {"keyId": 1, "secret": SECRET}, "x"]
+)
+def test_a_signing_key_that_lacks_something_is_refused(key: object) -> None:
+    with pytest.raises(SettingsError, match="a signing key") as refused:
+        parse(DOCUMENT | {"signing": [key]})
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://example.org/x402", ENDPOINT),
+        ("https://example.org/x402/", ENDPOINT),
+        ("https://a.b:8443", Endpoint(True, "a.b:8443", "a.b", 8443, "")),
+        ("http://[::1]:80/", Endpoint(False, "[::1]:80", "::1", 80, "")),
+        ("http://localhost", Endpoint(False, "localhost", "localhost", 80, "")),
+    ],
+)
+def test_a_url_is_taken_apart(url: str, expected: Endpoint) -> None:
+    assert endpoint(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "example.org",
+        "ftp://example.org",
+        "https://",
+        "https:///x",
+        "https://a:b@example.org",
+        "https://example.org?a=b",
+        "https://example.org#a",
+        "https://example.org:abc",
+        "https://example.org:99999",
+        "https://example.org:0",
+        "https://[::1",
+    ],
+)
+def test_what_is_no_base_url_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="facilitatorUrl"):
+        endpoint(url)
+
+
+def test_settings_print_no_secret() -> None:
+    settings = Settings(ENDPOINT, KEY, (JOKE,), "delivered", (SIGNING,))
+    for printed in (str(settings), repr(settings), repr(settings.signing)):
+        assert KEY not in printed
+        assert SECRET not in printed

@@ -1,0 +1,162 @@
+"""However a handler fails, the request ends, the observer hears of it, and a retry may
+run.
+"""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from origin_middleware import (
+    Event,
+    Executed,
+    Failed,
+    FailedAfterRecord,
+    IdempotencyMiddleware,
+    MemoryStore,
+)
+from origin_middleware.asgi import Receive, Scope, Send
+from tests.support.asgi import App, GatedApp, chunk, request, start
+from tests.support.running import serving
+
+
+class Panic(BaseException):
+    """As pyo3 raises it for a panic in Rust."""
+
+
+FAILURES = [
+    RuntimeError("an ordinary one"),
+    Panic(),
+    BaseExceptionGroup("several", [Panic()]),
+    SystemExit(1),
+    KeyboardInterrupt(),
+    asyncio.CancelledError(),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("before", [0, 1, 2])
+async def test_a_handler_that_raises_anything_gives_its_key_back(
+    before: int, failure: BaseException
+) -> None:
+    messages: list[Any] = [start(), chunk(b"half", more=True)]
+    inner, events = App(*messages[:before], failure), list[Event]()
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    for _ in range(2):
+        with pytest.raises(type(failure)):
+            await request(app)
+    assert inner.executions == 2
+    assert [type(event) for event in events] == [Failed, Failed]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda each: type(each).__name__)
+async def test_what_is_raised_after_the_record_is_told(failure: BaseException) -> None:
+    inner, events = App(start(), chunk(b"done"), failure), list[Event]()
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    with pytest.raises(type(failure)):
+        await request(app)
+    assert [type(event) for event in events] == [Executed, FailedAfterRecord]
+    assert (await request(app)).body == b"done"
+
+
+async def test_a_handler_whose_own_task_was_cancelled_has_failed() -> None:
+    executions: list[int] = []
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        executions.append(1)
+        if len(executions) == 1:
+            job = asyncio.ensure_future(asyncio.Event().wait())
+            job.cancel()
+            await job
+        await App()(scope, receive, send)
+
+    app = IdempotencyMiddleware(handler, store=MemoryStore())
+    with pytest.raises(asyncio.CancelledError):
+        await request(app)
+    assert (await request(app)).status == 200
+    assert len(executions) == 2
+
+
+@pytest.mark.parametrize("failure", [SystemExit(1), KeyboardInterrupt(), Panic()])
+async def test_a_failure_after_the_request_was_cancelled_does_not_end_the_loop(
+    failure: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = GatedApp(failure)
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    inner.gate.set()
+    await app._runtime.drain()
+    assert "failed after its request was cancelled" in caplog.text
+
+
+def failing_app(runs: list[str]) -> Starlette:
+    """Every place in which the code of a seller may fail, on a real server."""
+
+    async def panic() -> None:
+        raise Panic
+
+    def plainly(_: Request) -> Response:
+        runs.append("in a thread")
+        raise Panic
+
+    async def stream(_: Request) -> Response:
+        async def parts() -> Any:
+            yield "one"
+            raise Panic
+
+        runs.append("in a stream")
+        return StreamingResponse(parts())
+
+    async def background(_: Request) -> Response:
+        runs.append("in a background task")
+        return PlainTextResponse("done", background=BackgroundTask(panic))
+
+    async def exits(_: Request) -> Response:
+        runs.append("with sys.exit")
+        raise SystemExit(3)
+
+    async def fine(_: Request) -> Response:
+        return PlainTextResponse("alive")
+
+    return Starlette(
+        routes=[
+            Route("/thread", plainly),
+            Route("/stream", stream),
+            Route("/background", background),
+            Route("/exits", exits),
+            Route("/fine", fine),
+        ]
+    )
+
+
+@pytest.mark.parametrize("protected", [False, True])
+async def test_on_a_server_it_is_as_without_the_middleware(protected: bool) -> None:
+    """Status or broken answer, and the server lives."""
+    runs: list[str] = []
+    app: Any = failing_app(runs)
+    if protected:
+        app = IdempotencyMiddleware(app, store=MemoryStore())
+    seen = []
+    with serving(app) as url:
+        async with httpx.AsyncClient(base_url=url) as http:
+            for path in ("thread", "stream", "background", "exits"):
+                intent = {"x-settlement-intent-id": path}
+                for _ in range(2):
+                    try:
+                        answer = await http.get(f"/{path}", headers=intent)
+                        seen.append(answer.status_code)
+                    except httpx.TransportError:
+                        seen.append(0)
+            assert (await http.get("/fine")).text == "alive"
+    assert seen == [500, 500, 0, 0, 200, 200, 500, 500]
+    assert runs.count("in a background task") == (1 if protected else 2)

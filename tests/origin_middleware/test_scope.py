@@ -1,0 +1,173 @@
+"""One scope, dispatched more than once or through more than one instance."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from origin_middleware import (
+    Attempt,
+    Event,
+    Executed,
+    Failed,
+    IdempotencyMiddleware,
+    MemoryStore,
+    Policy,
+    Replayed,
+    attempt_of,
+)
+from origin_middleware.asgi import ASGIApp, Receive, Scope, Send
+from tests.support.asgi import App, Connection, GatedApp, chunk, http_scope, start
+from tests.support.asgi import request as ask
+
+IDEMPOTENCY_KEY = Policy(header="idempotency-key")
+
+
+class FailsOnce(App):
+    def __init__(self, failure: BaseException) -> None:
+        super().__init__()
+        self.failure = failure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self.executions:
+            self.executions += 1
+            raise self.failure
+        await super().__call__(scope, receive, send)
+
+
+def retrying(app: ASGIApp, error: type[BaseException]) -> ASGIApp:
+    """Dispatches the same scope again, as after a deadlock in a database."""
+
+    async def twice(scope: Scope, receive: Receive, send: Send) -> None:
+        connection = Connection()
+        try:
+            await app(scope, connection.receive, send)
+        except error:
+            await app(scope, Connection().receive, send)
+
+    return twice
+
+
+@pytest.mark.parametrize("failure", [ConnectionError(), SystemExit()])
+async def test_a_scope_that_is_dispatched_again_is_protected_again(
+    failure: BaseException,
+) -> None:
+    inner, events = FailsOnce(failure), list[Event]()
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    for _ in range(2):
+        assert (await ask(retrying(app, type(failure)))).body == b"done"
+    assert inner.executions == 2
+    assert [type(event) for event in events] == [Failed, Executed, Replayed]
+
+
+async def test_a_scope_that_is_dispatched_again_after_a_timeout_is_not_run_twice() -> (
+    None
+):
+    """The first dispatch goes on behind the back of the middleware that gave it up."""
+    inner = GatedApp()
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    scope, second = http_scope(), Connection()
+    running = asyncio.create_task(app(scope, Connection().receive, Connection().send))
+    await inner.entered.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    again = asyncio.create_task(app(scope, second.receive, second.send))
+    await asyncio.sleep(0)
+    inner.gate.set()
+    await again
+    assert second.body == b"done"
+    assert inner.executions == 1
+
+
+async def test_nothing_stays_in_a_scope_that_has_been_dispatched() -> None:
+    app = IdempotencyMiddleware(App(), store=MemoryStore())
+    scope, before = http_scope(), http_scope()
+    await app(scope, Connection().receive, Connection().send)
+    assert attempt_of(scope) is None
+    assert {name: scope[name] for name in before} == before
+
+
+TWO: dict[str, Callable[[App], ASGIApp]] = {
+    "an Idempotency-Key outside": lambda inner: IdempotencyMiddleware(
+        IdempotencyMiddleware(inner, store=MemoryStore()),
+        store=MemoryStore(),
+        policy=IDEMPOTENCY_KEY,
+    ),
+    "an Idempotency-Key inside": lambda inner: IdempotencyMiddleware(
+        IdempotencyMiddleware(inner, store=MemoryStore(), policy=IDEMPOTENCY_KEY),
+        store=MemoryStore(),
+    ),
+    "a key of the seller's": lambda inner: IdempotencyMiddleware(
+        IdempotencyMiddleware(inner, store=MemoryStore()),
+        store=MemoryStore(),
+        policy=Policy(key_of=lambda scope: header(scope, b"idempotency-key")),
+    ),
+    "a tenant": lambda inner: IdempotencyMiddleware(
+        IdempotencyMiddleware(inner, store=MemoryStore()),
+        store=MemoryStore(),
+        policy=Policy(
+            header="idempotency-key",
+            tenant_of=lambda scope: header(scope, b"idempotency-key"),
+        ),
+    ),
+}
+
+
+def header(scope: Scope, name: bytes) -> str:
+    found: bytes = dict(scope["headers"])[name]
+    return found.decode()
+
+
+@pytest.mark.parametrize("two", TWO)
+async def test_one_payment_with_three_idempotency_keys_is_one_execution(
+    two: str,
+) -> None:
+    inner = App()
+    app = TWO[two](inner)
+    answers = [
+        await ask(app, headers=[(b"idempotency-key", key)]) for key in (b"a", b"b")
+    ]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert inner.executions == 1
+
+
+async def test_two_stores_with_one_key_are_two_promises() -> None:
+    inner = App()
+    inside = IdempotencyMiddleware(inner, store=MemoryStore())
+    for _ in range(2):  # the store outside is new each time, as after a restart
+        await ask(IdempotencyMiddleware(inside, store=MemoryStore()))
+    assert inner.executions == 1
+
+
+async def test_an_instance_inside_with_the_same_key_and_store_steps_aside() -> None:
+    inner, store, attempts = App(), MemoryStore(), list[Attempt | None]()
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        attempts.append(attempt_of(scope))
+        await inner(scope, receive, send)
+
+    middle: Any = IdempotencyMiddleware(noting, store=store)
+    middle = IdempotencyMiddleware(middle, store=store, policy=IDEMPOTENCY_KEY)
+    app = IdempotencyMiddleware(middle, store=store)
+    answer = await ask(app, headers=[(b"idempotency-key", b"other")])
+    assert answer.status == 200
+    assert inner.executions == 1
+    (attempt,) = attempts
+    assert attempt is not None
+
+
+async def test_a_handler_may_answer_a_request_of_its_own_to_the_same_app() -> None:
+    """Another scope with the same key is another request: it waits for nothing."""
+    answers: list[Connection] = []
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/report":
+            answers.append(await ask(app, path="/part"))
+        await send(start())
+        await send(chunk(b"done"))
+
+    app = IdempotencyMiddleware(handler, store=MemoryStore())
+    assert (await ask(app)).status == 200
+    assert answers[0].code == "different-request"
