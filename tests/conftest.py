@@ -10,9 +10,10 @@ from tests.support.servers import RedisServer, redis_6_2, redis_7, running, valk
 from tests.support.stores import PATIENT
 
 # For one test, with its fixtures. On a busy machine it may need most of it.
-_SLOW_TIMEOUT = 120
+_SLOW_TIMEOUT = 180
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests of one folder share what is expensive, so they share a process."""
     for item in items:
