@@ -10,7 +10,7 @@ from origin_middleware import ConfigurationError, StoreUnavailable
 from origin_middleware.record import Claimed
 from origin_middleware.stores.redis import RedisStore
 from tests.support.servers import RedisServer, running, valkey
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def store(
         await joining.replicaof("127.0.0.1", str(primary.port))
     await client.set("first", b"", px=10_000)
     assert await client.wait(1, 4_000) == 1  # which waits for the first copy, too
-    store = RedisStore.from_url(primary.url, replicas=1)
+    store = RedisStore.from_url(primary.url, replicas=1, budget=PATIENT)
     yield store
     await store.aclose()
 

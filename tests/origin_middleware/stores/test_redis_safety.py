@@ -17,7 +17,7 @@ from origin_middleware.stores.redis.line import Command, ErrorReply, Line
 from origin_middleware.stores.redis.safety import Safety
 from origin_middleware.stores.redis.topology import Endpoint
 from tests.support.servers import RedisServer
-from tests.support.stores import OwnConnection, a_claim, a_key
+from tests.support.stores import PATIENT, OwnConnection, a_claim, a_key
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def test_a_server_that_evicts_is_refused_with_the_reason(
     own_server: RedisServer, client: Redis
 ) -> None:
     await client.config_set("maxmemory-policy", "allkeys-lru")
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     with pytest.raises(StoreUnsafe, match=r"allkeys-lru.*noeviction.*on_eviction"):
         await store.check()
     with pytest.raises(StoreUnsafe):
@@ -45,7 +45,7 @@ async def test_a_server_that_evicts_can_be_taken_with_a_warning(
     own_server: RedisServer, client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.config_set("maxmemory-policy", "volatile-lru")
-    store = RedisStore.from_url(own_server.url, on_eviction="warn")
+    store = RedisStore.from_url(own_server.url, on_eviction="warn", budget=PATIENT)
     for _ in range(2):
         assert await store.claim(a_key(), a_claim()) == Claimed()
         await store.aclose()
@@ -56,7 +56,7 @@ async def test_a_server_without_persistence_is_warned_about_once(
     own_server: RedisServer, client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.config_set("appendonly", "no")
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     for _ in range(2):
         await store.check()
         await store.aclose()
@@ -67,7 +67,7 @@ async def test_an_app_does_not_start_on_a_server_that_evicts(
     own_server: RedisServer, client: Redis
 ) -> None:
     await client.config_set("maxmemory-policy", "allkeys-lru")
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     said = await startup(store)
     assert [message["type"] for message in said] == ["lifespan.startup.failed"]
     assert "noeviction" in said[0]["message"]
@@ -107,7 +107,7 @@ async def startup(store: RedisStore) -> list[Message]:
 async def test_a_server_that_came_back_empty_gets_no_new_claims(
     own_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     await store.claim(a_key(), a_claim())
     lose_everything(own_server)
     with pytest.raises(StoreUnavailable, match="may have lost records"):
@@ -120,7 +120,7 @@ async def test_clients_with_connections_of_their_own_notice_it_as_well(
     own_server: RedisServer,
 ) -> None:
     client = Redis.from_url(own_server.url, connection_class=OwnConnection)
-    store = RedisStore(client)
+    store = RedisStore(client, budget=PATIENT)
     await store.claim(a_key(), a_claim())
     lose_everything(own_server)
     with pytest.raises(StoreUnavailable, match="may have lost records"):
@@ -146,7 +146,7 @@ async def test_after_the_quarantine_claims_are_made_again(
 
 
 async def test_without_a_quarantine_nothing_is_refused(own_server: RedisServer) -> None:
-    store = RedisStore.from_url(own_server.url, quarantine=0)
+    store = RedisStore.from_url(own_server.url, quarantine=0, budget=PATIENT)
     await store.check()
     lose_everything(own_server)
     assert await store.claim(a_key(), a_claim()) == Claimed()
@@ -156,7 +156,7 @@ async def test_without_a_quarantine_nothing_is_refused(own_server: RedisServer) 
 async def test_what_is_there_is_replayed_during_a_quarantine(
     own_server: RedisServer,
 ) -> None:
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     key = a_key()
     await store.claim(key, a_claim())
     lose_everything(own_server)

@@ -2,14 +2,14 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from origin_middleware import StoreUnavailable
 from origin_middleware.record import Completed, Held, Preceded
 from origin_middleware.stores.redis import RedisStore, scripts, wakeups
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Node, Single
 from tests.support.topologies.access_control import (
     CHANNELS,
@@ -22,6 +22,8 @@ from tests.support.topologies.access_control import (
 from .conftest import Started
 from .names import record_name
 
+pytestmark = pytest.mark.slow
+
 A, B = a_claim("a"), a_claim("b")
 DONE, LARGE = Completed(b"done"), Completed(b"x" * 1_048_576)
 
@@ -32,18 +34,18 @@ CONVENIENCES = ("+info", "+ping", "+append", "+subscribe", "+unlink")
 
 
 @pytest.fixture
-def guarded(started: Started, server: str) -> Iterator[Single]:
+def guarded(started: Started, server: str) -> Single:
     found = started.get("access-control", server)
     assert isinstance(found, Single)
     found.node.ask("SCRIPT", "FLUSH")
-    yield found
     allow(found.node, *LEAST)
+    return found
 
 
 @pytest.fixture
 async def store(guarded: Single) -> AsyncIterator[RedisStore]:
     async with guarded.client() as client:
-        store = RedisStore(client)
+        store = RedisStore(client, budget=PATIENT)
         yield store
         await store.aclose()
 
