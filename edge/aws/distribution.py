@@ -100,6 +100,23 @@ def takes_grpc(raw: Config) -> bool:
     return bool((raw.get("GrpcConfig") or {}).get("Enabled"))
 
 
+def without_origin_triggers(origin: Config) -> str:
+    """Why AWS runs no origin-response function for an origin; empty where it does.
+    Nothing that comes from such an origin is ever settled."""
+    if origin.get("VpcOriginConfig"):
+        return "is in a VPC"
+    if (origin.get("CustomOriginConfig") or {}).get("OriginMtlsConfig"):
+        return "uses mutual TLS"
+    return ""
+
+
+def origins_of(config: Config, behaviour: Behaviour) -> list[Config]:
+    """Of an origin group all members: CloudFront asks the second when the first
+    fails."""
+    ids = _origin_ids(config, behaviour.target_origin_id)
+    return [each for each in items(config, "Origins") if each["Id"] in ids]
+
+
 def kept_for(config: Config) -> dict[int, int]:
     """Seconds by status, of the errors that are kept or could be.
 
@@ -154,7 +171,6 @@ def _servers(config: Config, behaviour: Behaviour) -> Iterator[str]:
 
 
 def _origin_ids(config: Config, target: str) -> list[str]:
-    """Of a group all members: CloudFront asks the second when the first fails."""
     for group in items(config, "OriginGroups"):
         if group["Id"] == target:
             return [member["OriginId"] for member in group["Members"]["Items"]]

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from ..aws.answer import get_distribution
 from ..aws.distribution import behaviours, items
 from ..aws.function import parse_arn
 from ..aws.lambda_at_edge import EVENTS, log_group
 from ..aws.managed_policies import CACHING_DISABLED, FORWARDS_EVERY_HEADER
-from ..aws.session import Session, explained, no_distribution
+from ..aws.session import Session, explained
 from ..errors import AwsTrouble
 from . import redaction
 from .facts import Raw
@@ -112,14 +113,12 @@ class _Reader:
         self._iam = session.client("iam")
 
     def distribution(self, distribution_id: str) -> Raw:
-        try:
-            with explained(self._who, NEEDED):
-                answer = self._cloudfront.get_distribution(Id=distribution_id)
-        except AwsTrouble as trouble:
-            if trouble.code == "NoSuchDistribution":
-                raise no_distribution(distribution_id) from trouble
-            raise
-        return redaction.distribution(answer["Distribution"])
+        with explained(self._who, NEEDED):
+            answer = get_distribution(self._cloudfront, distribution_id)
+        return {
+            **redaction.distribution(answer.distribution),
+            "unknown": list(answer.unknown),
+        }
 
     def policies(self, config: Raw) -> Raw:
         """Those that behaviours name: by kind and id, each once."""

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 from typing import Any, assert_never
 
+from ..aws.answer import get_distribution
 from ..aws.distribution import gated, items
 from ..aws.forwarding import MANAGED, Policy, of_cache_policy, of_request_policy
 from ..aws.function import trusted
 from ..aws.lambda_at_edge import PRINCIPALS
-from ..aws.session import Session, explained, no_distribution
+from ..aws.session import Session, explained
 from .associations import live
 from .functions import Functions
 from .model import (
@@ -170,15 +171,13 @@ class _Distributions:
         self._policies = dict(MANAGED)
 
     def read(self) -> Distribution:
-        try:
-            found = self._client.get_distribution(Id=self._id)
-        except self._client.exceptions.NoSuchDistribution as missing:
-            raise no_distribution(self._id) from missing
+        found = get_distribution(self._client, self._id)
         return Distribution(
             id=self._id,
-            etag=found["ETag"],
-            is_deployed=found["Distribution"]["Status"] == "Deployed",
-            config=found["Distribution"]["DistributionConfig"],
+            etag=found.etag,
+            is_deployed=found.distribution["Status"] == "Deployed",
+            config=found.distribution["DistributionConfig"],
+            unknown=found.unknown,
         )
 
     def policies(
