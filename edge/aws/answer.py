@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
-from xml.etree.ElementTree import (  # noqa: S405 - AWS's own answer, over TLS
+from xml.etree.ElementTree import (
     Element,
     fromstring,
 )

@@ -100,12 +100,16 @@ def takes_grpc(raw: Config) -> bool:
     return bool((raw.get("GrpcConfig") or {}).get("Enabled"))
 
 
-def without_origin_triggers(origin: Config) -> str:
+def without_origin_triggers(origin: Config, unknown: Sequence[str] = ()) -> str:
     """Why AWS runs no origin-response function for an origin; empty where it does.
-    Nothing that comes from such an origin is ever settled."""
-    if origin.get("VpcOriginConfig"):
+    Nothing that comes from such an origin is ever settled. A boto3 that is too old
+    to know these settings has their places in `unknown`."""
+    place = f"Origins.{origin['Id']}"
+    vpc, tls = "VpcOriginConfig", "OriginMtlsConfig"
+    if origin.get(vpc) or f"{place}.{vpc}" in unknown:
         return "is in a VPC"
-    if (origin.get("CustomOriginConfig") or {}).get("OriginMtlsConfig"):
+    custom = origin.get("CustomOriginConfig") or {}
+    if custom.get(tls) or f"{place}.CustomOriginConfig.{tls}" in unknown:
         return "uses mutual TLS"
     return ""
 

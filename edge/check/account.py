@@ -42,6 +42,8 @@ def collect(
             f" viewer-request or origin-response. Is --function-name right?"
         )
     function = reader.function(arn)
+    name = parse_arn(arn).name if arn else ""
+    group = function.get("LoggingConfig", {}).get("LogGroup", "")
     configuration = {
         "schema": SCHEMA,
         "takenAt": now.isoformat(timespec="seconds"),
@@ -49,8 +51,8 @@ def collect(
         "policies": reader.policies(config),
         "function": function,
         "versions": reader.versions(arn),
-        **reader.role(function, arn),
-        "regions": read_regions(session, regions, parse_arn(arn).name if arn else ""),
+        **reader.role(function, _log_stream(arn, log_group(name, group))),
+        "regions": read_regions(session, regions, name, group),
     }
     if policy := config.get("ContinuousDeploymentPolicyId"):
         configuration["continuousDeploymentPolicy"] = reader.continuous_deployment(
@@ -168,7 +170,7 @@ class _Reader:
 
         return self._or_why(read, parse_arn(arn).name)
 
-    def role(self, function: Raw, arn: str) -> Raw:
+    def role(self, function: Raw, log_stream: str) -> Raw:
         role_arn = function.get("Role")
         if role_arn is None:
             why = {"unread": "the function was not read"}
@@ -181,7 +183,7 @@ class _Reader:
             answer = self._iam.simulate_principal_policy(
                 PolicySourceArn=role_arn,
                 ActionNames=list(_LOG_ACTIONS),
-                ResourceArns=[_log_group_arn(arn)],
+                ResourceArns=[log_stream],
             )
             wanted = ("EvalActionName", "EvalDecision")
             return {
@@ -216,7 +218,9 @@ def _arn_of_the_gate(config: Raw, function_name: str | None) -> str:
     return str(wanted[0]) if wanted else ""
 
 
-def _log_group_arn(arn: str) -> str:
+def _log_stream(arn: str, group: str) -> str:
     """In a Region far from us-east-1, to find a role that is for one Region only."""
-    account, group = arn.split(":")[4], log_group(parse_arn(arn).name)
+    if not arn:
+        return ""
+    account = arn.split(":")[4]
     return f"arn:aws:logs:ap-southeast-2:{account}:log-group:{group}:log-stream:check"

@@ -18,16 +18,12 @@ from .checklist import examine
 from .facts import Raw
 from .probe import NotAsked, Probe, ProbeResult, Targets, path_of, probe
 from .regions import all_regions
-from .snapshot import SnapshotRefused, load, parse, refusing_damage, save
+from .snapshot import load, parse, refusing_damage, save
 from .subject import gather
 
 PASSED, FAILED, NOT_CHECKED = 0, 1, 2
 
 _ROUTES = Path("routes.toml")
-
-
-class OptionRefused(Exception):
-    """The message says what to give."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -62,12 +58,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
             findings = examine(
                 gather(snapshot, bundle, written, probes, allows_plain_origin=allows)
             )
-    except (
-        AwsTrouble,
-        Refused,
-        OptionRefused,
-        SnapshotRefused,
-    ) as refused:
+    except (AwsTrouble, Refused) as refused:
         print(f"edge check: {refused}", file=sys.stderr)
         return NOT_CHECKED
     if options.json:
@@ -158,14 +149,14 @@ def _probed(
     path = options.path or _path(routes)
     route = match(path, routes)
     if route is None:
-        raise OptionRefused(f"{path} is free: give a --path that a route gates.")
+        raise Refused(f"{path} is free: give a --path that a route gates.")
     payment = _payment(options.payment)
     return probe(Targets(route, path, url, options.origin_url, payment, bundle))
 
 
 def _check_url(url: str) -> None:
     if url and not _is_url(url):
-        raise OptionRefused(f"{url} is no URL. Give one such as https://example.org.")
+        raise Refused(f"{url} is no URL. Give one such as https://example.org.")
 
 
 def _is_url(text: str) -> bool:
@@ -191,7 +182,7 @@ def _payment(text: str) -> str:
     try:
         payment = Path(text[1:]).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as wrong:
-        raise OptionRefused(
+        raise Refused(
             f"{text[1:]} has no payment that can be read. Put the value of the"
             " x402-payment header into it, on one line."
         ) from wrong
@@ -200,7 +191,7 @@ def _payment(text: str) -> str:
 
 def _for_a_header(payment: str, where: str) -> str:
     if not (payment.isascii() and payment.isprintable()):
-        raise OptionRefused(
+        raise Refused(
             f"{where} has a line break in it, or another character that no header may"
             " have. Give the value of the x402-payment header, on one line."
         )

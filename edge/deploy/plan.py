@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from ..aws.distribution import (
     Behaviour,
-    Config,
     gated,
     origins_of,
     sharing_origin,
@@ -132,7 +131,7 @@ def _obstacles(snapshot: Snapshot, spec: Spec) -> Iterator[str]:
         if not spec.replace:
             yield from _in_the_way(behaviour, spec.function)
         yield from _way_around(behaviour)
-    yield from _never_settled(snapshot.distribution.config, spec.paths)
+    yield from _never_settled(snapshot.distribution, spec.paths)
 
 
 def _of_function(function: Function, name: str) -> Iterator[str]:
@@ -187,10 +186,10 @@ def _way_around(behaviour: Behaviour) -> Iterator[str]:
         )
 
 
-def _never_settled(config: Config, paths: tuple[str, ...]) -> Iterator[str]:
-    for behaviour in gated(config, paths):
-        for origin in origins_of(config, behaviour):
-            if why := without_origin_triggers(origin):
+def _never_settled(found: Distribution, paths: tuple[str, ...]) -> Iterator[str]:
+    for behaviour in gated(found.config, paths):
+        for origin in origins_of(found.config, behaviour):
+            if why := without_origin_triggers(origin, found.unknown):
                 yield (
                     f"behaviour {behaviour.path_pattern}: the origin {origin['Id']}"
                     f" {why}, and AWS runs no origin-response function for it: paid"

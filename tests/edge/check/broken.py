@@ -205,6 +205,20 @@ def grouped(it: Setting) -> None:
     it.api["TargetOriginId"] = "both"
 
 
+CERTIFICATE = {
+    "ClientCertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/c"
+}
+
+
+def in_a_vpc(it: Setting) -> None:
+    del it.origin["CustomOriginConfig"]
+    it.origin["VpcOriginConfig"] = {"VpcOriginId": "vo-1", "OriginReadTimeout": 30}
+
+
+def signers(*names: str) -> Answer:
+    return {"Enabled": True, **good.listed([*names])}
+
+
 def canary(it: Setting) -> None:
     it.config["ContinuousDeploymentPolicyId"] = "canary"
     it.answers["continuousDeploymentPolicy"] = {
@@ -414,11 +428,10 @@ BROKEN: list[tuple[str, type, Change]] = [
     ("headers.forwarded", Failed, request_policy("whitelist", *CONTRACT[:4])),
     ("headers.forwarded", Failed, request_policy("allExcept", "host", "Signature")),
     ("headers.forwarded", Failed, request_policy("none")),
-    (
-        "headers.forwarded",
-        Failed,
-        legacy(Headers=good.listed(["Host"])),
-    ),
+    ("headers.forwarded", Warned, legacy(Headers=good.listed(["Host"]))),
+    ("headers.forwarded", Warned, legacy(Headers=good.listed([]))),
+    ("headers.signed-urls", Warned, into("api", TrustedKeyGroups=signers("group"))),
+    ("headers.signed-urls", Warned, into("api", TrustedSigners=signers("self"))),
     ("headers.query", Failed, request_policy("allViewer", query="none")),
     ("headers.query", Failed, legacy(QueryString=False)),
     ("headers.path", Failed, into("origin", OriginPath="/v1")),
@@ -458,6 +471,13 @@ BROKEN: list[tuple[str, type, Change]] = [
     ),
     ("viewer.grpc", Failed, into("api", GrpcConfig={"Enabled": True})),
     ("viewer.grpc", Failed, into("default", GrpcConfig={"Enabled": True})),
+    ("origin.triggers", Failed, in_a_vpc),
+    ("origin.triggers", Failed, origin_settings(OriginMtlsConfig=CERTIFICATE)),
+    (
+        "distribution.known",
+        Warned,
+        lambda it: it.answers["distribution"].update(unknown=["FutureShield"]),
+    ),
     ("origin.protocol", Failed, origin_settings(OriginProtocolPolicy="http-only")),
     ("origin.protocol", Failed, origin_settings(OriginProtocolPolicy="match-viewer")),
     ("origin.timeout", Warned, origin_settings(OriginReadTimeout=20)),

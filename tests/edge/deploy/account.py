@@ -40,6 +40,8 @@ class Account:
         }
         self.calls: list[str] = []
         self.interruption: Interruption | None = None
+        self.sent: Callable[[str], str] = str
+        """What is on the wire of a distribution, of what we know of it."""
         self.before: Callable[[str], None] = nothing
         """Called before every call with its operation: somebody else at work."""
 

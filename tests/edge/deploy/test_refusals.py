@@ -115,6 +115,55 @@ def test_a_way_around_the_gate_is_not_left_open(
     assert operator.deploy("--yes") == 0
 
 
+VPC = {"VpcOriginConfig": {"VpcOriginId": "vo_1", "OriginReadTimeout": 30}}
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/c"
+MUTUAL_TLS = {"OriginMtlsConfig": {"ClientCertificateArn": CERTIFICATE}}
+
+
+def in_a_vpc(origin: dict[str, Any]) -> None:
+    del origin["CustomOriginConfig"]
+    origin |= VPC
+
+
+def with_mutual_tls(origin: dict[str, Any]) -> None:
+    origin["CustomOriginConfig"] |= MUTUAL_TLS
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("member", [0, 1])
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [(in_a_vpc, "is in a VPC"), (with_mutual_tls, "uses mutual TLS")],
+)
+def test_an_origin_whose_responses_are_never_settled_is_refused(
+    hire: Hire,
+    change: Callable[[dict[str, Any]], None],
+    why: str,
+    member: int,
+    grouped: bool,
+) -> None:
+    """AWS runs no origin-response function there. A free origin may be like that."""
+    config = with_associations()
+    name = ("api", "site")[member]
+    change(config["Origins"]["Items"][member])
+    if grouped:
+        members = listed({"OriginId": "api"}, {"OriginId": "site"})
+        codes = {"StatusCodes": {"Quantity": 1, "Items": [503]}}
+        group = {"Id": "both", "FailoverCriteria": codes, "Members": members}
+        config["OriginGroups"] = listed(group)
+        config["CacheBehaviors"]["Items"][0]["TargetOriginId"] = "both"
+    operator = hire(config)
+    if name == "site" and not grouped:
+        assert operator.deploy("--yes", "--replace") == 0
+        return
+    assert operator.deploy("--plan") == 2
+    assert operator.deploy("--yes", "--replace") == 2
+    assert f"behaviour /api/*: the origin {name} {why}, and AWS runs no" in (
+        operator.read
+    )
+    assert operator.account.changes == []
+
+
 def test_functions_that_are_in_nobodys_way_stay(hire: Hire) -> None:
     other = lambda_association("origin-request", "rewrite", 3)
     operator = hire(with_associations(LambdaFunctionAssociations=listed(other)))
