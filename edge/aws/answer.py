@@ -10,10 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
-from xml.etree.ElementTree import (
-    Element,
-    fromstring,
-)
+from xml.etree.ElementTree import Element, fromstring
 
 from ..errors import AwsTrouble
 
@@ -26,9 +23,10 @@ _CONFIG = "DistributionConfig"
 class Answer(NamedTuple):
     distribution: dict[str, Any]
     etag: str
-    unknown: tuple[str, ...]
+    unknown: tuple[str, ...] | None
     """What writing it back would lose, by its place in the configuration:
-    `Origins.api.CustomOriginConfig.OriginMtlsConfig`."""
+    `Origins.api.CustomOriginConfig.OriginMtlsConfig`. None: nobody can tell, because
+    botocore has not shown what arrived."""
 
 
 def get_distribution(client: Any, id_: str) -> Answer:
@@ -50,7 +48,7 @@ def get_distribution(client: Any, id_: str) -> Answer:
     finally:
         client.meta.events.unregister(_ARRIVED, keep)
     found = answer["Distribution"]
-    unknown = _unknown(client, found[_CONFIG], arrived[-1]) if arrived else ()
+    unknown = _unknown(client, found[_CONFIG], arrived[-1]) if arrived else None
     return Answer(found, answer.get("ETag", ""), unknown)
 
 

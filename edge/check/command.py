@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ..aws.session import open_session
 from ..build.bundle import Bundle, read_bundle
+from ..build.environment import is_loopback
 from ..build.routes_file import read_routes
 from ..errors import AwsTrouble, Refused
 from ..runtime.routes import Route, match
@@ -18,7 +19,7 @@ from .checklist import examine
 from .facts import Raw
 from .probe import NotAsked, Probe, ProbeResult, Targets, path_of, probe
 from .regions import all_regions
-from .snapshot import load, parse, refusing_damage, save
+from .snapshot import Snapshot, load, parse, refusing_damage, save
 from .subject import gather
 
 PASSED, FAILED, NOT_CHECKED = 0, 1, 2
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
             save(configuration, options.save)
         snapshot = parse(configuration)
         routes = bundle.settings.routes if bundle else written or ()
-        probes = _probed(options, snapshot.distribution.domain, bundle, routes)
+        probes = _probed(options, _served_at(options, snapshot), bundle, routes)
         allows = options.allow_http_origin
         with refusing_damage(options.from_file is not None):
             findings = examine(
@@ -134,6 +135,13 @@ def _configuration(options: argparse.Namespace) -> Raw:
     )
 
 
+def _served_at(options: argparse.Namespace, snapshot: Snapshot) -> str:
+    """A multi-tenant distribution answers at the domains of its tenants only."""
+    is_live = options.from_file is None
+    distribution = snapshot.distribution
+    return distribution.domain if is_live and not distribution.is_multi_tenant else ""
+
+
 def _probed(
     options: argparse.Namespace,
     domain: str,
@@ -142,10 +150,11 @@ def _probed(
 ) -> Mapping[Probe, ProbeResult]:
     if options.no_probes:
         return {each: NotAsked("leave out --no-probes") for each in Probe}
-    is_live = options.from_file is None
-    url = options.url or (f"https://{domain}" if is_live else "")
+    url = options.url or (f"https://{domain}" if domain else "")
     for each in (url, options.origin_url):
         _check_url(each)
+    if options.payment:
+        _keep_secret(url)
     path = options.path or _path(routes)
     route = match(path, routes)
     if route is None:
@@ -157,6 +166,19 @@ def _probed(
 def _check_url(url: str) -> None:
     if url and not _is_url(url):
         raise Refused(f"{url} is no URL. Give one such as https://example.org.")
+
+
+def _keep_secret(url: str) -> None:
+    """A payment is worth money to whoever reads it on the way."""
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        return
+    if not is_loopback(parts.hostname or ""):
+        raise Refused(
+            f"{url} is not https: anybody on the way could read the payment."
+            " Give an https:// URL, or leave out --payment."
+        )
+    print(f"warning: the payment goes to {url}, in the clear", file=sys.stderr)
 
 
 def _is_url(text: str) -> bool:

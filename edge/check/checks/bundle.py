@@ -3,6 +3,7 @@
 import json
 
 from ...build.environment import LIVE, PUBLIC_URL, URL_VARIABLE, is_loopback
+from ...build.zip import changed
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 from ..probe import Answered, Probe, Unanswered
@@ -36,6 +37,18 @@ def digest(subject: Subject) -> Outcome:
             "Deploy this bundle, or check with the one that was deployed.",
         )
     return Passed(f"version {function.arn.version} is this bundle")
+
+
+def code(subject: Subject) -> Outcome:
+    if subject.bundle is None:
+        return _NOT_GIVEN
+    other = changed(subject.bundle)
+    if other:
+        return Warned(
+            f"The code in the bundle is not that of this checkout: {', '.join(other)}.",
+            "Check with the checkout that has built it, or build and deploy again.",
+        )
+    return Passed("the code of this checkout")
 
 
 def facilitator(subject: Subject) -> Outcome:
@@ -117,6 +130,7 @@ CHECKS = (
         "bundle.facilitator", "The gate calls the facilitator over https", facilitator
     ),
     Check("bundle.signing", "The gate signs what it forwards", signing),
+    Check("bundle.code", "The bundle has the code of this checkout", code),
     Check("bundle.digest", "The deployed version is this bundle", digest),
     Check(
         "rotation.practised", "Key rotation procedure documented and tested", practised

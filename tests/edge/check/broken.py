@@ -11,6 +11,7 @@ from edge.runtime.routes import Route
 from edge.runtime.settings import endpoint
 from tests.edge.check import good
 from tests.edge.check.filter_patterns import matched
+from tests.support.zips import doubled, rewritten
 
 Answer = dict[str, Any]
 
@@ -78,6 +79,16 @@ def baked(**changes: Any) -> Change:
     def change(it: Setting) -> None:
         bundle = it.bundle[0]
         it.bundle[0] = Bundle(bundle.content, bundle.settings._replace(**changes))
+
+    return change
+
+
+def coded(content: bytes) -> Change:
+    """Another zip, which is the one that was deployed."""
+
+    def change(it: Setting) -> None:
+        it.bundle[0] = Bundle(content, it.bundle[0].settings)
+        it.answers["function"]["CodeSha256"] = it.bundle[0].code
 
     return change
 
@@ -315,6 +326,10 @@ BROKEN: list[tuple[str, type, Change]] = [
         baked(facilitator=endpoint("http://facilitator.example.org/x402")),
     ),
     ("bundle.signing", Warned, baked(signing=())),
+    ("bundle.code", Warned, coded(rewritten(good.CONTENT, "edge/gate.py", b"pass"))),
+    ("bundle.code", Warned, coded(rewritten(good.CONTENT, "json.py", b"pass"))),
+    ("bundle.code", Warned, coded(rewritten(good.CONTENT, "edge/gate.py", None))),
+    ("bundle.code", Warned, coded(doubled(good.CONTENT, "handler.py", b"pass"))),
     ("bundle.digest", Failed, function(CodeSha256="another")),
     ("function.timeout", Failed, function(Timeout=3)),
     ("function.timeout", Warned, function(Timeout=10)),

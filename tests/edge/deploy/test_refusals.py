@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 
 from edge.aws.managed_policies import CACHING_OPTIMIZED
+from edge.build.bundle import SETTINGS
+from edge.build.environment import read_environment
+from edge.build.routes_file import read_routes
+from edge.build.zip import build
 from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import (
     ENVIRONMENT,
@@ -18,6 +22,7 @@ from tests.edge.deploy.examples import (
     listed,
 )
 from tests.edge.deploy.operator import Operator
+from tests.support.zips import doubled, rewritten
 
 
 def with_associations(**more: Any) -> dict[str, Any]:
@@ -421,6 +426,29 @@ def test_a_file_that_is_no_bundle_is_refused(
     write(file)
     assert operator.deploy("--yes", "--bundle", str(file)) == 2
     assert f"other.zip {reason}" in operator.said[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda zip_: rewritten(zip_, "edge/gate.py", b"pass"), "edge/gate.py"),
+        (lambda zip_: rewritten(zip_, "handler.py", b"handler = print"), "handler.py"),
+        (lambda zip_: rewritten(zip_, "json.py", b"pass"), "json.py"),
+        (lambda zip_: rewritten(zip_, "edge/routes.py", None), "edge/routes.py"),
+        (lambda zip_: doubled(zip_, "edge/gate.py", b"pass"), "edge/gate.py"),
+        (lambda zip_: doubled(zip_, SETTINGS, b"{}"), SETTINGS),
+    ],
+)
+def test_a_bundle_whose_code_was_changed_is_refused(
+    operator: Operator, change: Callable[[bytes], bytes], named: str
+) -> None:
+    built = build(read_environment(ENVIRONMENT), read_routes(operator.routes))
+    file = operator.routes.with_name("lambda-edge.zip")
+    file.write_bytes(change(built.content))
+    assert operator.deploy("--yes", "--bundle", str(file)) == 2
+    wanted = f"edge deploy: the code in {file} is not that of this checkout: {named}."
+    assert operator.said[-1].startswith(wanted)
+    assert operator.account.calls == []
 
 
 def test_a_disabled_distribution_is_noted(hire: Hire) -> None:

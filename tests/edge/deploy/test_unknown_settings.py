@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from botocore.awsrequest import AWSResponse  # type: ignore[import-untyped] # no types
 
 from edge.aws.answer import get_distribution
 from edge.check.account import collect
@@ -95,6 +96,29 @@ def test_what_appears_halfway_is_not_taken_off(operator: Operator) -> None:
     assert operator.deploy("--yes") == 2
     assert "FutureShield" in operator.said[-1]
     assert "cloudfront:UpdateDistribution" not in operator.account.changes
+
+
+def test_an_answer_that_was_not_seen_is_not_written_back(
+    operator: Operator, session: WiredSession
+) -> None:
+    """Whoever answers in botocore's place shows no bytes."""
+    whole = {
+        "Distribution": operator.account.cloudfront.get_distribution(ID)[
+            "Distribution"
+        ],
+        "ETag": "ETAG0",
+    }
+
+    def answered(**_: object) -> tuple[AWSResponse, dict[str, object]]:
+        return AWSResponse("https://aws.invalid", 200, {}, None), whole
+
+    events, name = session.client("cloudfront").meta.events, "before-call.cloudfront"
+    events.register(f"{name}.GetDistribution", answered)
+    try:
+        assert operator.deploy("--yes") == 2
+    finally:
+        events.unregister(f"{name}.GetDistribution", answered)
+    assert f"{ID} has settings, which the installed boto3" in operator.said[-1]
 
 
 def test_where_nothing_is_written_nothing_can_be_lost(operator: Operator) -> None:
