@@ -62,7 +62,8 @@ def _route_patterns(route: str) -> list[_Pattern]:
     if not route.endswith("/*"):
         return [tuple(route)]
     prefix = tuple(route.removesuffix("/*"))
-    return [prefix, (*prefix, "/", _Many)]
+    below: _Pattern = (*prefix, "/", _Many)
+    return [prefix, below] if prefix else [below]
 
 
 def _path_in(

@@ -96,9 +96,10 @@ def _answer(
     if protocol == "rest-json":
         return _response(operation.http["responseCode"], headers, json.dumps(given))
     if protocol == "rest-xml":
-        payload = shape.serialization["payload"]
+        payload = shape.serialization.get("payload")
         headers["ETag"] = given.get("ETag", "")
-        body = _xml(shape.members[payload], given[payload], payload)
+        whole = (shape.members[payload], given[payload]) if payload else (shape, given)
+        body = _xml(*whole, payload or shape.name)
         body = sent(body) if operation.name == "GetDistribution" else body
         return _response(200, headers, body)
     inner = "" if shape is None else _xml(shape, given, f"{operation.name}Result")
