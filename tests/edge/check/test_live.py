@@ -1,6 +1,7 @@
 """What is asked of AWS, and what is kept of the answers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from edge.errors import AwsTrouble, Refused
 from tests.edge.check import good
 from tests.edge.check.fake_aws import NOW, Denied, FakeAws, account
 from tests.edge.check.from_template import EDGE
+from tests.support.iam_policy import allows
+from tests.support.iam_requests import requests
 
 Answer = dict[str, Any]
 
@@ -64,6 +67,18 @@ def test_what_is_asked_is_what_the_permissions_allow() -> None:
         "GetResponseHeadersPolicy",
     }
     assert {operation for operation, _ in aws.calls} == allowed - rare
+    text = (EDGE / "check/permissions.json").read_text()
+    given = json.loads(text.replace("DISTRIBUTION-ID", "EDFDVBD6EXAMPLE"))
+    wanted = [
+        request
+        for action, parameters in aws.requests
+        for request in requests(action, parameters, "111122223333")
+    ]
+    named = [  # as IAM calls the service, not as requests to it are signed
+        replace(each, action=each.action.replace("monitoring:", "cloudwatch:"))
+        for each in wanted
+    ]
+    assert [each for each in named if not allows(given, each)] == []
     reads = ("Get", "List", "Describe", "Simulate", "Test")
     assert all(operation.startswith(reads) for operation in allowed)
 

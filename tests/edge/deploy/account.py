@@ -39,6 +39,8 @@ class Account:
             "cloudfront": self.cloudfront,
         }
         self.calls: list[str] = []
+        self.parameters: list[Parameters] = []
+        """Of each call."""
         self.interruption: Interruption | None = None
         self.sent: Callable[[str], str] = str
         """What is on the wire of a distribution, of what we know of it."""
@@ -47,6 +49,7 @@ class Account:
 
     def answer(self, service: str, operation: str, given: Parameters) -> Parameters:
         self.calls.append(f"{service}:{operation}")
+        self.parameters.append(deepcopy(given))
         number, cut = len(self.calls) - 1, self.interruption
         if cut and cut.call == number and cut.is_before:
             raise cut.by()

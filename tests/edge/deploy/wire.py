@@ -98,8 +98,11 @@ def _answer(
     if protocol == "rest-xml":
         payload = shape.serialization.get("payload")
         headers["ETag"] = given.get("ETag", "")
-        whole = (shape.members[payload], given[payload]) if payload else (shape, given)
-        body = _xml(*whole, payload or shape.name)
+        body = (
+            _xml(shape.members[payload], given[payload], payload)
+            if payload
+            else _xml(shape, given, shape.name)
+        )
         body = sent(body) if operation.name == "GetDistribution" else body
         return _response(200, headers, body)
     inner = "" if shape is None else _xml(shape, given, f"{operation.name}Result")
