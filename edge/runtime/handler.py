@@ -176,7 +176,7 @@ class Edge:
         )
         occasion = log.Occasion(self._now(), response.path, response.request_id)
         log.settled(occasion, due, outcome, self._milliseconds_since(started))
-        if settlement.withholds(self._settings.refused, outcome):
+        if settlement.withholds(outcome, self._settings.refused):
             cors = self._cors(response.headers)
             return refusal.payment_required(outcome.error, None, cors)
         return None

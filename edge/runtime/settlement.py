@@ -144,7 +144,7 @@ def outcome(answer: Answer | NoAnswer) -> Settled | Refused | Unsettled:
 
 
 def withholds(
-    rule: RefusedRule, outcome: Settled | Refused | Unsettled
+    outcome: Settled | Refused | Unsettled, rule: RefusedRule
 ) -> TypeGuard[Refused]:
     return rule == "withhold" and isinstance(outcome, Refused)
 

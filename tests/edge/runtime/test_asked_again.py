@@ -75,8 +75,8 @@ def test_a_settle_that_is_merely_slow_is_heard_out(
     """Each attempt takes this share of the time, so a second one would be too late."""
     if is_kept:
         facilitator.verify(JOKE, {}, 2.0)
-    scripted.will(slow(2.0 * share), slow(2.0 * share))
-    assert facilitator.settle(DUE, 2.0) == Answer(200, SETTLED)
+    scripted.will(slow(share), slow(share))
+    assert facilitator.settle(DUE, 1.0) == Answer(200, SETTLED)
     assert len(scripted.asked) <= 2 + is_kept
 
 

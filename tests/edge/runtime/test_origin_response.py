@@ -20,7 +20,7 @@ from tests.support.cloudfront_events import (
     origin_response,
     response_of,
 )
-from tests.support.scripted_facilitator import ScriptedFacilitator, Step, answer
+from tests.support.scripted_facilitator import ScriptedFacilitator, Step
 
 
 def test_a_delivered_response_is_settled(

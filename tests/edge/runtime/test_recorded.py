@@ -64,7 +64,7 @@ def zipped(
 
 
 @pytest.fixture
-def play(zipped: Handler, scripted: ScriptedFacilitator, capsys: Captured) -> Any:
+def play(zipped: Any, scripted: ScriptedFacilitator, capsys: Captured) -> Any:
     def play(event: Event, *steps: Step) -> tuple[Any, list[Asked], list[Any]]:
         scripted.asked.clear()
         scripted.will(*steps)
@@ -250,7 +250,10 @@ def test_not_settled(play: Any, step: Step, error: str, calls: int) -> None:
     ("step", "error"),
     [
         (answer(404, {"ok": False, "error": "intent_not_found"}), "intent_not_found"),
-        (answer(402, {"ok": False, "error": "insufficient_funds"}), "insufficient_funds"),
+        (
+            answer(402, {"ok": False, "error": "insufficient_funds"}),
+            "insufficient_funds",
+        ),
         (answer(200, {"ok": False}), "settle_refused"),
     ],
 )

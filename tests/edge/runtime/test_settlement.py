@@ -102,9 +102,9 @@ def test_a_plain_no_to_settle_is_a_refusal(answer: Answer, error: str) -> None:
 
 @pytest.mark.parametrize("what", [Settled(None), Unsettled("timeout")])
 def test_only_a_refusal_is_withheld(what: Settled | Unsettled) -> None:
-    assert withholds("withhold", Refused("expired"))
-    assert not withholds("deliver", Refused("expired"))
-    assert not withholds("withhold", what)
+    assert withholds(Refused("expired"), "withhold")
+    assert not withholds(Refused("expired"), "deliver")
+    assert not withholds(what, "withhold")
 
 
 def test_a_delivered_response_is_settled() -> None:
