@@ -100,6 +100,10 @@ def _document(secrets: Secrets, routes: RoutesFile) -> dict[str, Any]:
         "facilitatorUrl": secrets.url,
         "apiKey": secrets.key,
         "settle": routes.settle,
+        "refused": routes.refused,
+        "shortestIntent": routes.lifetime.shortest,
+        "longestIntent": routes.lifetime.longest,
+        "allowedOrigins": list(routes.allowed_origins),
         "routes": [
             {
                 "path": route.path,
