@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ..aws.session import open_session
 from ..build.bundle import Bundle, read_bundle
 from ..build.environment import is_loopback
-from ..build.routes_file import read_routes
+from ..build.routes_file import RoutesFile, read_routes
 from ..errors import AwsTrouble, Refused
 from ..runtime.routes import Route, match
 from . import report
@@ -47,7 +47,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     del environment  # boto3 finds the credentials itself
     try:
-        bundle, written = _read_local(options)
+        bundle, file = _read_local(options)
+        written = file.routes if file else None
         configuration = _configuration(options)
         if options.save is not None:
             save(configuration, options.save)
@@ -57,7 +58,14 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         allows = options.allow_http_origin
         with refusing_damage(options.from_file is not None):
             findings = examine(
-                gather(snapshot, bundle, written, probes, allows_plain_origin=allows)
+                gather(
+                    snapshot,
+                    bundle,
+                    written,
+                    probes,
+                    file=file,
+                    allows_plain_origin=allows,
+                )
             )
     except (AwsTrouble, Refused) as refused:
         print(f"edge check: {refused}", file=sys.stderr)
@@ -113,13 +121,13 @@ def _add_probes(command: argparse.ArgumentParser) -> None:
 
 def _read_local(
     options: argparse.Namespace,
-) -> tuple[Bundle | None, tuple[Route, ...] | None]:
+) -> tuple[Bundle | None, RoutesFile | None]:
     """One of both has to be there: without routes nobody knows what is paid for."""
     bundle = read_bundle(options.bundle) if options.bundle else None
     file = options.routes
     if file is None and (bundle is None or _ROUTES.exists()):
         file = _ROUTES
-    return bundle, read_routes(file).routes if file else None
+    return bundle, read_routes(file) if file else None
 
 
 def _configuration(options: argparse.Namespace) -> Raw:

@@ -96,6 +96,27 @@ def responses(subject: Subject) -> Iterator[Outcome]:
             )
 
 
+def cors(subject: Subject) -> Iterator[Outcome]:
+    """Without it a page cannot read the 402 that says what to pay."""
+    allowed = subject.allowed_origins
+    if allowed:
+        return
+    for behaviour in subject.gated:
+        found = behaviour.has_cors
+        if isinstance(found, Unread):
+            yield NotChecked(f"{behaviour.pattern}: {found.why}")
+        elif not found and allowed is None:
+            yield NotChecked("give --bundle or --routes: allowed_origins is in them")
+        elif not found:
+            yield Warned(
+                f"No page in a browser can read the gate's answers on"
+                f" {behaviour.pattern}, and so none can pay: routes.toml has no"
+                " allowed_origins, and no response headers policy has CORS.",
+                "Set allowed_origins in routes.toml, build and deploy. Without"
+                " clients in browsers there is nothing to do.",
+            )
+
+
 def logged(subject: Subject) -> Iterator[Outcome]:
     for behaviour in subject.gated:
         found = behaviour.logged_fields
@@ -147,6 +168,11 @@ CHECKS = (
         "headers.answers",
         "Responses keep the headers that clients act on",
         worst_of(responses, "no policy touches them"),
+    ),
+    Check(
+        "headers.cors",
+        "Wallets in browsers can read what to pay",
+        worst_of(cors, "allowed_origins, or a policy, lets them"),
     ),
     Check(
         "headers.logged",

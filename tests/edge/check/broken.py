@@ -7,6 +7,7 @@ from edge.aws.managed_policies import CACHING_OPTIMIZED
 from edge.build.bundle import Bundle
 from edge.check.finding import Failed, Warned
 from edge.check.probe import Answered, Probe, ProbeResult, Unanswered
+from edge.runtime.gate import Lifetime
 from edge.runtime.routes import Route
 from edge.runtime.settings import endpoint
 from tests.edge.check import good
@@ -326,6 +327,7 @@ BROKEN: list[tuple[str, type, Change]] = [
         baked(facilitator=endpoint("http://facilitator.example.org/x402")),
     ),
     ("bundle.signing", Warned, baked(signing=())),
+    ("bundle.lifetime", Warned, baked(lifetime=Lifetime(longest=24 * 3600.0))),
     ("bundle.code", Warned, coded(rewritten(good.CONTENT, "edge/gate.py", b"pass"))),
     ("bundle.code", Warned, coded(rewritten(good.CONTENT, "json.py", b"pass"))),
     ("bundle.code", Warned, coded(rewritten(good.CONTENT, "edge/gate.py", None))),
@@ -469,6 +471,7 @@ BROKEN: list[tuple[str, type, Change]] = [
             RemoveHeadersConfig=good.listed([{"Header": "Idempotent-Replayed"}]),
         ),
     ),
+    ("headers.cors", Warned, baked(allowed_origins=())),
     (
         "headers.logged",
         Failed,

@@ -42,10 +42,11 @@ _BUNDLE = build(
     ),
     parse_routes(
         {
+            "allowed_origins": "*",
             "route": [
                 {"path": path, "network": network, "resource_id": resource_id}
                 for path, network, resource_id in ROUTES
-            ]
+            ],
         }
     ),
 )

@@ -127,6 +127,40 @@ def test_a_response_header_that_does_not_override_is_no_trouble() -> None:
     assert troubles(findings(it)) == {"headers.answers": "Warned"}
 
 
+CORS: list[dict[str, Any]] = [
+    {"CorsConfig": {"AccessControlAllowOrigins": good.listed(["*"])}},
+    {
+        "CustomHeadersConfig": good.listed(
+            [
+                {
+                    "Header": "Access-Control-Allow-Origin",
+                    "Value": "*",
+                    "Override": False,
+                }
+            ]
+        )
+    },
+]
+
+
+@pytest.mark.parametrize("config", CORS)
+def test_a_policy_with_cors_lets_browsers_read_on_every_paid_behaviour(
+    config: dict[str, Any],
+) -> None:
+    it = setting()
+    baked(allowed_origins=())(it)
+    it.answers["policies"]["responseHeadersPolicies"]["cors"] = config
+    api, premium, _ = it.config["CacheBehaviors"]["Items"]
+    api["ResponseHeadersPolicyId"] = "cors"
+    found = {each.name: each.outcome for each in findings(it)}["headers.cors"]
+    assert isinstance(found, Warned)
+    assert "/premium*" in found.wrong
+    premium["ResponseHeadersPolicyId"] = "cors"
+    assert troubles(findings(it)) == {}
+    premium["ResponseHeadersPolicyId"] = "unread"
+    assert "headers.cors" in named(findings(it), NotChecked)
+
+
 def test_a_canary_that_is_switched_off_takes_no_traffic() -> None:
     it = setting()
     canary(it)
@@ -232,7 +266,9 @@ def test_without_bundle_and_probes_the_rest_is_checked() -> None:
     found = findings(it)
     assert troubles(found) == {}
     groups = {name.partition(".")[0] for name in named(found, NotChecked)}
-    assert groups == {"bundle", "routes", "probes"}
+    assert groups == {"bundle", "routes", "headers", "probes"}
+    unchecked = [name for name in named(found, NotChecked) if name[:7] == "headers"]
+    assert unchecked == ["headers.cors"]
 
 
 UNREAD = {"unread": "the role may not"}

@@ -24,7 +24,7 @@ Captured = pytest.CaptureFixture[str]
 Run = Callable[..., int]
 
 KEY, SIGNING = "nf_live_SECRETKEY", "0123456789-SIGNINGSECRET-abcdefghij"
-ROUTES = "".join(
+ROUTES = 'allowed_origins = "*"\n' + "".join(
     f'[[route]]\npath = "{route.path}"\nnetwork = "{route.network}"\n'
     f'resource_id = "{route.resource_id}"\n'
     for route in good.ROUTES
@@ -73,6 +73,20 @@ def test_a_broken_one_is_status_1_and_says_what_to_do(
         "✗ Lambda timeout is set to 5 seconds: Lambda ends the gate after 2 s" in shown
     )
     assert "      Set the timeout to 5 seconds, publish, and associate." in shown
+
+
+def test_without_a_bundle_the_routes_file_is_judged(
+    run: Run, capsys: Captured, tmp_path: Path
+) -> None:
+    assert run(*FILE) == 0
+    capsys.readouterr()
+    longest = "longest_intent = 172800\n"
+    plain = ROUTES.replace('allowed_origins = "*"\n', longest)
+    (tmp_path / "routes.toml").write_text(plain)
+    assert run(*FILE) == 0
+    shown = capsys.readouterr().out
+    assert "! Wallets in browsers can read what to pay: No page in a browser" in shown
+    assert "! No intent outlives its record: The gate takes intents that" in shown
 
 
 def test_a_warning_is_status_0(run: Run, capsys: Captured) -> None:

@@ -10,6 +10,7 @@ from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import (
     ENVIRONMENT,
     NEW_KEY,
+    ROUTE,
     ROUTES,
     behaviour,
     distribution,
@@ -90,7 +91,9 @@ SAID: list[tuple[str, str, Change]] = [
     (
         "warn of",
         "viewer.methods",
-        lambda it: paid(it)["AllowedMethods"].update(Quantity=2, Items=["HEAD", "GET"]),
+        lambda it: paid(it).update(
+            AllowedMethods={"Quantity": 2, "Items": ["HEAD", "GET"]}
+        ),
     ),
     (
         "warn of",
@@ -153,10 +156,19 @@ def test_a_default_root_object_on_a_gated_root_is_said(hire: Hire) -> None:
     assert "check will fail distribution.root-object: A route gates /" in operator.read
 
 
+def test_a_gate_that_no_page_can_read_is_said(hire: Hire) -> None:
+    operator = hire(distribution(default=api()))
+    operator.deploy("--plan")
+    assert "headers.cors" not in operator.read
+    operator.routes.write_text(ROUTE)
+    operator.deploy("--plan")
+    assert "check will warn of headers.cors: No page in a browser" in operator.read
+
+
 def test_a_good_configuration_has_nothing_to_be_said(hire: Hire) -> None:
     operator = hire(distribution(default=api()))
     operator.deploy("--plan")
-    assert "check will fail" not in operator.read
+    assert "check will" not in operator.read
 
 
 def test_what_may_not_be_read_does_not_stop_a_deployment(hire: Hire) -> None:
@@ -200,8 +212,8 @@ ROUTE_CHANGES = [
 
 
 def write_routes(operator: Operator, paths: list[str]) -> None:
-    routes = (ROUTES.replace("/api/*", each) for each in paths)
-    operator.routes.write_text("".join(routes))
+    routes = "".join(ROUTE.replace("/api/*", each) for each in paths)
+    operator.routes.write_text(f'allowed_origins = "*"\n{routes}')
 
 
 @pytest.mark.parametrize(("before", "after", "said"), ROUTE_CHANGES)

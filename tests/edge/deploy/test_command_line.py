@@ -16,9 +16,12 @@ TARGET = ["--distribution-id", "E2QWRUHAPOMQZL"]
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("deploy", ["--distribution-id", "--bundle", "--plan", "permissions.json"]),
-        ("rollback", ["--version", "--yes", "revoked its API key"]),
-        ("rotate", ["--routes", "Then, and not before"]),
+        (
+            "deploy",
+            ["--distribution-id", "--bundle", "permissions.json", "Exit status: 0"],
+        ),
+        ("rollback", ["--version", "--plan", "revoked its API key", "Exit status: 0"]),
+        ("rotate", ["--routes", "Then, and not before", "Exit status: 0"]),
     ],
 )
 def test_help_says_what_a_command_does_and_needs(
