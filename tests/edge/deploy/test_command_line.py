@@ -10,6 +10,7 @@ from edge.__main__ import main
 from edge.deploy import terminal
 
 Captured = pytest.CaptureFixture[str]
+STATUS = "Exit status: 0 when it is done, 1"
 TARGET = ["--distribution-id", "E2QWRUHAPOMQZL"]
 
 
@@ -18,10 +19,10 @@ TARGET = ["--distribution-id", "E2QWRUHAPOMQZL"]
     [
         (
             "deploy",
-            ["--distribution-id", "--bundle", "permissions.json", "Exit status: 0"],
+            ["--distribution-id", "--bundle", "--plan", "permissions.json", STATUS],
         ),
-        ("rollback", ["--version", "--plan", "revoked its API key", "Exit status: 0"]),
-        ("rotate", ["--routes", "Then, and not before", "Exit status: 0"]),
+        ("rollback", ["--version", "--yes", "revoked its API key", STATUS]),
+        ("rotate", ["--routes", "Then, and not before", STATUS]),
     ],
 )
 def test_help_says_what_a_command_does_and_needs(
