@@ -11,7 +11,7 @@ import pytest
 from edge.runtime.facilitator import Facilitator
 from edge.runtime.handler import Edge
 from edge.runtime.settings import Settings
-from origin_middleware.signature import distrust
+from origin_middleware.signature import Distrust, verify
 from tests.edge.examples import NOW, PLENTY, SECRET, SIGNING, settings_for
 from tests.edge.runtime.triggers import (
     FORGED,
@@ -222,7 +222,8 @@ def test_the_signature_of_a_signed_url_is_that_of_what_the_origin_gets(
             for line in entries
         ],
     }
-    assert distrust(scope, {SIGNING.id: SIGNING.secret}, NOW, 0) is None
+    verdict = verify(scope, {SIGNING.id: SIGNING.secret}, NOW, 0)
+    assert not isinstance(verdict, Distrust)
     for seen in (query, "a=1&b=%20&b=2"):
         edge(delivered({**request, "querystring": seen}), PLENTY)
         assert lines(capsys)[-1]["settled"] is True
