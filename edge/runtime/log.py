@@ -11,7 +11,7 @@ import json
 from .gate import Forward, PaymentRequired, Unavailable
 from .hints import NamedTuple
 from .instant import stamp
-from .settlement import Settle, Settled, Skip, Unsettled
+from .settlement import Refused, Settle, Settled, Skip, Unsettled
 
 
 class Occasion(NamedTuple):
@@ -49,10 +49,12 @@ def verified(
 def settled(
     occasion: Occasion,
     due: Settle | None,
-    outcome: Settled | Unsettled,
+    outcome: Settled | Refused | Unsettled,
     latency_ms: int,
 ) -> None:
-    """`due` is None when a bug came before it was known what is due."""
+    """`due` is None when a bug came before it was known what is due.
+
+    `refused` tells who does not pay from what may have been paid all the same."""
     line: dict[str, object] = {
         "ts": stamp(occasion.now),
         "eventType": "settle",
@@ -65,8 +67,10 @@ def settled(
         "latencyMs": latency_ms,
         "requestId": occasion.request_id,
     }
-    if isinstance(outcome, Unsettled):
+    if isinstance(outcome, Refused | Unsettled):
         line["error"] = outcome.error
+    if isinstance(outcome, Refused):
+        line["refused"] = True
     _write(line)
 
 
