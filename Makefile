@@ -25,9 +25,9 @@ serve: install
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-# Here a folder stays in one process, so that each matrix is played once: tests/conftest.py.
+# A folder stays in one process, so that each matrix is played once: tests/conftest.py.
 test-slow: install
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
 
 test-all: test test-slow
 

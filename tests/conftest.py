@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from origin_middleware import MemoryStore, Store
 from origin_middleware.stores.redis import RedisStore
@@ -13,15 +15,27 @@ from tests.support.stores import PATIENT
 _SLOW_TIMEOUT = 180
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests of one folder share what is expensive, so they share a process."""
     for item in items:
-        if item.get_closest_marker("slow") is None:
-            continue
-        if item.get_closest_marker("timeout") is None:
+        own = item.get_closest_marker("timeout")
+        if own is None and item.get_closest_marker("slow") is not None:
             item.add_marker(pytest.mark.timeout(_SLOW_TIMEOUT))
-        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+
+
+class ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
+    """Tests of one folder share what is expensive, so they share a process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> LoadScopeScheduling | None:
+    """For `--dist loadscope`, as the slow tier runs."""
+    by_folder = config.getoption("dist") == "loadscope"
+    return ByFolder(config, log) if by_folder else None
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from origin_middleware import StoreUnavailable
 from origin_middleware.record import Completed, Held, Preceded
 from origin_middleware.stores.redis import RedisStore, scripts, wakeups
+from tests.support import machine
 from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Node, Single
 from tests.support.topologies.access_control import (
@@ -60,7 +61,7 @@ async def use(store: RedisStore) -> None:
     await store.claim(key, A)
     held = await store.claim(key, B)
     assert isinstance(held, Held)
-    await store.wait(key, held, 0.02)
+    await store.wait(key, held, 0.05 * await machine.pace())  # to be registered
     await store.renew(key, A)
     await store.complete(key, A, DONE)
     await store.complete(key := a_key(), A, LARGE)
@@ -142,7 +143,7 @@ async def test_without_ping_an_idle_subscription_is_lost(
     await store.claim(key, A)
     held = await store.claim(key, B)
     assert isinstance(held, Held)
-    await store.wait(key, held, 0.1)
+    await store.wait(key, held, 0.1 * await machine.pace())
     assert "Wake-ups are interrupted" in caplog.text
 
 
