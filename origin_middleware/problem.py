@@ -48,6 +48,10 @@ PROBLEMS = {
         409,
         "An earlier attempt ended without a record. It is not executed again.",
     ),
+    Refusal.ATTEMPTS_EXHAUSTED: Problem(
+        409,
+        "This request was executed as often as it may be, and nothing was delivered.",
+    ),
 }
 
 

@@ -27,12 +27,12 @@ class Store(Protocol):
     """
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
-        """Claimed where the key was absent or is this claim's already, else what the
-        key holds.
+        """Claimed where the key was absent or is this claim's already, Exhausted where
+        it was released `max_attempts` times, else what the key holds.
         """
 
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
-        """A claim to which an abandoned record counts as absent."""
+        """A claim to which an abandoned record counts as released."""
 
     async def wait(
         self, key: Key, held: Held, timeout: float, /
@@ -55,7 +55,9 @@ class Store(Protocol):
         """Put the outcome on record, unless another completion is there already."""
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
-        """Make the key absent; False where it is not this claim's in progress."""
+        """Give the key back: it is absent, but its attempts are counted. False where it
+        is not this claim's in progress.
+        """
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         """End the lease now; False where it is not this claim's in progress."""

@@ -20,6 +20,7 @@ PUBLIC = {
     "Event",
     "Evidence",
     "Executed",
+    "Exhausted",
     "Failed",
     "FailedAfterRecord",
     "Fingerprint",
