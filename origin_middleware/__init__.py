@@ -9,6 +9,7 @@ from .errors import (
     StoreError,
     StoreUnavailable,
     StoreUnsafe,
+    WriteRefused,
 )
 from .events import (
     ClaimMissing,
@@ -105,6 +106,7 @@ __all__ = [
     "Superseded",
     "TakenOver",
     "Undelivered",
+    "WriteRefused",
     "attempt_of",
     "drain",
 ]

@@ -42,7 +42,7 @@ PROBLEMS = {
         409, "This request is still being executed. Try again.", retry_after=1
     ),
     Refusal.NOT_REPLAYABLE: Problem(
-        409, "This request was carried out, but its response was too large to keep."
+        409, "This request was carried out, but its response could not be kept."
     ),
     Refusal.OUTCOME_UNKNOWN: Problem(
         409,

@@ -20,7 +20,8 @@ class Store(Protocol):
       one comes with another owner token.
     - A write that does not own the record changes nothing and is told so.
     - Every method raises StoreUnavailable where the store does not answer within a
-      bounded time, and RecordDamaged where it holds something unreadable.
+      bounded time, and RecordDamaged where it holds something unreadable. A completion
+      raises WriteRefused where it would never be taken, but a smaller one may be.
     - A claim that raises or is cancelled is withdrawn, as long as the process and the
       store are there to do it: a key that was absent is so again, one that was
       abandoned stays so.

@@ -57,6 +57,7 @@ PUBLIC = {
     "Superseded",
     "TakenOver",
     "Undelivered",
+    "WriteRefused",
     "attempt_of",
     "drain",
 }

@@ -10,6 +10,8 @@ end
 if KEYS[2] and redis.call('GETRANGE', KEYS[2], 0, 0) == '' then return redis.error_reply('NOBODY') end
 local waiting = ''
 if state == 'P' then waiting = redis.call('GETRANGE', KEYS[1], 92, -1) end
+-- Small states are written into full memory too: it stops only the first write of a script.
+if string.sub(ARGV[1], 2, 2) ~= 'C' then redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 for channel in string.gmatch(waiting, '[^,]+') do redis.call('PUBLISH', channel, KEYS[1]) end
 if state == '' then return 'claim_lost' end
