@@ -104,10 +104,12 @@ class ClaimMissing:
 @dataclass(frozen=True, slots=True)
 class Superseded:
     """A completion found another one on record: the handler ran twice. The first
-    response is canonical.
+    response is canonical, unless it answers another request: then every client gets
+    the response of its own.
     """
 
     key: Key
+    by_other_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """One request with a key, from its claim to its answer. Read it from the top."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, assert_never
 
@@ -25,6 +25,7 @@ from .decision import (
 )
 from .errors import RecordDamaged, ResponseUnavailable, StoreUnavailable
 from .execution import Execution
+from .key import Key
 from .lease import first_claim, next_claim
 from .policy import Policy
 from .problem import refuse
@@ -40,6 +41,9 @@ from .request import (
 from .response import StoredResponse
 from .runtime import Runtime
 from .scope import Passage
+
+# A claim, or a take-over.
+_Make = Callable[[Key, Claim], Awaitable[Answer]]
 
 # The key holds a record, so on_store_unavailable="execute" must not run the handler.
 _KNOWN = (RecordDamaged, ResponseUnavailable)
@@ -70,7 +74,7 @@ class Exchange:
         self._key = admitted.key
         self._scope = scope
         self._body = RequestBody()
-        self._begun = asyncio.get_running_loop().time()
+        self._begun = self._claimed = _now()
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Raises what the handler raises."""
@@ -118,7 +122,7 @@ class Exchange:
         """The decision, and the last claim that was made for it."""
         answer: Answer | None = None
         try:
-            answer = await self._runtime.store.claim(self._key, claim)
+            answer = await self._send(self._runtime.store.claim, claim)
             return await self._follow(claim, answer)
         except NoRoom as full:
             return claim, self._refusal(full)
@@ -132,19 +136,23 @@ class Exchange:
         self, claim: Claim, answer: Answer
     ) -> tuple[Claim, Verdict | TakeOver]:
         """The decision about the answer, after waiting for other attempts."""
-        store, key, digest = self._runtime.store, self._key, claim.fingerprint
+        digest = claim.fingerprint
         takes_over = self._policy.on_abandoned != "refuse"
         while True:
             match decide(answer, digest, takes_over, self._patience_left()):
                 case Wait(held, timeout):
-                    if self._runtime.waiting[key] >= _MOST_WAITING:
+                    if self._runtime.waiting[self._key] >= _MOST_WAITING:
                         return claim, Refuse(Refusal.IN_PROGRESS)
                     answer = await self._wait(held, timeout)
                 case ClaimAgain():
                     claim = next_claim(claim)
-                    answer = await store.claim(key, claim)
+                    answer = await self._send(self._runtime.store.claim, claim)
                 case decision:
                     return claim, decision
+
+    def _send(self, make: _Make, claim: Claim) -> Awaitable[Answer]:
+        self._claimed = _now()
+        return make(self._key, claim)
 
     async def _wait(self, held: Held, timeout: float) -> Absent | Held | Finished:
         waiting, key = self._runtime.waiting, self._key
@@ -170,6 +178,8 @@ class Exchange:
                 claim, first, verdict = await self._take_over(claim)
             else:
                 verdict = decision
+            if isinstance(verdict, Execute) and self._is_late(claim):
+                verdict = await self._confirm(claim, first)
             match verdict:
                 case Execute():
                     attempt = Attempt(self._key, first=first)
@@ -187,18 +197,18 @@ class Exchange:
 
     async def _take_over(self, claim: Claim) -> tuple[Claim, bool, Verdict]:
         """The verdict, its claim, and whether no attempt was taken over after all."""
-        store, key, first = self._runtime.store, self._key, True
+        store, first = self._runtime.store, True
         try:
             while True:
                 claim = next_claim(claim)
-                answer = await store.take_over(key, claim)
+                answer = await self._send(store.take_over, claim)
                 if isinstance(answer, Claimed):
                     first = False
                     verdict = await self._rule(claim)
                     if verdict is not None:
                         return claim, first, verdict
                     claim = next_claim(claim)
-                    answer = await store.claim(key, claim)
+                    answer = await self._send(store.claim, claim)
                 claim, decision = await self._follow(claim, answer)
                 if not isinstance(decision, TakeOver):
                     return claim, first, decision
@@ -214,6 +224,28 @@ class Exchange:
             return await case.ask(reconciler, self._patience_left())
         self._runtime.observe(events.TakenOver(self._key))
         return Execute()
+
+    def _is_late(self, claim: Claim) -> bool:
+        """Has so much time passed since the claim was sent that its lease may lapse
+        before the first renewal? Then this process was stalled.
+        """
+        return _now() - self._claimed > claim.lease / 2
+
+    async def _confirm(self, claim: Claim, first: bool) -> Execute | Refuse:
+        """A claim that may have been taken over meanwhile starts no handler."""
+        store, key = self._runtime.store, self._key
+        try:
+            self._claimed = _now()
+            if not await store.renew(key, claim):
+                return Refuse(Refusal.IN_PROGRESS)
+            if not self._is_late(claim):
+                return Execute()
+            refused = Refuse(Refusal.STORE_UNAVAILABLE)
+        except (StoreUnavailable, RecordDamaged) as error:
+            refused = self._refusal(error)
+        with suppress(StoreUnavailable, RecordDamaged):  # or else the lease lapses
+            await (store.release if first else store.abandon)(key, claim)
+        return refused
 
     async def _answer(self, verdict: Replay | Refuse, send: Send) -> None:
         match verdict:
@@ -258,4 +290,8 @@ class Exchange:
         return self._policy.patience - self._elapsed()
 
     def _elapsed(self) -> float:
-        return asyncio.get_running_loop().time() - self._begun
+        return _now() - self._begun
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

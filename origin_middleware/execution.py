@@ -53,7 +53,7 @@ class Execution:
         self._left = False
         self._started = _now()
         self._persistence = Persistence(runtime, attempt.key, claim)
-        self._renewal = Renewal(runtime, attempt.key, claim)
+        self._renewal = Renewal(runtime, attempt.key, claim, handler_runs=True)
         self._renewal.start()
 
     async def run(self, body: RequestBody) -> None:

@@ -35,14 +35,20 @@ def _token() -> OwnerToken:
 
 
 class Renewal:
-    """Keeps a lease alive while its handler runs. Off the request's path: a timer, and
-    a task only when the timer fires.
+    """Keeps a lease alive. Off the request's path: a timer, and a task only when the
+    timer fires.
+
+    It raises an alarm about a lost lease only where a handler runs under it: a record
+    may be gone because its claim has ended.
     """
 
-    def __init__(self, runtime: Runtime, key: Key, claim: Claim) -> None:
+    def __init__(
+        self, runtime: Runtime, key: Key, claim: Claim, *, handler_runs: bool
+    ) -> None:
         self._runtime = runtime
         self._key = key
         self._claim = claim
+        self._handler_runs = handler_runs
         self._stopped = True
 
     def start(self) -> None:
@@ -70,5 +76,5 @@ class Renewal:
             return
         if ours:
             self._arm()
-        else:
+        elif self._handler_runs:
             self._runtime.observe(LeaseLost(self._key))

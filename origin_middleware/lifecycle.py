@@ -67,12 +67,15 @@ def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
 def take_over(
     record: Record | None, by: Claim, now: float
 ) -> tuple[Record | None, Answer]:
-    """A claim that treats the abandoned record of another attempt as released."""
+    """A claim that treats the abandoned record of another attempt as released, if that
+    attempt was made for the same request.
+    """
     record = retained(record, now)
     state = record.state if record else None
     if record is None or not isinstance(state, InProgress):
         return claim(record, by, now)
-    if state.lapses > now or _owned(record, by):
+    same = record.fingerprint == by.fingerprint
+    if state.lapses > now or _owned(record, by) or not same:
         return claim(record, by, now)
     if by.inquires:
         return _begin(by, now, state.attempt, state.begun), Claimed()
@@ -120,10 +123,12 @@ def withdraw_take_over(record: Record | None, by: Claim, now: float) -> Record |
 
 
 def renew(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
-    """Extend the lease. A lapsed lease that nobody took over is the owner's still."""
+    """Extend the lease. A lapsed lease that nobody took over is the owner's still. One
+    that its owner has ended is over: a renewal may arrive later than it was sent.
+    """
     record = retained(record, now)
     state = _owned(record, by)
-    if record is None or state is None:
+    if record is None or state is None or state.ended:
         return record, False
     state = replace(state, lapses=now + by.lease)
     return replace(record, state=state, expires=now + by.retention), True
@@ -159,7 +164,7 @@ def abandon(record: Record | None, by: Claim, now: float) -> tuple[Record | None
     state = _owned(record, by)
     if record is None or state is None:
         return record, False
-    return replace(record, state=replace(state, lapses=now)), True
+    return replace(record, state=replace(state, lapses=now, ended=True)), True
 
 
 def view(record: Record | None, now: float) -> Absent | Held | Finished:

@@ -30,7 +30,7 @@ from .problem import refuse
 from .routes import PolicyOf, policy_of
 from .runtime import Runtime
 from .scope import is_held
-from .stores import Store
+from .stores import Budgeted, Store
 
 NO_SECRETS: Mapping[str, bytes] = {}
 
@@ -67,7 +67,8 @@ class IdempotencyMiddleware:
             _check_function("observer", observer)
         self._runtime = Runtime(app, store, observer or LoggingObserver())
         self._admission = Admission(secrets, clock_tolerance, clock)
-        self._policy_of = policy_of(policy, self._admission.check)
+        self._budget = store.budget if isinstance(store, Budgeted) else 0.0
+        self._policy_of = policy_of(policy, self._check)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self._runtime
@@ -93,6 +94,18 @@ class IdempotencyMiddleware:
                 await exchange.run(receive, send)
             case _:
                 assert_never(found)
+
+    def _check(self, policy: Policy) -> None:
+        self._admission.check(policy)
+        if policy.lease < 2 * self._budget:
+            store = type(self._runtime.store).__name__
+            raise ConfigurationError(
+                f"Policy(lease={policy.lease!r}) must be at least twice the budget of "
+                f"{store} ({self._budget!r} s), or a claim that is in doubt looks "
+                "abandoned before it can be withdrawn. Give a lease of "
+                f"{2 * self._budget:g} seconds or more, or the store a smaller budget: "
+                f"{store}(budget={policy.lease / 2:g})."
+            )
 
     async def _is_closed(self, scope: Scope, send: Send) -> bool:
         """A WebSocket has no response to record, so none is sold where a key is needed.

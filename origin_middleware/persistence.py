@@ -28,6 +28,7 @@ from .record import (
     Claim,
     Completed,
     Evidence,
+    Finished,
     NotReplayable,
     Outcome,
     Preceded,
@@ -102,7 +103,7 @@ class Persistence:
     async def _persist_later(self, write: "_Completion | _Failure") -> None:
         """With a renewal of its own: the handler's ends with the handler."""
         until = _now() + _PERSIST_FOR
-        renewal = Renewal(self._runtime, self._key, self._claim)
+        renewal = Renewal(self._runtime, self._key, self._claim, handler_runs=False)
         renewal.start()
         try:
             while _now() < until:
@@ -147,8 +148,7 @@ class _Completion:
             self.runtime.log_failure(refused)
             self.give_up_body()
             answer = await store.complete(self.key, self.claim, self.outcome)
-        before = answer.by.outcome if isinstance(answer, Preceded) else None
-        return self._event(answer), _readable(before)
+        return self._event(answer), self._canonical(answer)
 
     def _event(self, answer: Recorded | Preceded) -> Event:
         match answer:
@@ -156,10 +156,20 @@ class _Completion:
                 return Executed(self.key, self.status, self.seconds)
             case Recorded(found):
                 return ClaimMissing(self.key, found)
-            case Preceded():
-                return Superseded(self.key)
+            case Preceded(by):
+                other = by.fingerprint != self.claim.fingerprint
+                return Superseded(self.key, other)
             case _:
                 assert_never(answer)
+
+    def _canonical(self, answer: Recorded | Preceded) -> StoredResponse | None:
+        """None where the response of our own handler goes out."""
+        match answer:
+            case Preceded(Finished(fingerprint, Completed(response))):
+                if fingerprint == self.claim.fingerprint:
+                    with suppress(RecordDamaged):
+                        return StoredResponse.from_bytes(response)
+        return None
 
 
 @dataclass(slots=True)
@@ -203,13 +213,6 @@ class _Backlog:
 
 
 _backlog = _Backlog()
-
-
-def _readable(outcome: Outcome | None) -> StoredResponse | None:
-    if isinstance(outcome, Completed):
-        with suppress(RecordDamaged):  # then the response of our own handler goes out
-            return StoredResponse.from_bytes(outcome.response)
-    return None
 
 
 def _now() -> float:

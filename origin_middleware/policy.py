@@ -43,7 +43,7 @@ class Policy:
 
     lease: float = 10.0
     """How long a claim is held without renewal. It is renewed while the handler runs,
-    so this does not limit the handler."""
+    so this does not limit the handler. At least twice the budget of the store."""
 
     patience: float = 25.0
     """How long a duplicate waits for the attempt that is running. Less than the 30 s

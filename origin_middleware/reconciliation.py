@@ -46,7 +46,7 @@ class Reconciliation:
         attempt ended after all, or this process was stalled, and another request
         decides.
         """
-        renewal = Renewal(self.runtime, self.key, self.claim)
+        renewal = Renewal(self.runtime, self.key, self.claim, handler_runs=False)
         renewal.start()
         try:
             ruling = await self._ruling(reconciler, patience)
@@ -92,9 +92,12 @@ class Reconciliation:
             return Replay(response)
         if not isinstance(told, Preceded):
             return Replay(response)
-        if isinstance(told.by.outcome, Completed):
+        if not isinstance(told.by.outcome, Completed):
+            return Refuse(Refusal.NOT_REPLAYABLE)
+        if told.by.fingerprint == self.claim.fingerprint:
             return Replay(told.by.outcome.response)
-        return Refuse(Refusal.NOT_REPLAYABLE)
+        self.runtime.observe(events.Superseded(self.key, by_other_request=True))
+        return Replay(response)
 
     async def _leave_abandoned(self) -> Verdict:
         with suppress(StoreError):  # or else the lease lapses by itself

@@ -37,6 +37,8 @@ class InProgress:
     """Which attempt under this key it is."""
     begun: float = 0.0
     """When the key was first claimed, on the store's clock."""
+    ended: bool = False
+    """Its owner has ended the lease, because the outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from ..key import Key
 from ..record import Absent, Answer, Claim, Finished, Held, Outcome, Preceded, Recorded
 
-__all__ = ["Checks", "Store"]
+__all__ = ["Budgeted", "Checks", "Store"]
 
 
 @runtime_checkable
@@ -33,7 +33,9 @@ class Store(Protocol):
         """
 
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
-        """A claim to which an abandoned record counts as released."""
+        """A claim to which an abandoned record counts as released, where it is of the
+        same fingerprint.
+        """
 
     async def wait(
         self, key: Key, held: Held, timeout: float, /
@@ -47,7 +49,7 @@ class Store(Protocol):
 
     async def renew(self, key: Key, claim: Claim, /) -> bool:
         """Extend the lease and the retention; False where the record in progress is not
-        this claim's.
+        this claim's, or was abandoned by it.
         """
 
     async def complete(
@@ -65,6 +67,16 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """End connections and tasks that the store opened itself."""
+
+
+@runtime_checkable
+class Budgeted(Protocol):
+    """A store that another process or machine keeps: a call that was given up may still
+    be carried out there, for as long as `budget` says, in seconds. It has to be at most
+    half of the lease, or such a claim looks abandoned before it is withdrawn.
+    """
+
+    budget: float
 
 
 @runtime_checkable

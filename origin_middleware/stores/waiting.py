@@ -15,6 +15,10 @@ Look = Callable[[], Awaitable[View]]
 # A wake-up can be lost with its connection; this is how long that may go unnoticed.
 _FLOOR = 1.0
 
+# So long before somebody's time is over there is a last look: what was lost in the last
+# second would otherwise not be noticed any more.
+_LAST_LOOK = 0.25
+
 # For one of many to claim a key that was given back, before the next one may try.
 _HEAD_START = 0.01
 
@@ -79,7 +83,11 @@ class _Waiter:
     async def join(self, held: Held, timeout: float) -> View:
         # A future and a timer: ten thousand may wait, and a shield would cost more.
         future: asyncio.Future[View] = self.loop.create_future()
-        timer = self.loop.call_later(timeout, _resolve, future, held)
+        if timeout > 2 * _LAST_LOOK:
+            first = timeout - _LAST_LOOK
+            timer = self.loop.call_later(first, self._look_again, future, held)
+        else:
+            timer = self.loop.call_later(timeout, _resolve, future, held)
         self._joined.add(future)
         try:
             return await future
@@ -89,6 +97,10 @@ class _Waiter:
             if not self._joined:
                 self._forget(self)
                 self._task.cancel()
+
+    def _look_again(self, future: "asyncio.Future[View]", held: Held) -> None:
+        self._woken.set()
+        self.loop.call_later(_LAST_LOOK, _resolve, future, held)
 
     async def _follow(self) -> None:
         try:
@@ -114,8 +126,14 @@ class _Waiter:
         while True:
             self._woken.clear()
             pause = _FLOOR
-            with suppress(StoreUnavailable):
+            try:
                 seen = await self._look()
+            except StoreUnavailable:
+                pass
+            except asyncio.CancelledError:
+                if self._task.cancelling():
+                    raise  # and not only a look that was cancelled by others
+            else:
                 if not isinstance(seen, Held) or seen.abandoned:
                     return seen
                 pause = min(_FLOOR, seen.lease_left)

@@ -11,12 +11,14 @@ from origin_middleware import (
     LoggingObserver,
     MemoryStore,
     Policy,
+    Store,
 )
 from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import (
     App,
     request,
 )
+from tests.support.faulty import FaultyStore
 
 SECRET = {"a": b"x" * 32}
 
@@ -111,3 +113,29 @@ def test_no_message_shows_a_secret() -> None:
     with pytest.raises(ConfigurationError) as refused:
         IdempotencyMiddleware(App(), store=MemoryStore(), secrets={"a": secret})
     assert "too short" not in str(refused.value)
+
+
+class Remote(FaultyStore):
+    """In another process: a call that was given up may still be carried out."""
+
+    budget = 1.0
+
+
+@pytest.mark.parametrize("policy", [Policy(lease=1.9), {"/*": Policy(lease=1.9)}])
+def test_a_lease_that_ends_before_a_claim_in_doubt_is_withdrawn_is_refused(
+    policy: Any,
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"lease of 2 s.*budget=0.95"):
+        IdempotencyMiddleware(App(), store=Remote(), policy=policy)
+
+
+@pytest.mark.parametrize("store", [MemoryStore(), Remote()])
+def test_a_lease_that_is_long_enough_for_its_store_is_taken(store: Store) -> None:
+    lease = 2.0 if isinstance(store, Remote) else 0.05
+    IdempotencyMiddleware(App(), store=store, policy=Policy(lease=lease))
+
+
+def test_a_redis_store_says_its_budget() -> None:
+    store = RedisStore.from_url("redis://localhost", budget=6.0)
+    with pytest.raises(ConfigurationError, match=r"RedisStore\(budget=5\)"):
+        IdempotencyMiddleware(App(), store=store)

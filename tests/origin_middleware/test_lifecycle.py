@@ -24,6 +24,7 @@ from origin_middleware.record import (
 from tests.support.stores import a_claim
 
 CLAIMS = [a_claim(owner, lease=10, retention=100) for owner in "abc"]
+OTHERS = [a_claim(owner, "g", lease=10, retention=100) for owner in "de"]
 WRITES = ["renew", "complete", "release", "abandon"]
 STEPS = st.lists(
     st.tuples(
@@ -100,6 +101,28 @@ def test_a_key_is_won_again_only_after_release_or_by_take_over_of_an_abandoned_r
             assert step == "take_over"
             assert isinstance(before, Held)
             assert before.abandoned
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["claim", "take_over", "renew", "abandon"]),
+            st.sampled_from([*CLAIMS, *OTHERS]),
+            st.sampled_from([0.0, 5.0, 11.0]),
+        ),
+        max_size=40,
+    )
+)
+def test_a_key_that_nobody_gives_back_stays_with_one_request(
+    steps: list[tuple[str, Claim, float]],
+) -> None:
+    history = History()
+    fingerprint = None
+    for step, by, passed in steps:
+        history.play(step, long_lived(by), passed)
+        if history.record is not None:
+            fingerprint = fingerprint or history.record.fingerprint
+            assert history.record.fingerprint == fingerprint
 
 
 @given(STEPS, st.sampled_from(["renew", "release", "abandon"]))

@@ -10,6 +10,7 @@ from origin_middleware import (
     Abandoned,
     Event,
     IdempotencyMiddleware,
+    LeaseLost,
     NotRecorded,
     Policy,
     Reconciled,
@@ -18,7 +19,7 @@ from origin_middleware import (
 )
 from origin_middleware.attempt import Ruling
 from origin_middleware.key import Key
-from origin_middleware.record import Claim, NotReplayable
+from origin_middleware.record import Claim, Completed, NotReplayable
 from tests.support.asgi import GatedApp, request
 from tests.support.faulty import FaultyStore
 from tests.support.stores import Clock, a_claim
@@ -214,6 +215,37 @@ async def test_an_outcome_that_was_not_kept_is_not_replaced() -> None:
     books.gate.set()
     assert (await duplicate).code == "not-replayable"
     await case.end()
+
+
+async def test_an_outcome_of_another_request_does_not_answer_this_one() -> None:
+    books = Books(FOUND)
+    books.gate.clear()
+    case = Stalled(books)
+    await case.begin()
+    duplicate = asyncio.create_task(request(case.app))
+    await case.store.asked("take_over", 1)
+    case.store.behind._records.clear()
+    other = Completed(StoredResponse(200, [], b"of another").to_bytes())
+    await case.store.behind.complete(Key("intent-1"), a_claim(), other)
+    books.gate.set()
+    assert (await duplicate).body == b"from the ledger"
+    assert Superseded(Key("intent-1"), by_other_request=True) in case.events
+    await case.end()
+
+
+async def test_a_lease_that_ends_while_the_books_are_asked_is_no_alarm() -> None:
+    """The attempt that was taken over ended after all."""
+    books = Books("execute")
+    books.gate.clear()
+    case = Stalled(books, lease=0.06)
+    await case.begin()
+    duplicate = asyncio.create_task(request(case.app))
+    await case.store.asked("take_over", 1)
+    await case.end()
+    await case.store.asked("renew", 1)
+    books.gate.set()
+    assert (await duplicate).body == b"done"
+    assert LeaseLost not in map(type, case.events)
 
 
 async def test_the_claim_is_renewed_while_the_books_are_asked() -> None:

@@ -10,12 +10,14 @@ from origin_middleware import (
     Executed,
     Failed,
     IdempotencyMiddleware,
+    LeaseLost,
     NotRecorded,
     Policy,
     RanUnprotected,
     RecordDamaged,
     RecordedLate,
     Refused,
+    StoreUnavailable,
     Superseded,
     WriteRefused,
     drain,
@@ -235,11 +237,24 @@ async def test_a_completion_that_was_preceded_serves_the_first_one() -> None:
     assert events == [Superseded(Key("intent-1"))]
 
 
-async def recorded_by_another(store: FaultyStore) -> bytes:
+async def test_a_completion_that_another_request_preceded_serves_its_own() -> None:
+    """Its payer must not get what somebody else has bought."""
+    inner = GatedApp(start(200, [(b"content-length", b"4")]), chunk(b"done"))
+    store, events = FaultyStore(), list[Event]()
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    running = asyncio.create_task(request(app, b"one"))
+    await inner.entered.wait()
+    await recorded_by_another(store, b"another")
+    inner.gate.set()
+    assert (await running).body == b"done"
+    assert events == [Superseded(Key("intent-1"), by_other_request=True)]
+
+
+async def recorded_by_another(store: FaultyStore, *body: bytes) -> bytes:
     other = IdempotencyMiddleware(
         App(start(), chunk(b"the first one")), store=(elsewhere := FaultyStore())
     )
-    await request(other)
+    await request(other, *body)
     store.behind._records = elsewhere.behind._records
     return b"the first one"
 
@@ -255,6 +270,51 @@ async def test_while_a_record_cannot_be_written_its_claim_is_renewed() -> None:
     store.away()
     await app._runtime.drain()
     assert (await request(app)).body == b"done"
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_write_whose_reply_was_lost_raises_no_alarm(status: int) -> None:
+    """While it is tried again, the renewal beside it finds that the claim has ended."""
+    clock, events = Clock(), list[Event]()
+    inner, store = App(start(status), chunk(b"")), Deaf(clock)
+    policy = Policy(lease=0.06, retention=60)
+    app = IdempotencyMiddleware(
+        inner, store=store, policy=policy, observer=events.append
+    )
+    await request(app)
+    await store.asked("renew", 1)
+    await app._runtime.drain()
+    assert store.gone == [False]
+    assert LeaseLost not in map(type, events)
+
+
+class Deaf(FaultyStore):
+    """Completions and releases are carried out, and the replies are lost; until there
+    was a renewal.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.gone: list[bool] = []
+
+    async def complete(
+        self, key: Key, claim: Claim, outcome: Outcome, /
+    ) -> Recorded | Preceded:
+        told = await super().complete(key, claim, outcome)
+        if not self.gone:
+            raise StoreUnavailable("the reply is lost")
+        return told
+
+    async def release(self, key: Key, claim: Claim, /) -> bool:
+        told = await super().release(key, claim)
+        if not self.gone:
+            raise StoreUnavailable("the reply is lost")
+        return told
+
+    async def renew(self, key: Key, claim: Claim, /) -> bool:
+        ours = await super().renew(key, claim)
+        self.gone.append(ours)
+        return ours
 
 
 async def test_a_handler_that_ends_leaves_a_pending_write_its_lease() -> None:

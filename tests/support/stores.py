@@ -13,8 +13,9 @@ from origin_middleware.key import Key
 from origin_middleware.record import Claim, Fingerprint, OwnerToken
 from origin_middleware.stores.redis import RedisStore
 
-# A budget, where time is not the question: a busy machine may take some.
-PATIENT = 10.0
+# A budget, where time is not the question: a busy machine may take some. A lease of 10 s
+# allows for no more.
+PATIENT = 5.0
 
 
 class OwnConnection(Connection):

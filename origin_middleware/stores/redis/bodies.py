@@ -44,10 +44,32 @@ class Bodies:
         seen = stored.seen
         if not stored.body_elsewhere or not isinstance(seen, Finished):
             return seen
-        body = await self._send(name, "GET", _place(name, stored.owner), until)
+        place = _place(name, stored.owner)
+        body = await self._send(name, "GET", place, until)
         if body is None:
-            raise RecordDamaged("The response of a completed record is gone.")
+            record = codec.header(b"B", stored.owner)
+            if await self._is_gone(name, place, record, until):
+                raise RecordDamaged("The response of a completed record is gone.")
+            raise StoreUnavailable(
+                "A record and its response were seen at different times, as around a "
+                "failover: ask again."
+            )
         return Finished(seen.fingerprint, Completed(body))
+
+    async def _is_gone(
+        self, name: bytes, place: bytes, record: bytes, until: float
+    ) -> bool:
+        """Does the record point to nothing? Both are looked at in one step."""
+        return bool(
+            await self._calls.run(
+                name,
+                lambda visit: visit.evaluate(
+                    scripts.BODY_GONE, name, place, record, keys=2
+                ),
+                until,
+                Purpose.LARGE,
+            )
+        )
 
     async def _send(self, name: bytes, command: str, place: bytes, until: float) -> Any:
         return await self._calls.run(

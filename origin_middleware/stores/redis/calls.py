@@ -38,12 +38,12 @@ class Calls:
     def __init__(
         self, client: Redis | RedisCluster, budget: float, safety: Safety
     ) -> None:
-        self._budget = budget
+        self.budget = budget
         self._topology = topology(client, safety.greet, silence(budget))
 
     def deadline(self) -> float:
         """When a call that begins now has to be over, on the event loop's clock."""
-        return now() + self._budget
+        return now() + self.budget
 
     async def run(
         self,

@@ -1,12 +1,14 @@
 """Claims across a network: in time or not at all, and withdrawn where nobody knows.
 
 Every try of a claim carries a not-after instant on the server's clock. One that was not
-answered is in doubt: it may have been applied, or may yet be, until that instant. What
-is given up in doubt becomes a ghost, which is withdrawn in the background.
+answered is in doubt: it may have been applied, or may yet be, until that instant. So is
+one whose answer is read when its lease may be over. What is given up in doubt becomes a
+ghost, which is withdrawn in the background.
 """
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,8 +28,8 @@ from .topology import Purpose
 _GIVE_UP = 60.0
 _PAUSE = 0.25
 
-# What a shutdown gives for it: a not-after instant is one budget away.
-_LAST_CHANCE = 2.0
+# The not-after instant of a claim that is known to have been applied.
+_APPLIED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Claims:
     ) -> codec.Stored | None:
         """None where the key is the claim's, else what it holds. Raises
         StoreUnavailable, and whatever else ends it: then it is withdrawn."""
+        usable_until = min(until, now() + claim.lease)
         try:
             reply = await self._calls.run(
                 name, lambda visit: self._try(visit, kind, name, claim), until
@@ -65,19 +68,31 @@ class Claims:
                     self.finished(claim)  # whatever still comes finds the same
                     return found
                 if found.owner != claim.owner:
-                    self.released(claim)  # by the time it comes, the key may be free
+                    # By the time a try in doubt comes, the key may be free.
+                    self.released(claim, until)
                     return found
             if self._replicas.wanted:
                 await self._confirm(kind, name, claim, until)
+            if now() > usable_until:
+                # This process was stalled, and others may have seen the lease lapse.
+                self._doubt(kind, name, claim, _APPLIED)
+                raise StoreUnavailable(
+                    "The reply to a claim was read too late to rely on it: the event "
+                    "loop was blocked, or the machine was stopped."
+                )
         except BaseException:
-            self.released(claim)
+            if ghost := self._in_doubt.pop(claim.owner, None):
+                self._ghosts.add(ghost._replace(until=until))
             raise
         return None
 
-    def released(self, claim: Claim) -> None:
-        """A try in doubt would find the key absent now, and take it."""
+    def released(self, claim: Claim, until: float | None = None) -> None:
+        """The key is not the claim's, but a try in doubt would find it absent now, and
+        take it. None was sent to be applied after `until`, on the loop's clock.
+        """
         if ghost := self._in_doubt.pop(claim.owner, None):
-            self._ghosts.add(ghost)
+            until = self._calls.deadline() if until is None else until
+            self._ghosts.add(ghost._replace(until=until), at_once=False)
 
     def finished(self, claim: Claim) -> None:
         self._in_doubt.pop(claim.owner, None)
@@ -122,7 +137,7 @@ class Claims:
             codec.lease(claim),
         )
         before = self._in_doubt.get(claim.owner)
-        self._doubt(kind, name, claim, 0)
+        self._doubt(kind, name, claim, _APPLIED)
         have_it = await self._calls.run(
             name,
             lambda visit: self._replicas.have(visit, write),
@@ -142,21 +157,25 @@ class Claims:
         latest = max(not_after, known.not_after if known else 0)
         header = codec.header(b"P", claim.owner)
         counted = 0 if kind is TAKE_OVER and claim.inquires else 1
-        self._in_doubt[claim.owner] = Ghost(kind.undo, name, header, latest, counted)
+        self._in_doubt[claim.owner] = Ghost(
+            kind.undo, name, header, latest, counted=counted
+        )
 
 
 class Ghost(NamedTuple):
     """A claim whose fate is unknown: sent, not answered, given up.
 
-    It can still be applied, as long as its not-after instant has not passed on the
-    server's clock. Only after it is an undoing conclusive; an earlier one might be
-    overtaken by the claim.
+    It is undone at once, which harms nobody: its token is not used any more. But it can
+    still be applied, as long as its not-after instant has not passed on the server's
+    clock. Only after it is an undoing conclusive.
     """
 
     undo: Script
     name: bytes
     header: bytes
     not_after: int
+    until: float = 0.0
+    """The same instant on the event loop's clock, which is never set back."""
     counted: int = 1
     """How many attempts it would count for; undone, for none."""
 
@@ -164,48 +183,69 @@ class Ghost(NamedTuple):
 class Ghosts:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._ghosts: deque[tuple[Ghost, float]] = deque()
+        self._ghosts: deque[_Haunting] = deque()
+        self._added = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, ghost: Ghost) -> None:
-        self._ghosts.append((ghost, now() + _GIVE_UP))
+    def add(self, ghost: Ghost, *, at_once: bool = True) -> None:
+        self._ghosts.append(_Haunting(ghost, now() + _GIVE_UP, undone=not at_once))
+        self._added.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._withdraw())
 
     async def aclose(self) -> None:
+        """Wait until all have been undone after their instants, if the server is there
+        to do it.
+        """
         if self._task is not None:
-            await asyncio.wait([self._task], timeout=_LAST_CHANCE)
+            last = max((each.ghost.until for each in self._ghosts), default=0.0)
+            until = max(last + _PAUSE, now()) + self._calls.budget
+            await asyncio.wait([self._task], timeout=until - now())
             self._task.cancel()
             await asyncio.wait([self._task])
 
     async def _withdraw(self) -> None:
         while self._ghosts:
+            self._added.clear()
             turn = list(self._ghosts)
-            gone = await asyncio.gather(*(self._gone(g, t) for g, t in turn))
+            gone = await asyncio.gather(*map(self._gone, turn))
             pairs = zip(turn, gone, strict=True)
             left = [each for each, is_gone in pairs if not is_gone]
             self._ghosts = deque([*left, *list(self._ghosts)[len(turn) :]])
             if left:
-                await asyncio.sleep(_PAUSE)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_PAUSE):
+                        await self._added.wait()
 
-    async def _gone(self, ghost: Ghost, give_up: float) -> bool:
+    async def _gone(self, haunting: "_Haunting") -> bool:
+        ghost = haunting.ghost
+        if haunting.undone and now() <= ghost.until:
+            return False
         try:
-            return await self._undone(ghost)
+            conclusive = await self._calls.run(
+                ghost.name, lambda visit: _undo(visit, ghost), self._calls.deadline()
+            )
         except StoreError:
-            return now() >= give_up
+            return now() >= haunting.give_up
+        haunting.undone = True
+        return conclusive or now() >= haunting.give_up
 
-    async def _undone(self, ghost: Ghost) -> bool:
-        until = self._calls.deadline()
-        return await self._calls.run(
-            ghost.name, lambda visit: _undo(visit, ghost), until
-        )
+
+@dataclass(slots=True)
+class _Haunting:
+    ghost: Ghost
+    give_up: float
+    undone: bool
 
 
 async def _undo(visit: Visit, ghost: Ghost) -> bool:
-    # Read anew: an estimate would not be proof that the instant has passed.
-    await visit.read_clock()
-    clock = visit.endpoint.offset + int(now() * 1000)
-    if clock <= ghost.not_after:
-        return False
+    """Whether it was conclusive. It is done all the same: where somebody has set the
+    server's clock back, the instant does not come for a long time.
+    """
+    clock = 0
+    if now() > ghost.until:
+        # Read anew: an estimate would not be proof that the instant has passed.
+        await visit.read_clock()
+        clock = visit.endpoint.offset + int(now() * 1000)
     await visit.evaluate(ghost.undo, ghost.name, ghost.header, ghost.counted)
-    return True
+    return clock > ghost.not_after or ghost.not_after == _APPLIED

@@ -6,14 +6,18 @@ another process, or from another copy of the data, may have lost the latest of i
 a retry looks new. So new claims are refused for as long as retries may come.
 
     same process                                        trusted
-    restarted with its append-only file, not empty      trusted
-    restarted without one, or empty                     quarantine
+    restarted with its append-only file and its mark    trusted
+    restarted without one of them, or empty             quarantine
     a promoted replica                                  quarantine, unless claims wait
                                                         for replicas
     not seen before                                     trusted
+
+That it is not empty proves nothing: by the time this process asks, others have written.
+So every server has a mark, made by the process that came first and kept like a record.
 """
 
 import logging
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, assert_never
@@ -21,12 +25,17 @@ from typing import Any, NamedTuple, assert_never
 from ...errors import StoreUnsafe
 from .line import ErrorReply, Line, now
 from .options import OnEviction
+from .scripts import MARK
 from .topology import Endpoint
 
 _log = logging.getLogger("origin_middleware")
 
 # To learn of a server that was just connected to; the budgets of requests do not apply.
 _WITHIN = 1.0
+
+# Every connection of every process makes the mark live as long again.
+_MARK_LIVES = 30 * 86_400_000
+_MARK_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +55,15 @@ class Safety:
         *,
         replicated: bool,
         clustered: bool = False,
+        namespace: str = "idem",
     ) -> None:
         self._on_eviction = on_eviction
         self._quarantine = quarantine
         self._replicated = replicated
         self._clustered = clustered
+        self._namespace = namespace
         self._known: dict[Endpoint, Known] = {}
+        self._marks: dict[str, bytes] = {}
         self._said: set[str] = set()
 
     async def greet(self, endpoint: Endpoint, line: Line) -> None:
@@ -79,14 +91,42 @@ class Safety:
             # What it says of itself is not true yet: no append-only file, few keys.
             raise ErrorReply("LOADING the dataset in memory")
         self._check(seen)
-        if self._may_have_lost(endpoint, seen):
-            endpoint.quarantine = began + self._quarantine
+        told = now()
+        marked = not self._quarantine or await self._has_its_mark(endpoint, line, until)
+        if self._may_have_lost(endpoint, seen, marked):
+            # Nobody says when a replica was promoted.
+            since = told if seen.was_replica else told - seen.up
+            self._distrust(endpoint, since + self._quarantine)
+        self._known[endpoint] = Known(seen.run, seen.history, began)
+
+    async def _has_its_mark(self, endpoint: Endpoint, line: Line, until: float) -> bool:
+        """True as well where this process cannot tell."""
+        tag = endpoint.tag()
+        if not tag:
+            return True
+        name = f"{self._namespace}:mark:{{{tag}}}"
+        own = secrets.token_hex(_MARK_SIZE // 2)
+        try:
+            mark = await line.send(
+                ("EVAL", MARK.source, 1, name, own, _MARK_LIVES), until
+            )
+        except ErrorReply as error:
+            if error.passing and error.code not in ("MOVED", "ASK"):
+                raise
+            return True  # no permission, or the slot is on its way to another server
+        if not isinstance(mark, bytes) or len(mark) != _MARK_SIZE:
+            return True
+        before, self._marks[name] = self._marks.get(name, mark), mark
+        return before == mark
+
+    def _distrust(self, endpoint: Endpoint, until: float) -> None:
+        endpoint.quarantine = until
+        if until > now():
             _log.warning(
                 "Redis came back as another server, and may have lost what it "
-                "acknowledged: new claims are refused for %g s.",
-                self._quarantine,
+                "acknowledged: new claims are refused for %.0f s.",
+                until - now(),
             )
-        self._known[endpoint] = Known(seen.run, seen.history, began)
 
     def _check(self, seen: "Facts") -> None:
         if seen.clustered and not self._clustered:
@@ -113,7 +153,7 @@ class Safety:
             case _:
                 assert_never(self._on_eviction)
 
-    def _may_have_lost(self, endpoint: Endpoint, seen: "Facts") -> bool:
+    def _may_have_lost(self, endpoint: Endpoint, seen: "Facts", marked: bool) -> bool:
         if not self._quarantine or not seen.run:
             return False
         before = self._known.get(endpoint)
@@ -125,7 +165,8 @@ class Safety:
         if continued is not None:
             # A snapshot carries its history as well: a replica has been running.
             return not (self._replicated and seen.up > now() - continued.at + 1)
-        return before is not None and (seen.empty or not seen.append_only)
+        kept = seen.append_only and marked and not seen.empty
+        return before is not None and not kept
 
     def _continued(self, seen: "Facts") -> Known | None:
         """The server whose history this one continues, if it still had that one at
@@ -153,6 +194,8 @@ class Facts(NamedTuple):
     up: float
     """Seconds since it was started."""
     empty: bool
+    was_replica: bool
+    """Since it was started, as far as it says."""
     clustered: bool
 
     @property
@@ -177,8 +220,16 @@ def facts(reply: bytes | str | Mapping[str, Any]) -> Facts:
         loading=str(said.get("loading", "0")) not in ("", "0"),
         up=_number(said.get("uptime_in_seconds", 0)),
         empty=not any(name[:2] == "db" and name[2:].isdigit() for name in said),
+        was_replica=_was_replica(said),
         clustered="cluster" in (said.get("redis_mode"), said.get("server_mode")),
     )
+
+
+def _was_replica(said: Mapping[str, Any]) -> bool:
+    """A server that continues the history of its own snapshot received nothing."""
+    if not str(said.get("master_replid2", "")).strip("0"):
+        return False
+    return str(said.get("total_net_repl_input_bytes", "")) != "0"
 
 
 def _number(value: Any) -> float:

@@ -31,6 +31,8 @@ TAKE_OVER = _load("take_over")
 WATCH = _load("watch")
 RENEW = _load("renew")
 COMPLETE = _load("complete")
+MARK = _load("mark")
+BODY_GONE = _load("body_gone")
 RELEASE = _load("release")
 ABANDON = _load("abandon")
 

@@ -48,7 +48,7 @@ class RedisStore:
     - `namespace` begins the name of every key. Services that share a server but not
       their records need different ones.
     - `budget`: every call is over after so many seconds. Give more where large
-      responses cross a slow network.
+      responses cross a slow network; at most half of the shortest lease.
     - `on_eviction`: a server that may evict records is refused, or warned about.
     - `quarantine`: for how many seconds new claims are refused after the server came
       back and may have lost records; 0 for never. Longer than retries go on.
@@ -78,6 +78,7 @@ class RedisStore:
             replicas_timeout=replicas_timeout,
         )
         check(client, options)
+        self.budget = budget
         self._client = client
         self._owns_client = False
         self._options = options
@@ -216,6 +217,7 @@ class Session:
             options["quarantine"],
             replicated=options["replicas"] > 0,
             clustered=isinstance(client, RedisCluster),
+            namespace=options["namespace"],
         )
         self.calls = Calls(client, options["budget"], safety)
         replicas = Replicas(options["replicas"], options["replicas_timeout"])

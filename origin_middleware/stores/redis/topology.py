@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
 from math import ceil
@@ -13,6 +14,9 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from .connection import Connections
 from .line import Line, now
+
+# So many hash tags find a slot of every server that has a fair share of them.
+_TAGS = 1024
 
 Connect = Callable[[], Awaitable[Line]]
 Greet = Callable[["Endpoint", Line], Awaitable[None]]
@@ -32,9 +36,13 @@ class Purpose(Enum):
 class Endpoint:
     """One server, and the lines to it: opened when needed, and again when lost."""
 
-    def __init__(self, connect: Connect, greet: Greet) -> None:
+    def __init__(
+        self, connect: Connect, greet: Greet, tag: Callable[[], str] = lambda: "0"
+    ) -> None:
         self._connect = connect
         self._greet = greet
+        self.tag = tag
+        """A hash tag of which this server holds the slot; '' where it holds none."""
         self._lines: dict[Purpose, Line] = {}
         self._opening: dict[Purpose, asyncio.Task[Line]] = {}
         self.offset = 0
@@ -196,8 +204,18 @@ class Cluster:
         if node.name not in self._endpoints:
             make = partial(node.connection_class, **node.connection_kwargs)
             connections = Connections(make, partial(self._pool, node), self._silence)
-            self._endpoints[node.name] = Endpoint(connections.open, self._greet)
+            tag = partial(self._tag, node.name)
+            self._endpoints[node.name] = Endpoint(connections.open, self._greet, tag)
         return self._endpoints[node.name]
+
+    def _tag(self, name: str) -> str:
+        nodes = self._client.nodes_manager
+        for tag in map(str, range(_TAGS)):
+            with suppress(KeyError, RedisClusterException):
+                slot = self._client.keyslot(tag)
+                if nodes.get_node_from_slot(slot).name == name:
+                    return tag
+        return ""
 
     def _pool(self, node: ClusterNode) -> Redis:
         """A node has no pool in which connections that were lost are replaced."""

@@ -282,6 +282,16 @@ async def test_an_owner_can_abandon_its_own_claim(bench: Bench, key: Key) -> Non
     assert not await bench.store.abandon(key, a_claim("b"))
 
 
+async def test_a_claim_that_was_abandoned_is_not_renewed_any_more(
+    bench: Bench, key: Key
+) -> None:
+    """A renewal that was sent before may arrive afterwards, or a second time."""
+    await bench.store.claim(key, a_claim("a", lease=10))
+    await bench.store.abandon(key, a_claim("a"))
+    assert not await bench.store.renew(key, a_claim("a", lease=10))
+    assert (await held(bench, key, a_claim("b"))).abandoned
+
+
 async def test_an_abandoned_key_can_be_taken_over_once(bench: Bench, key: Key) -> None:
     await bench.store.claim(key, a_claim("a", lease=10))
     await bench.advance(11)
@@ -304,6 +314,19 @@ async def test_a_live_lease_cannot_be_taken_over(bench: Bench, key: Key) -> None
     assert isinstance(await bench.store.take_over(key, a_claim("b")), Held)
     await bench.store.complete(key, a_claim("a"), Completed(b"kept"))
     assert isinstance(await bench.store.take_over(key, a_claim("b")), Finished)
+
+
+async def test_what_another_request_left_cannot_be_taken_over(
+    bench: Bench, key: Key
+) -> None:
+    """While a take-over is on its way, the key may change hands and be abandoned."""
+    await bench.store.claim(key, a_claim("a", "f", lease=10))
+    await bench.advance(11)
+    seen = await bench.store.take_over(key, a_claim("b", "g"))
+    assert isinstance(seen, Held)
+    assert seen.fingerprint == a_claim("a", "f").fingerprint
+    assert seen.abandoned
+    assert await bench.store.renew(key, a_claim("a", "f", lease=10))
 
 
 async def test_taking_over_an_absent_key_claims_it(bench: Bench, key: Key) -> None:

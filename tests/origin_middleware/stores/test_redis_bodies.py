@@ -1,12 +1,15 @@
 """Large responses, which have a key of their own."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 
 from origin_middleware import RecordDamaged
+from origin_middleware.errors import ResponseUnavailable
 from origin_middleware.record import (
+    Absent,
     Completed,
     Evidence,
     Finished,
@@ -16,6 +19,7 @@ from origin_middleware.record import (
 )
 from origin_middleware.stores.redis import RedisStore
 from origin_middleware.stores.redis.bodies import LARGE
+from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
 from tests.support.stores import PATIENT, a_claim, a_key
 
@@ -97,6 +101,60 @@ async def test_a_record_whose_body_is_gone_is_refused_and_kept(
     with pytest.raises(RecordDamaged, match="gone"):
         await store.claim(key, a_claim("b"))
     assert await client.exists(record)
+
+
+@pytest.mark.parametrize("then", ["nothing", "claimed anew", "written anew"])
+async def test_a_record_that_changed_before_its_body_was_read_is_asked_for_again(
+    store: RedisStore, valkey_server: RedisServer, client: Redis, then: str
+) -> None:
+    """As around a failover: the record is read from the old primary, and the new one
+    never had the body, or has it a moment later."""
+    key = a_key()
+    await store.complete(key, a_claim(), Completed(BODY))
+    async with Proxy(valkey_server.port) as proxy:
+        other = RedisStore.from_url(proxy.url)
+        await other.claim(a_key(), a_claim())
+        held_back = proxy.spoil("GET", Fault.DELAY_REPLY, times=1)
+        record, body = await names(store, client, key)
+        response = await client.get(body)
+        await client.delete(body)
+        retry = asyncio.create_task(other.claim(key, a_claim("b")))
+        await held_back.happened.wait()
+        if then == "written anew":
+            assert response is not None
+            await client.set(body, response, px=100_000)
+        else:
+            await client.delete(record)
+        if then == "claimed anew":
+            await store.claim(key, a_claim("c"))
+        held_back.delayed.set()
+        with pytest.raises(ResponseUnavailable, match="different times"):
+            await retry
+        await other.aclose()
+
+
+async def test_a_body_that_expires_before_its_record_is_no_damage(
+    store: RedisStore, client: Redis
+) -> None:
+    key = a_key()
+    await store.complete(key, a_claim(), Completed(BODY))
+    record, body = await names(store, client, key)
+    await client.pexpire(record, 500)
+    await client.delete(body)
+    with pytest.raises(ResponseUnavailable):
+        await store.claim(key, a_claim("b"))
+
+
+async def test_a_waiter_asks_again_for_a_body_that_comes_later(
+    store: RedisStore, client: Redis
+) -> None:
+    key = a_key()
+    await store.complete(key, a_claim(), Completed(BODY))
+    record, body = await names(store, client, key)
+    await client.pexpire(record, 900)
+    await client.delete(body)
+    waiting = store.wait(key, Held(a_claim().fingerprint, 10.0), 20)
+    assert await waiting == Absent()
 
 
 async def test_a_large_response_does_not_pass_through_a_script(

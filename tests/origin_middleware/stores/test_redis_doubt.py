@@ -12,7 +12,9 @@ from origin_middleware.record import Claim, Claimed, Exhausted, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.claims import Claims, Kind
+from origin_middleware.stores.redis.line import Line, now
 from origin_middleware.stores.redis.scripts import Script
+from origin_middleware.stores.redis.topology import Endpoint
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
 from tests.support.stores import a_claim, a_key
@@ -139,9 +141,9 @@ async def test_an_attempt_that_comes_after_somebody_elses_claim_is_withdrawn(
     instants: list[int] = []
     doubt = Claims._doubt
 
-    def noted(claims: Claims, kind: Kind, name: bytes, claim: Claim, last: int) -> None:
+    def noted(store: Claims, kind: Kind, name: bytes, claim: Claim, last: int) -> None:
         instants.append(last)
-        doubt(claims, kind, name, claim, last)
+        doubt(store, kind, name, claim, last)
 
     monkeypatch.setattr(Claims, "_doubt", noted)
     mine, other, name = a_claim("mine"), a_claim("other"), store._name(key)
@@ -189,13 +191,127 @@ async def test_a_claim_that_is_cancelled_is_withdrawn(
     assert abandoned if script is scripts.TAKE_OVER else seen == Claimed()
 
 
+@pytest.mark.parametrize("script", [scripts.CLAIM, scripts.TAKE_OVER])
+@pytest.mark.parametrize("lease", [10.0, 0.3])
+async def test_a_reply_that_is_read_too_late_is_no_claim(
+    store: RedisStore,
+    proxy: Proxy,
+    client: Redis,
+    key: Key,
+    script: Script,
+    lease: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process was stopped for longer than the budget, or than the lease; meanwhile
+    another may have taken over what looked abandoned.
+    """
+    stall = 0.0
+    monkeypatch.setattr(f"{Claims.__module__}.now", lambda: now() + stall)
+    if script is scripts.TAKE_OVER:
+        await store.claim(key, a_claim("dead"))
+        await store.abandon(key, a_claim("dead"))
+    make = store.claim if script is scripts.CLAIM else store.take_over
+    held_back = proxy.spoil(script.sha, Fault.DELAY_REPLY, times=1)
+    claiming = asyncio.create_task(make(key, a_claim("stalled", lease=lease)))
+    await has_record(store, client, key, "stalled")
+    stall = 0.31 if lease < 1 else 0.61
+    held_back.delayed.set()
+    with pytest.raises(StoreUnavailable, match="too late"):
+        await claiming
+    await withdrawn(store)
+    stall = 0.0
+    seen = await store.claim(key, a_claim("b"))
+    abandoned = isinstance(seen, Held) and seen.abandoned
+    assert abandoned if script is scripts.TAKE_OVER else seen == Claimed()
+
+
+async def has_record(store: RedisStore, client: Redis, key: Key, owner: str) -> None:
+    header = codec.header(b"P", a_claim(owner).owner)
+    while await client.getrange(store._name(key), 0, 17) != header:
+        pass
+
+
+async def test_a_claim_in_doubt_is_withdrawn_at_once(
+    proxy: Proxy, client: Redis, key: Key
+) -> None:
+    """And not only when nothing of it can come any more."""
+    store = RedisStore.from_url(proxy.url, budget=60.0)
+    held_back = proxy.spoil(scripts.CLAIM.sha, Fault.DELAY_REPLY, times=1)
+    claiming = asyncio.create_task(store.claim(key, a_claim("ghost")))
+    await has_record(store, client, key, "ghost")
+    claiming.cancel()
+    held_back.delayed.set()
+    async with asyncio.timeout(10):
+        while await client.exists(store._name(key)):
+            pass
+    ghosts = store._session.claims._ghosts
+    assert ghosts._ghosts, "it may still come"
+    assert ghosts._task is not None
+    ghosts._task.cancel()
+    await store.aclose()
+
+
+async def test_closing_waits_until_nothing_of_a_claim_can_come(
+    proxy: Proxy, client: Redis, key: Key
+) -> None:
+    """However long the budget is: this one arrives after it was withdrawn."""
+    store = RedisStore.from_url(proxy.url, budget=2.4)
+    await store.check()
+    proxy.late = 2.1
+    late = proxy.spoil(scripts.CLAIM.sha, Fault.LATE_REQUEST, times=1)
+    claiming = asyncio.create_task(store.claim(key, a_claim("ghost")))
+    await late.happened.wait()
+    claiming.cancel()
+    await asyncio.wait([claiming])
+    closing = asyncio.create_task(store.aclose())
+    await has_record(store, client, key, "ghost")
+    await closing
+    assert not await client.exists(store._name(key))
+
+
+async def test_a_clock_that_is_set_back_delays_no_withdrawal(
+    store: RedisStore,
+    proxy: Proxy,
+    client: Redis,
+    key: Key,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A claim comes a second time, and by the server's clock it may for an hour."""
+    held_back = proxy.spoil(scripts.CLAIM.sha, Fault.DELAY_REPLY, times=1)
+    claiming = asyncio.create_task(store.claim(key, a_claim("ghost")))
+    await has_record(store, client, key, "ghost")
+    set_back(monkeypatch, 3_600_000)
+    claiming.cancel()
+    held_back.delayed.set()
+    name, record = store._name(key), codec.in_progress(a_claim("ghost"))
+    async with asyncio.timeout(5):
+        while await client.exists(name):
+            pass
+        await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, 10**15, 20)
+        while await client.exists(name):
+            pass
+    ghosts = store._session.claims._ghosts
+    assert ghosts._task is not None
+    ghosts._task.cancel()
+
+
+def set_back(monkeypatch: pytest.MonkeyPatch, milliseconds: int) -> None:
+    read = Endpoint.read_clock
+
+    async def earlier(endpoint: Endpoint, line: Line, until: float) -> None:
+        await read(endpoint, line, until)
+        endpoint.offset -= milliseconds
+
+    monkeypatch.setattr(Endpoint, "read_clock", earlier)
+
+
 async def test_two_thousand_claims_at_once_share_one_connection(
     valkey_server: RedisServer, client: Redis
 ) -> None:
     before = len(await client.client_list())
     store = RedisStore.from_url(valkey_server.url, budget=10.0)
-    claims = [store.claim(a_key(), a_claim(f"owner-{n}")) for n in range(2_000)]
-    assert await asyncio.gather(*claims) == [Claimed()] * 2_000
+    claiming = [store.claim(a_key(), a_claim(f"owner-{n}")) for n in range(2_000)]
+    assert await asyncio.gather(*claiming) == [Claimed()] * 2_000
     assert not store._session.claims._ghosts._ghosts
     assert len(await client.client_list()) == before + 1
     await store.aclose()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -9,6 +10,8 @@ from redis.asyncio import Redis
 from origin_middleware import ConfigurationError, StoreUnavailable
 from origin_middleware.record import Claimed
 from origin_middleware.stores.redis import RedisStore
+from origin_middleware.stores.redis.claims import Claims
+from origin_middleware.stores.redis.line import now
 from tests.support.servers import RedisServer, running, valkey
 from tests.support.stores import PATIENT, a_claim, a_key
 
@@ -68,13 +71,34 @@ async def test_a_claim_that_no_replica_has_is_refused_and_withdrawn(
     assert await store.claim(key, a_claim("b")) == Claimed()
 
 
+async def test_a_confirmation_that_is_read_too_late_is_no_claim(
+    store: RedisStore, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, stall = a_key(), 0.0
+    confirm = Claims._confirm
+
+    async def stalled(*arguments: Any) -> None:
+        nonlocal stall
+        await confirm(*arguments)
+        stall = store.budget
+
+    monkeypatch.setattr(f"{Claims.__module__}.now", lambda: now() + stall)
+    monkeypatch.setattr(Claims, "_confirm", stalled)
+    with pytest.raises(StoreUnavailable, match="too late"):
+        await store.claim(key, a_claim())
+    withdrawing = store._session.claims._ghosts._task
+    assert withdrawing is not None
+    await withdrawing
+    assert not await client.exists(store._name(key))
+
+
 async def test_claims_that_come_together_wait_for_replicas_together(
     store: RedisStore, client: Redis
 ) -> None:
     await store.claim(a_key(), a_claim())
     before = (await client.info("commandstats"))["cmdstat_wait"]["calls"]
-    claims = [store.claim(a_key(), a_claim(f"owner-{n}")) for n in range(200)]
-    assert await asyncio.gather(*claims) == [Claimed()] * 200
+    claiming = [store.claim(a_key(), a_claim(f"owner-{n}")) for n in range(200)]
+    assert await asyncio.gather(*claiming) == [Claimed()] * 200
     after = (await client.info("commandstats"))["cmdstat_wait"]["calls"]
     assert after - before < 100
 

@@ -13,7 +13,7 @@ from origin_middleware import IdempotencyMiddleware, StoreUnavailable, StoreUnsa
 from origin_middleware.asgi import Message, Receive, Scope, Send
 from origin_middleware.record import Claimed, Completed, Finished
 from origin_middleware.stores.redis import RedisStore
-from origin_middleware.stores.redis.line import Command, ErrorReply, Line
+from origin_middleware.stores.redis.line import Command, ErrorReply, Line, now
 from origin_middleware.stores.redis.safety import Safety
 from origin_middleware.stores.redis.topology import Endpoint
 from tests.support.servers import RedisServer
@@ -116,6 +116,37 @@ async def test_a_server_that_came_back_empty_gets_no_new_claims(
     await store.aclose()
 
 
+async def test_a_server_that_others_have_written_to_since_is_no_better(
+    own_server: RedisServer,
+) -> None:
+    """It is not empty any more when a process asks that was idle meanwhile."""
+    busy, idle = (RedisStore.from_url(own_server.url) for _ in range(2))
+    key = a_key()
+    await busy.claim(key, a_claim())
+    await idle.check()
+    lose_everything(own_server)
+    await busy.complete(key, a_claim(), Completed(b"done"))
+    with pytest.raises(StoreUnavailable, match="may have lost records"):
+        await idle.claim(a_key(), a_claim())
+    await busy.aclose()
+    await idle.aclose()
+
+
+async def test_a_server_that_kept_its_records_is_trusted(
+    own_server: RedisServer, client: Redis
+) -> None:
+    busy, idle = (RedisStore.from_url(own_server.url) for _ in range(2))
+    await busy.check()
+    await idle.check()
+    [mark] = [name async for name in client.scan_iter("idem:mark:*")]
+    assert await client.pttl(mark) > 0
+    own_server.stop()
+    own_server.start()
+    for store in (busy, idle):
+        assert await store.claim(a_key(), a_claim()) == Claimed()
+        await store.aclose()
+
+
 async def test_clients_with_connections_of_their_own_notice_it_as_well(
     own_server: RedisServer,
 ) -> None:
@@ -184,9 +215,11 @@ class Talking:
         self,
         info: Mapping[str, str] | Exception,
         clock: Any = (b"1700000000", b"0"),
+        mark: bytes | Exception = b"m" * 32,
     ) -> None:
         self._info = info
         self._clock = clock
+        self._mark = mark
 
     def send(
         self, command: Command, until: float, asking: bool = False
@@ -202,6 +235,10 @@ class Talking:
     async def _answer(self, command: Command) -> Any:
         if command == ("TIME",):
             return self._clock
+        if command[0] == "EVAL":
+            if isinstance(self._mark, Exception):
+                raise self._mark
+            return self._mark
         if isinstance(self._info, Exception):
             raise self._info
         return "".join(f"{n}:{v}\r\n" for n, v in self._info.items()).encode()
@@ -253,6 +290,77 @@ async def test_what_may_be_lost_decides(
     await safety.greet(endpoint, Talking(BEFORE))
     await safety.greet(endpoint, Talking(after))
     assert (endpoint.quarantine == 0.0) == trusted
+
+
+ANOTHER = b"a" * 32
+
+
+@pytest.mark.parametrize(
+    ("mark", "after", "replicated", "trusted"),
+    [
+        (ANOTHER, RESTARTED, False, False),
+        (ANOTHER, BEFORE, False, True),  # it lived no longer
+        (ANOTHER, PROMOTED, True, True),  # it may have come too late for the replica
+        (b"?", RESTARTED, False, True),
+        (ErrorReply("NOPERM this user"), RESTARTED, False, True),
+        (ErrorReply("MOVED 1 127.0.0.1:1"), RESTARTED, False, True),
+    ],
+)
+async def test_a_mark_that_is_not_what_it_was_shows_what_is_lost(
+    mark: bytes | Exception,
+    after: Mapping[str, str],
+    replicated: bool,
+    trusted: bool,
+) -> None:
+    safety = Safety("refuse", 60.0, replicated=replicated)
+    endpoint = an_endpoint(safety)
+    await safety.greet(endpoint, Talking(BEFORE))
+    await safety.greet(endpoint, Talking(after, mark=mark))
+    assert (endpoint.quarantine == 0.0) == trusted
+
+
+async def test_a_server_that_is_busy_is_asked_for_its_mark_again() -> None:
+    safety = Safety("refuse", 60.0, replicated=False)
+    busy = Talking(BEFORE, mark=ErrorReply("BUSY Redis is busy"))
+    with pytest.raises(ErrorReply, match="BUSY"):
+        await safety.greet(an_endpoint(safety), busy)
+
+
+# It was never a replica: its snapshot carries the history on.
+FROM_SNAPSHOT = {**RESTORED, "total_net_repl_input_bytes": "0"}
+
+
+@pytest.mark.parametrize(
+    ("after", "left"),
+    [
+        (EMPTY, 20.0),
+        (FROM_SNAPSHOT, 20.0),
+        ({**FROM_SNAPSHOT, "total_net_repl_input_bytes": "7"}, 60.0),
+        (PROMOTED, 60.0),
+    ],
+)
+async def test_a_quarantine_begins_at_the_restart(
+    after: Mapping[str, str], left: float
+) -> None:
+    """And not when an idle process has its first request in the morning. When a replica
+    was promoted, nobody says.
+    """
+    safety = Safety("refuse", 60.0, replicated=False)
+    endpoint = an_endpoint(safety)
+    await safety.greet(endpoint, Talking(BEFORE))
+    await safety.greet(endpoint, Talking({**after, "uptime_in_seconds": "40"}))
+    assert endpoint.quarantine - now() == pytest.approx(left, abs=1)
+
+
+async def test_a_quarantine_that_is_over_refuses_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    safety = Safety("refuse", 60.0, replicated=False)
+    endpoint = an_endpoint(safety)
+    await safety.greet(endpoint, Talking(BEFORE))
+    await safety.greet(endpoint, Talking({**EMPTY, "uptime_in_seconds": "3600"}))
+    assert endpoint.quarantine < now()
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("answer", [b"OK", [b"1"], [b"a", b"b"], None, 7])

@@ -20,14 +20,14 @@ HELD = Held(a_claim().fingerprint, 60.0)
 class Looks:
     """Sees what it is told to, in order; the last one again and again."""
 
-    def __init__(self, *seen: View | Exception) -> None:
+    def __init__(self, *seen: View | BaseException) -> None:
         self.seen = list(seen)
         self.count = 0
 
     async def __call__(self) -> View:
         self.count += 1
         now = self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
-        if isinstance(now, Exception):
+        if isinstance(now, BaseException):
             raise now
         return now
 
@@ -80,6 +80,27 @@ async def test_a_store_that_is_away_is_waited_for(
 ) -> None:
     monkeypatch.setattr(waiting, "_FLOOR", 0.001)
     looks = Looks(StoreUnavailable("away"), StoreUnavailable("away"), Absent())
+    assert await Waiting().wait("k", HELD, 5, looks) == Absent()
+
+
+async def test_a_wake_up_that_is_lost_in_the_last_moment_is_made_up_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "_FLOOR", 600.0)
+    done = Finished(HELD.fingerprint, Completed(b"done"))
+    looks, room = Looks(HELD, done), Waiting()
+    seen = await asyncio.gather(*(room.wait("k", HELD, 0.6, looks) for _ in range(9)))
+    assert seen == [done] * 9
+    assert looks.count == 2
+    assert left_behind(room) == []
+
+
+async def test_a_look_that_others_cancel_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such as one that waited for a connection which somebody has closed."""
+    monkeypatch.setattr(waiting, "_FLOOR", 0.001)
+    looks = Looks(asyncio.CancelledError(), Absent())
     assert await Waiting().wait("k", HELD, 5, looks) == Absent()
 
 

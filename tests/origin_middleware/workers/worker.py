@@ -17,12 +17,11 @@ from origin_middleware.key import Key
 from origin_middleware.record import Absent, Finished, Held
 from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import Connection, chunk, request, start
-from tests.support.stores import PATIENT
 
 
 class Worker:
     def __init__(self, url: str, ledger: str, lease: float) -> None:
-        self._store = RedisStore.from_url(url, budget=PATIENT)
+        self._store = RedisStore.from_url(url, budget=min(1.0, lease / 2))
         self._ledger = ledger
         policy = Policy(patience=25, lease=lease)
         self._app = IdempotencyMiddleware(self._sell, store=self._store, policy=policy)

@@ -1,4 +1,4 @@
--- As claim.lua, but somebody else's record whose lease has lapsed counts as released.
+-- As claim.lua, but somebody else's record of the same request, whose lease has lapsed, counts as released.
 -- ARGV[5] '1': to inquire, which is no attempt of its own
 local held = redis.call('GET', KEYS[1])
 local state = held and string.sub(held, 2, 2)
@@ -7,7 +7,8 @@ if state == 'P' then
   local left = redis.call('PTTL', KEYS[1])
   local lease, retention = tonumber(string.sub(held, 51, 60)), tonumber(string.sub(held, 61, 73))
   local own = string.sub(held, 1, 18) == string.sub(ARGV[1], 1, 18)
-  if own or lease > retention - left then return {held, left} end
+  local same = string.sub(held, 19, 50) == string.sub(ARGV[1], 19, 50)
+  if own or not same or lease > retention - left then return {held, left} end
   attempts, begun, inquires = tonumber(string.sub(held, 74, 79)), string.sub(held, 80, 92), ARGV[5] == '1'
   if attempts >= tonumber(ARGV[4]) and not inquires then return '\1R' .. string.sub(held, 74, 92) end
 elseif state == 'R' then

@@ -13,7 +13,7 @@ Story = Callable[[Trial], Awaitable[list[str]]]
 """What clients were told, one after the other."""
 
 # A renewal that fails once is made again before it lapses.
-LEASE = 1.8
+LEASE = 2.0
 _LAPSED = LEASE + 0.3
 
 

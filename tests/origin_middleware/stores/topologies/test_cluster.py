@@ -54,6 +54,16 @@ async def test_a_slot_that_moves_repeats_nothing(sharded: Cluster) -> None:
         await nothing_happened_twice(selling)
 
 
+async def test_every_primary_has_a_mark_of_its_own(sharded: Cluster) -> None:
+    """By which a process sees that the data of one was lost."""
+    async with sharded.client() as client:
+        store = RedisStore(client)
+        await store.check()
+        for node in client.get_primaries():
+            assert await client.keys("idem:mark:*", target_nodes=node)
+        await store.aclose()
+
+
 async def test_the_middle_of_a_migration_is_not_noticed(sharded: Cluster) -> None:
     """Each step of the protocol, against a record that was moved before it."""
     key = Key(slotmates(1)[0])
