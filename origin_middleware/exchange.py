@@ -38,7 +38,7 @@ from .request import (
     fingerprint,
 )
 from .response import StoredResponse
-from .runtime import Runtime
+from .runtime import Runtime, event_loop
 from .scope import Passage
 
 # The key holds a record, so on_store_unavailable="execute" must not run the handler.
@@ -70,7 +70,7 @@ class Exchange:
         self._key = admitted.key
         self._scope = scope
         self._body = RequestBody()
-        self._begun = asyncio.get_running_loop().time()
+        self._begun = event_loop().time()
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Raises what the handler raises."""

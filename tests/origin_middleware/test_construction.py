@@ -12,11 +12,9 @@ from origin_middleware import (
     MemoryStore,
     Policy,
 )
+from origin_middleware.asgi import Message, Receive, Scope, Send
 from origin_middleware.stores.redis import RedisStore
-from tests.support.asgi import (
-    App,
-    request,
-)
+from tests.support.asgi import App, Connection, http_scope, request
 
 SECRET = {"a": b"x" * 32}
 
@@ -111,3 +109,29 @@ def test_no_message_shows_a_secret() -> None:
     with pytest.raises(ConfigurationError) as refused:
         IdempotencyMiddleware(App(), store=MemoryStore(), secrets={"a": secret})
     assert "too short" not in str(refused.value)
+
+
+def test_without_asyncio_the_message_says_what_to_start() -> None:
+    """As on trio: nothing of asyncio runs."""
+    app, connection = IdempotencyMiddleware(App(), store=MemoryStore()), Connection()
+    asked = app(http_scope(), connection.receive, connection.send)
+    with pytest.raises(ConfigurationError, match="worker-class asyncio"):
+        asked.send(None)
+
+
+def test_without_asyncio_an_app_does_not_start() -> None:
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    with pytest.raises(ConfigurationError, match="needs asyncio"):
+        app({"type": "lifespan"}, receive, send).send(None)
+    assert [message["type"] for message in told] == ["lifespan.startup.failed"]
