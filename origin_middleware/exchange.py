@@ -39,7 +39,7 @@ from .request import (
     fingerprint,
 )
 from .response import StoredResponse
-from .runtime import Runtime
+from .runtime import Runtime, event_loop
 from .scope import Passage
 
 # A claim, or a take-over.
@@ -74,7 +74,7 @@ class Exchange:
         self._key = admitted.key
         self._scope = scope
         self._body = RequestBody()
-        self._begun = self._claimed = _now()
+        self._begun = self._claimed = event_loop().time()
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Raises what the handler raises."""

@@ -13,8 +13,8 @@ from origin_middleware.key import Key
 from origin_middleware.record import Claim, Fingerprint, OwnerToken
 from origin_middleware.stores.redis import RedisStore
 
-# A budget, where time is not the question: a busy machine may take some. A lease of 10 s
-# allows for no more.
+# A budget, where time is not the question: a busy machine may take some. A lease of
+# 10 s allows for no more.
 PATIENT = 5.0
 
 

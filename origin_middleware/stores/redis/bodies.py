@@ -12,6 +12,7 @@ from .. import codec
 from ..codec import Stored, milliseconds
 from . import scripts
 from .calls import Calls, Visit
+from .line import CutOff
 from .topology import Purpose
 
 # Up to here one round trip less is worth more than the copies that Lua makes.
@@ -86,9 +87,14 @@ async def _complete(
     if not visit.line.in_order:
         await written
     record = (place, codec.finished_elsewhere(claim), retention)
-    _, reply = await asyncio.gather(
-        written, visit.evaluate(scripts.COMPLETE, name, *record, keys=2)
-    )
+    try:
+        _, reply = await asyncio.gather(
+            written, visit.evaluate(scripts.COMPLETE, name, *record, keys=2)
+        )
+    except CutOff as lost:
+        if written.exception() is None:  # so it was not for the size of the body
+            raise ConnectionError(*lost.args) from lost
+        raise
     return reply
 
 

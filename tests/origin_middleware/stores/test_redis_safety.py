@@ -399,6 +399,48 @@ async def test_a_server_that_does_not_tell_is_warned_about(
     assert any("cannot tell" in line and "NOPERM" in line for line in caplog.messages)
 
 
+@pytest.mark.parametrize(
+    ("unsaid", "warning"),
+    [
+        ("maxmemory_policy", "may evict records"),
+        ("aof_enabled", "in memory only"),
+        ("run_id", "would not be noticed"),
+    ],
+)
+async def test_what_a_server_does_not_tell_is_warned_about_once(
+    caplog: pytest.LogCaptureFixture, unsaid: str, warning: str
+) -> None:
+    """A service may leave it out of INFO, as Redis Enterprise does with the policy."""
+    safety = Safety("refuse", 60.0, replicated=False)
+    silent = Talking({n: value for n, value in BEFORE.items() if n != unsaid})
+    for _ in range(2):
+        await safety.greet(an_endpoint(safety), silent)
+    (line,) = caplog.messages
+    assert unsaid in line
+    assert warning in line
+
+
+async def test_a_server_that_tells_everything_is_not_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    safety = Safety("refuse", 60.0, replicated=False)
+    await safety.greet(an_endpoint(safety), Talking(BEFORE))
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("name", ["redis_mode", "server_mode"])
+async def test_one_address_may_serve_a_whole_cluster_where_that_is_said(
+    name: str,
+) -> None:
+    serverless = Talking({**BEFORE, name: "cluster"})
+    safety = Safety("refuse", 60.0, replicated=False)
+    with pytest.raises(StoreUnsafe, match="single_endpoint=True"):
+        await safety.greet(an_endpoint(safety), serverless)
+    store = RedisStore.from_url("redis://localhost", single_endpoint=True)
+    endpoint = store._session.calls._topology.endpoints()[0]
+    await endpoint._greet(endpoint, serverless)
+
+
 def an_endpoint(safety: Safety) -> Endpoint:
     async def nowhere() -> Line:
         raise ConnectionError

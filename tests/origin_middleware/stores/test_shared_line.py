@@ -12,7 +12,7 @@ from redis.asyncio import Connection, Redis
 from redis.credentials import CredentialProvider
 
 from origin_middleware.stores.redis.connection import take_over
-from origin_middleware.stores.redis.line import ErrorReply
+from origin_middleware.stores.redis.line import CutOff, ErrorReply
 from origin_middleware.stores.redis.shared_line import SharedLine
 from tests.support.machine import Stalls
 from tests.support.proxy import Fault, Proxy
@@ -167,7 +167,7 @@ async def test_a_lost_connection_fails_everybody_at_once(
     replies = [line.send((c, b"a"), soon()) for c in ("ECHO", "GET", "ECHO")]
     first, *others = await ends(replies)
     assert first == b"a"
-    assert [type(other) for other in others] == [ConnectionError] * 2
+    assert [type(other) for other in others] == [CutOff, ConnectionError]
     assert line.closed
 
 

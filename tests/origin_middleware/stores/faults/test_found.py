@@ -101,6 +101,32 @@ async def test_a_subscription_that_does_not_come_about_is_tried_again(
     await proxy.deserted()
 
 
+async def test_a_refused_subscription_is_told_once_and_tried_less_and_less_often(
+    store: RedisStore,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(wakeups, "_RECONNECT", 0.01)
+    await store.check()
+    proxy.spoil("SUBSCRIBE", "NOPERM this user has no permissions to run 'subscribe'")
+    assert not await store._session.wakeups.channel()
+    begun = time.monotonic()
+    assert not await store._session.wakeups.channel()
+    assert time.monotonic() - begun < 0.2  # it is known, so nobody waits for it
+    tries = proxy.commands["SUBSCRIBE"]
+    await proxy.has_come("SUBSCRIBE", tries + 2)
+    pauses = 0.01 * 2**tries + 0.01 * 2 ** (tries + 1)
+    assert time.monotonic() - begun > pauses / 2
+    (line,) = [line for line in caplog.messages if "Wake-ups" in line]
+    assert "NoPermissionError: this user has no permissions" in line
+    proxy.spoil_nothing()
+    key = a_key()
+    async with asyncio.timeout(30):
+        while not await store._session.wakeups.channel():
+            await store.claim(key, a_claim())  # until it was allowed again, and tried
+
+
 async def test_a_replay_of_a_large_response_costs_one_budget(
     store: RedisStore, proxy: Proxy, pace: float, stalls: Stalls
 ) -> None:

@@ -105,11 +105,28 @@ def documented(cell: Cell) -> str:
         return row.once  # the script is sent along
     if cell.step == "ask for settings" and refused:
         return row.once  # and a warning
+    if cell.step in WRITES and (given_up := _given_up(cell)):
+        return given_up
     if cell.goes_on:
         takes_place = CARRIES_ON if cell.step == "write a body" else CARRIED_OUT
         known = row.effect_matters and cell.fault in takes_place
         return row.once if known else row.always
     return row.refused if refused else row.once
+
+
+WRITES = ("complete", "complete, large", "write a body")
+
+
+def _given_up(cell: Cell) -> str | None:
+    """Where the store does not take the body, its record is soon without one."""
+    hung_up = cell.fault in ("reset before", "half a request", "reset after")
+    if cell.step == "write a body" and cell.goes_on and hung_up:
+        return "served, not-replayable, not-replayable"
+    if cell.fault != "OOM":
+        return None
+    small_too = cell.goes_on and cell.step != "write a body"
+    soon = "in-progress" if small_too else "not-replayable"
+    return f"served, {soon}, not-replayable"
 
 
 def verdict(cell: Cell, seen: Outcome) -> None:
