@@ -178,7 +178,7 @@ class Edge:
         log.settled(occasion, due, outcome, self._milliseconds_since(started))
         if settlement.withholds(outcome, self._settings.refused):
             cors = self._cors(response.headers)
-            return refusal.payment_required(outcome.error, None, cors)
+            return refusal.payment_required(outcome.reason, None, cors)
         return None
 
     def _milliseconds_since(self, started: float) -> int:

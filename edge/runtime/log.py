@@ -54,7 +54,8 @@ def settled(
 ) -> None:
     """`due` is None when a bug came before it was known what is due.
 
-    `refused` tells who does not pay from what may have been paid all the same."""
+    An error that begins with "refused" is a payment that is not made. Behind any other
+    one, the payment may have been made all the same."""
     line: dict[str, object] = {
         "ts": stamp(occasion.now),
         "eventType": "settle",
@@ -67,10 +68,10 @@ def settled(
         "latencyMs": latency_ms,
         "requestId": occasion.request_id,
     }
-    if isinstance(outcome, Refused | Unsettled):
-        line["error"] = outcome.error
     if isinstance(outcome, Refused):
-        line["refused"] = True
+        line["error"] = f"refused: {outcome.reason}"
+    if isinstance(outcome, Unsettled):
+        line["error"] = outcome.error
     _write(line)
 
 

@@ -60,7 +60,7 @@ class Settled(NamedTuple):
 class Refused(NamedTuple):
     """The facilitator says for certain that this payment is not made."""
 
-    error: str
+    reason: str
 
 
 class Unsettled(NamedTuple):

@@ -72,12 +72,16 @@ def a_claim(
     *,
     lease: float = 10.0,
     retention: float = 1000.0,
+    max_attempts: int = 20,
+    inquires: bool = False,
 ) -> Claim:
     return Claim(
         OwnerToken(owner.encode().ljust(16, b".")),
         Fingerprint(fingerprint.encode().ljust(32, b".")),
         lease,
         retention,
+        max_attempts,
+        inquires,
     )
 
 

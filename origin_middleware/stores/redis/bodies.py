@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from ...errors import RecordDamaged, StoreUnavailable
-from ...record import Claim, Completed, Finished, Held
+from ...record import Claim, Completed, Exhausted, Finished, Held
 from .. import codec
 from ..codec import Stored, milliseconds
 from . import scripts
@@ -38,13 +38,16 @@ class Bodies:
                 await self._send(name, "UNLINK", place, until)
         return reply
 
-    async def seen(self, name: bytes, stored: Stored, until: float) -> Held | Finished:
-        if not stored.body_elsewhere:
-            return stored.seen
+    async def seen(
+        self, name: bytes, stored: Stored, until: float
+    ) -> Held | Finished | Exhausted:
+        seen = stored.seen
+        if not stored.body_elsewhere or not isinstance(seen, Finished):
+            return seen
         body = await self._send(name, "GET", _place(name, stored.owner), until)
         if body is None:
             raise RecordDamaged("The response of a completed record is gone.")
-        return Finished(stored.seen.fingerprint, Completed(body))
+        return Finished(seen.fingerprint, Completed(body))
 
     async def _send(self, name: bytes, command: str, place: bytes, until: float) -> Any:
         return await self._calls.run(

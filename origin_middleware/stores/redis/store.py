@@ -15,6 +15,7 @@ from ...record import (
     Claim,
     Claimed,
     Completed,
+    Exhausted,
     Finished,
     Held,
     Outcome,
@@ -119,7 +120,8 @@ class RedisStore:
             )
             if reply is None:
                 return Absent()
-            return await session.bodies.seen(name, stored(reply), until)
+            seen = await session.bodies.seen(name, stored(reply), until)
+            return Absent() if isinstance(seen, Exhausted) else seen
 
         return await session.waiting.wait(name, held, timeout, look)
 

@@ -20,7 +20,7 @@ from tests.support.cloudfront_events import (
     origin_response,
     response_of,
 )
-from tests.support.scripted_facilitator import ScriptedFacilitator, Step
+from tests.support.scripted_facilitator import ScriptedFacilitator, Step, answer
 
 
 def test_a_delivered_response_is_settled(
@@ -53,7 +53,10 @@ def test_a_delivered_response_is_settled(
     ]
 
 
-@pytest.mark.parametrize("step", BROKEN)
+@pytest.mark.parametrize(
+    "step",
+    [*BROKEN, answer(404, {"ok": False, "error": "intent_not_found"})],
+)
 def test_settle_fails_open(
     edge: Handler, scripted: ScriptedFacilitator, capsys: Captured, step: Step
 ) -> None:

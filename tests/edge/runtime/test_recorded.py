@@ -262,4 +262,4 @@ def test_refused(play: Any, step: Step, error: str) -> None:
     returned, asked, logged = play(event, step)
     assert returned == response_of(event)
     assert [call.path for call in asked] == ["/x402/settle"]
-    assert logged == [settled(None, error=error, refused=True)]
+    assert logged == [settled(None, error=f"refused: {error}")]

@@ -5,7 +5,7 @@ from time import process_time
 import pytest
 
 from edge.runtime.gate import Ambiguous, Free, Gated, admit
-from edge.runtime.routes import Route, Table, match, readings
+from edge.runtime.routes import LONGEST_ODD, Route, Table, match, readings
 from tests.edge.examples import JOKE, PREMIUM, ROUTES
 
 
@@ -197,6 +197,13 @@ def test_a_path_that_is_too_odd_to_be_read_is_ambiguous(odd: str) -> None:
     for start in ("/", "/premium/"):
         path = (start + odd * 8_190)[:8_190]
         assert isinstance(admit("GET", path, ROUTES), Ambiguous)
+
+
+@pytest.mark.parametrize(
+    ("length", "kind"), [(LONGEST_ODD, Free), (LONGEST_ODD + 1, Ambiguous)]
+)
+def test_an_odd_path_has_a_longest_form(length: int, kind: type) -> None:
+    assert isinstance(admit("GET", "/docs/%41".ljust(length, "a"), ROUTES), kind)
 
 
 def test_a_path_with_too_many_readings_is_ambiguous() -> None:

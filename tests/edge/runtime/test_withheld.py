@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from edge.runtime.facilitator import Facilitator
 from edge.runtime.handler import Edge
 from edge.runtime.settings import Settings
+from tests.edge.commands import build
 from tests.edge.examples import PLENTY, SIGNING, Lambda, settings_for
 from tests.edge.runtime.triggers import BROKEN, FORWARDED, Captured, Handler, lines
 from tests.support.cloudfront_events import origin_response, response_of, values
-from tests.support.scripted_facilitator import ScriptedFacilitator, Step, answer
+from tests.support.lambdas import Counted, emulated
+from tests.support.scripted_facilitator import VALID, ScriptedFacilitator, Step, answer
 
+ROUTE = '[[route]]\npath = "/api/*"\nnetwork = "eip155:8453"\nresource_id = "api"\n'
 NO = answer(402, {"ok": False, "error": "insufficient_funds"})
 
 
@@ -57,8 +61,8 @@ def test_what_is_refused_for_certain_is_not_delivered(
         "transfer-encoding": ["chunked"],
     }
     (line,) = lines(capsys)
-    assert (line["settled"], line["error"]) == (False, "insufficient_funds")
-    assert (line["refused"], line["originStatus"]) == (True, 200)
+    assert (line["settled"], line["originStatus"]) == (False, 200)
+    assert line["error"] == "refused: insufficient_funds"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,8 @@ def test_what_is_unknown_is_delivered(
     event = origin_response("/api/joke", "200", headers=FORWARDED)
     assert edge(event, Lambda(1150)) is response_of(event)
     (line,) = lines(capsys)
-    assert (line["settled"], "refused" in line) == (False, False)
+    assert line["settled"] is False
+    assert not line["error"].startswith("refused")
 
 
 def test_what_is_settled_and_what_is_not_delivered_goes_out(
@@ -101,7 +106,7 @@ def test_by_default_it_is_delivered_and_said(
     event = origin_response("/api/joke", "200", headers=FORWARDED)
     assert Edge(settings, facilitator)(event, PLENTY) is response_of(event)
     facilitator.close()
-    assert lines(capsys)[0]["refused"] is True
+    assert lines(capsys)[0]["error"] == "refused: insufficient_funds"
 
 
 def test_nobody_withholds_a_response_by_an_intent_of_his_own(
@@ -124,3 +129,27 @@ def test_a_bug_while_withholding_delivers(
     response_of(event)["headers"] = None
     assert edge(event, PLENTY) is response_of(event)
     assert lines(capsys)[-1]["error"].startswith("TypeError in in_place_of")
+
+
+def test_cloudfront_takes_what_goes_out_instead(
+    scripted: ScriptedFacilitator, tmp_path: Path
+) -> None:
+    """The bundle, in the emulator, which holds it to AWS's rules."""
+    routes, bundle = tmp_path / "routes.toml", tmp_path / "edge.zip"
+    routes.write_text(
+        'refused = "withhold"\nallowed_origins = ["https://shop.example"]\n' + ROUTE
+    )
+    environment = {
+        "NEXFLOW_FACILITATOR_URL": scripted.url,
+        "NEXFLOW_API_KEY": "nf_test_key",
+    }
+    assert build(bundle, environment, routes) == 0
+    asks = {"X402-Payment": "proof", "Origin": "https://shop.example"}
+    with emulated(tmp_path, bundle, Counted()) as edge:
+        scripted.will(answer(200, VALID), NO)
+        refused = edge.client.get("/api/joke", headers=asks)
+        paid = edge.client.get("/api/joke", headers=asks)
+    assert refused.status_code == 402
+    assert refused.json()["reason"] == "insufficient_funds"
+    assert refused.headers["access-control-allow-origin"] == "https://shop.example"
+    assert (paid.status_code, paid.text) == (200, "paid content 2")

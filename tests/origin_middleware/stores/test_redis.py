@@ -273,7 +273,7 @@ async def test_a_wait_survives_a_store_that_is_away(
 
 async def eval_claim(client: Redis, name: bytes, claim: Claim, until: int) -> None:
     record = codec.in_progress(claim)
-    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, until)
+    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, until, 20)
 
 
 async def clock(client: Redis) -> int:

@@ -1,5 +1,6 @@
 -- KEYS[1] record   ARGV[1] header of the caller's record in progress, ARGV[2] retention in ms, ARGV[3] lease, 10 digits
 -- 1: renewed │ 0: not the caller's
 if redis.call('GETRANGE', KEYS[1], 0, 17) ~= ARGV[1] then return 0 end
+local renewed = redis.call('PEXPIRE', KEYS[1], ARGV[2]) -- first: full memory stops only the first write of a script
 redis.call('SETRANGE', KEYS[1], 50, ARGV[3])
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return renewed
