@@ -174,7 +174,8 @@ REQUESTS = [
 KEPT = [0, 1, 5, 6]  # what counts as delivered, and so is replayed
 
 
-async def asked(url: str) -> list[httpx.Response]:
+async def asked(url: str, logs: list[Line]) -> list[httpx.Response]:
+    """One after the other, each with what it does in the background."""
     alone = httpx.Limits(max_keepalive_connections=0)  # a failure closes its connection
     options: dict[str, Any] = {"headers": {"origin": SHOP}, "limits": alone}
     async with httpx.AsyncClient(base_url=url, **options) as http:
@@ -182,6 +183,8 @@ async def asked(url: str) -> list[httpx.Response]:
         for number, (method, path, body) in enumerate(REQUESTS):
             intent = {"x-settlement-intent-id": f"intent-{number}"}
             answers.append(await http.request(method, path, json=body, headers=intent))
+            while [line["event"] for line in logs].count("access") <= number:  # noqa: ASYNC110 - another thread logs
+                await asyncio.sleep(0.001)
         return answers
 
 
@@ -248,7 +251,7 @@ def seen(
             app, loop="uvloop", http="httptools", log_level="critical", lifespan="on"
         )
         with serving(app, config) as url:
-            answers = [told(answer) for answer in asyncio.run(asked(url))]
+            answers = [told(answer) for answer in asyncio.run(asked(url, logs))]
         committed = asyncio.run(rows(database))
         rounds.append(Seen(answers, committed, list(logs), shown(EXPORTER)))
         logs.clear()
