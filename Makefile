@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo serve test test-redis-py check format bench bundle lock clean
+.PHONY: install demo serve test test-slow test-all test-redis-py check format bench bundle lock clean
 
 install: .venv/installed
 
@@ -21,8 +21,15 @@ demo: install
 serve: install
 	@$(BIN)/python -m sample_origin serve
 
+# Two processes run a half each; the first to finish takes over from the other.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# A folder stays in one process, so that each matrix is played once: tests/conftest.py.
+test-slow: install
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
+
+test-all: test test-slow
 
 # The oldest redis-py that is supported, in an environment of its own; one server.
 test-redis-py: .venv-redis-6/installed

@@ -9,6 +9,7 @@ from .errors import (
     StoreError,
     StoreUnavailable,
     StoreUnsafe,
+    WriteRefused,
 )
 from .events import (
     ClaimMissing,
@@ -39,6 +40,7 @@ from .record import (
     Claimed,
     Completed,
     Evidence,
+    Exhausted,
     Fingerprint,
     Finished,
     Held,
@@ -67,6 +69,7 @@ __all__ = [
     "Event",
     "Evidence",
     "Executed",
+    "Exhausted",
     "Failed",
     "FailedAfterRecord",
     "Fingerprint",
@@ -103,6 +106,7 @@ __all__ = [
     "Superseded",
     "TakenOver",
     "Undelivered",
+    "WriteRefused",
     "attempt_of",
     "drain",
 ]

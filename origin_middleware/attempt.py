@@ -32,8 +32,8 @@ class Attempt:
     def __init__(self, key: Key, *, first: bool) -> None:
         self.key = key
         self.first = first
-        """False where this attempt took over from an abandoned one. An attempt that
-        failed and gave the key back leaves no trace."""
+        """False where this attempt took over from an abandoned one. One that failed and
+        gave the key back only counts towards `max_attempts`."""
         self.statement: Statement | None = None
 
     @property

@@ -38,11 +38,15 @@ class Client:
         """Asks the server, which answers at once or not at all. Meaningless once the
         response is complete: servers then say that the client has left.
         """
-        if not self.gone:
-            asked = asyncio.ensure_future(self.receive())
-            done, _ = await asyncio.wait([asked], timeout=0)
+        if self.gone:
+            return True
+        asked = asyncio.ensure_future(self.receive())
+        done, _ = await asyncio.wait([asked], timeout=0)
+        if not done:
             asked.cancel()
-            self.gone = bool(done) and asked.result()["type"] == "http.disconnect"
+            return False
+        error = asked.exception()  # a server may raise anything, and is then gone
+        self.gone = error is not None or asked.result()["type"] == "http.disconnect"
         return self.gone
 
     async def receive(self) -> Message:

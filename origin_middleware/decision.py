@@ -11,6 +11,7 @@ from .record import (
     Answer,
     Claimed,
     Completed,
+    Exhausted,
     Fingerprint,
     Finished,
     Held,
@@ -35,6 +36,7 @@ class Refusal(Enum):
     IN_PROGRESS = "in-progress"
     NOT_REPLAYABLE = "not-replayable"
     OUTCOME_UNKNOWN = "outcome-unknown"
+    ATTEMPTS_EXHAUSTED = "attempts-exhausted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def decide(
             return _while_held(answer, takes_over, patience_left)
         case Finished():
             return _once_finished(answer.outcome)
+        case Exhausted():
+            return Refuse(Refusal.ATTEMPTS_EXHAUSTED)
         case _:
             assert_never(answer)
 

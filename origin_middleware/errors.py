@@ -5,6 +5,7 @@ OriginMiddlewareError
 └── StoreError            the store
     ├── StoreUnavailable  it did not answer, or refused to write, within the budget
     │   ├── ResponseUnavailable  the recorded response cannot be read now; nothing runs
+    │   ├── WriteRefused  it is there, and does not take this write; maybe a smaller one
     │   └── StoreUnsafe   it may lose acknowledged records; the operator has to act
     └── RecordDamaged     the record cannot be read; nothing is run again
 
@@ -37,6 +38,12 @@ class StoreUnavailable(StoreError):
 
 class ResponseUnavailable(StoreUnavailable):
     """The request was carried out, but its recorded response cannot be read now."""
+
+
+class WriteRefused(StoreUnavailable):
+    """The store is there, and refuses this write for good: memory is full, or the
+    request is too large for the server or something in between. A smaller one may fit.
+    """
 
 
 class StoreUnsafe(StoreUnavailable):

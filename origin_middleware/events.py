@@ -123,8 +123,9 @@ class LeaseLost:
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """The response is on record, and its client had left: the gate will not settle it
-    unless the client asks again. Look for the intent in the log of your handler.
+    """The response is on record, and its client was not there to take it: the gate has
+    probably not settled it, and will not unless the client asks again. The log of your
+    handler has the intent.
     """
 
     key: Key

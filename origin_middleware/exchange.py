@@ -1,6 +1,5 @@
 """One request with a key, from its claim to its answer. Read it from the top."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, assert_never
@@ -39,7 +38,7 @@ from .request import (
     fingerprint,
 )
 from .response import StoredResponse
-from .runtime import Runtime
+from .runtime import Runtime, event_loop
 from .scope import Passage
 
 # A claim, or a take-over.
@@ -74,7 +73,7 @@ class Exchange:
         self._key = admitted.key
         self._scope = scope
         self._body = RequestBody()
-        self._now = asyncio.get_running_loop().time
+        self._now = event_loop().time
         self._begun = self._claimed = self._now()
 
     async def run(self, receive: Receive, send: Send) -> None:

@@ -1,56 +1,32 @@
-"""From claim to record: runs the handler, and writes its outcome."""
+"""From claim to record: runs the handler, and says what its outcome is."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import assert_never
 
 from .asgi import Message, Receive, Scope
 from .attempt import Attempt, Statement
 from .client import Client
-from .errors import RecordDamaged
 from .events import (
-    ClaimMissing,
     Event,
-    Executed,
-    Failed,
     FailedAfterRecord,
-    NotRecorded,
-    RecordedLate,
-    Superseded,
     Undelivered,
 )
-from .key import Key
 from .lease import Renewal
+from .persistence import Persistence
 from .policy import Policy
 from .record import (
     Claim,
     Completed,
-    Evidence,
-    Finished,
     NotReplayable,
     Outcome,
-    Preceded,
-    Recorded,
 )
 from .recorder import Recorder
 from .request import RequestBody
 from .response import StoredResponse
 from .runtime import Runtime, is_interrupted
 
-_log = logging.getLogger("origin_middleware")
-
-# How long, and how often, a write is tried again after its response has left.
-_PERSIST_FOR = 30.0
-_PERSIST_EVERY = 1.0
-
 # Seconds from which a client may have given up.
 _SLOW = 0.1
-
-# The event that tells of a write, and the response that was on record before it.
-_Written = tuple[Event, StoredResponse | None]
-_Write = Callable[[], Awaitable[_Written]]
 
 
 class Execution:
@@ -76,6 +52,7 @@ class Execution:
         self._recorded: int | None = None
         self._left = False
         self._started = _now()
+        self._persistence = Persistence(runtime, attempt.key, claim)
         self._renewal = Renewal(runtime, attempt.key, claim, handler_runs=True)
         self._renewal.start()
 
@@ -137,7 +114,9 @@ class Execution:
                 await self._fail(status)
                 return None
             self._recorded = status
-            before = await self._complete(status, self._outcome(response))
+            self._stop_renewal()
+            outcome = self._outcome(response)
+            before = await self._persistence.complete(status, outcome, self._elapsed())
             # The gate does not settle an answer that CloudFront no longer waits for.
             # After a quick one the question would cost more than it tells.
             self._left = self._elapsed() > _SLOW and await self._client.has_left()
@@ -151,27 +130,14 @@ class Execution:
         kept = response.recordable(self._policy.unrecorded_headers)
         return Completed(kept.to_bytes())
 
-    async def _complete(self, status: int, outcome: Outcome) -> StoredResponse | None:
-        """The response that was on record before, where there was one."""
-        store, key, seconds = self._runtime.store, self._attempt.key, self._elapsed()
-
-        async def write() -> _Written:
-            answer = await store.complete(key, self._claim, outcome)
-            event = _event(key, self._claim, answer, status, seconds)
-            return event, _canonical(self._claim, answer)
-
-        return await self._persist(write)
-
     async def _fail(self, status: int | None) -> None:
-        store, key, seconds = self._runtime.store, self._attempt.key, self._elapsed()
+        self._stop_renewal()
         again = self._may_run_again()
-        give_up = store.release if again else store.abandon
+        await self._persistence.give_back(status, self._elapsed(), again=again)
 
-        async def write() -> _Written:
-            ours = await give_up(key, self._claim)
-            return Failed(key, status, again and ours, seconds), None
-
-        await self._persist(write)
+    def _stop_renewal(self) -> None:
+        """One that crossed the write of the outcome would report a lost lease."""
+        self._renewal.stop()
 
     def _may_run_again(self) -> bool:
         match self._attempt.statement:
@@ -184,73 +150,11 @@ class Execution:
             case unreachable:
                 assert_never(unreachable)
 
-    async def _persist(self, write: _Write) -> StoredResponse | None:
-        """Write now, or in the background where that fails or is cancelled.
-
-        Every write can be sent twice: it carries the owner token.
-        """
-        self._renewal.stop()  # one that crossed this write would report a lost lease
-        try:
-            event, before = await write()
-        except asyncio.CancelledError:
-            self._runtime.spawn(self._persist_later(write))
-            raise
-        except Exception as exc:  # a store may raise anything; the handler has run
-            _log.warning("The outcome could not be written: %r", exc)
-            self._observe(NotRecorded(self._attempt.key))
-            self._runtime.spawn(self._persist_later(write))
-            return None
-        self._observe(event)
-        return before
-
-    async def _persist_later(self, write: _Write) -> None:
-        """With a renewal of its own: the handler's ends with the handler."""
-        until = _now() + _PERSIST_FOR
-        key, claim = self._attempt.key, self._claim
-        renewal = Renewal(self._runtime, key, claim, handler_runs=False)
-        renewal.start()
-        try:
-            while _now() < until:
-                try:
-                    event, _ = await write()
-                except Exception:  # as above
-                    await asyncio.sleep(_PERSIST_EVERY)
-                else:
-                    self._observe(RecordedLate(key))
-                    self._observe(event)
-                    return
-        finally:
-            renewal.stop()
-
     def _observe(self, event: Event) -> None:
         self._runtime.observe(event)
 
     def _elapsed(self) -> float:
         return _now() - self._started
-
-
-def _event(
-    key: Key, claim: Claim, answer: Recorded | Preceded, status: int, seconds: float
-) -> Event:
-    match answer:
-        case Recorded(Evidence.OWNED):
-            return Executed(key, status, seconds)
-        case Recorded(found):
-            return ClaimMissing(key, found)
-        case Preceded(by):
-            return Superseded(key, by.fingerprint != claim.fingerprint)
-        case _:
-            assert_never(answer)
-
-
-def _canonical(claim: Claim, answer: Recorded | Preceded) -> StoredResponse | None:
-    """None where the response of our own handler goes out."""
-    match answer:
-        case Preceded(Finished(fingerprint, Completed(response))):
-            if fingerprint == claim.fingerprint:
-                with suppress(RecordDamaged):
-                    return StoredResponse.from_bytes(response)
-    return None
 
 
 def _now() -> float:

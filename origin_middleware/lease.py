@@ -12,7 +12,14 @@ from .runtime import Runtime
 
 
 def first_claim(policy: Policy, fingerprint: Fingerprint) -> Claim:
-    return Claim(_token(), fingerprint, policy.lease, policy.retention)
+    return Claim(
+        _token(),
+        fingerprint,
+        policy.lease,
+        policy.retention,
+        policy.max_attempts,
+        inquires=callable(policy.on_abandoned),
+    )
 
 
 def next_claim(claim: Claim) -> Claim:

@@ -2,12 +2,14 @@
 
             claim                         complete
   absent ──────────▶ in progress ──────────────────────▶ completed │ not replayable
-    ▲  ▲                │  │  ▲                                 │
-    │  └── release ─────┘  │  └─ renew                          │
-    │                      │ the lease lapses (read from the    │
-    │                      ▼ clock, never written)              │
-    │                  abandoned ── late complete ──────────────┤
-    │                      │  └──── take over ─▶ in progress    │
+    ▲                 ▲ │  │  ▲                                 │
+    │           claim │ │  │  └─ renew                          │
+    │                 │ ▼ release                               │
+    │             released │                                    │
+    │                 │    │ the lease lapses (read from the    │
+    │                 │    ▼ clock, never written)              │
+    │                 │  abandoned ── late complete ────────────┤
+    │                 │    │  └──── take over ─▶ in progress    │
     └───────────────── retention has passed ────────────────────┘
 
 Rules:
@@ -18,6 +20,9 @@ Rules:
   nothing and is told so.
 - Every write that can be sent twice gives the same answer twice, because replies get
   lost.
+- Released is absent with a memory: it counts the attempts, and a claim that finds too
+  many is told so. An attempt counts when it begins, and no longer when its claim is
+  withdrawn, because then no handler ran.
 - A completion is evidence that the handler ran: it is written even where the claim is
   gone, unless another completion is there already. The first completion wins.
 """
@@ -26,11 +31,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .record import (
+    NOBODY,
     Absent,
     Answer,
     Claim,
     Claimed,
     Evidence,
+    Exhausted,
     Finished,
     Held,
     InProgress,
@@ -39,6 +46,7 @@ from .record import (
     Preceded,
     Record,
     Recorded,
+    Released,
 )
 
 
@@ -50,24 +58,28 @@ def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
     """
     record = retained(record, now)
     if record is None:
-        begun = Record(
-            by.owner, by.fingerprint, InProgress(now + by.lease), now + by.retention
-        )
-        return begun, Claimed()
-    return record, Claimed() if _owns(record, by) else view(record, now)
+        return _begin(by, now, 1, now), Claimed()
+    if isinstance(record.state, Released):
+        return _begin_again(record, by, now, record.state.attempts, record.state.begun)
+    return record, Claimed() if _owned(record, by) else view(record, now)
 
 
 def take_over(
     record: Record | None, by: Claim, now: float
 ) -> tuple[Record | None, Answer]:
-    """A claim that treats the abandoned record of another attempt as absent, if that
+    """A claim that treats the abandoned record of another attempt as released, if that
     attempt was made for the same request.
     """
-    seen = view(record, now)
-    lapsed = isinstance(seen, Held) and seen.abandoned and not _owns(record, by)
-    if lapsed and record is not None and record.fingerprint == by.fingerprint:
-        record = None
-    return claim(record, by, now)
+    record = retained(record, now)
+    state = record.state if record else None
+    if record is None or not isinstance(state, InProgress):
+        return claim(record, by, now)
+    same = record.fingerprint == by.fingerprint
+    if state.lapses > now or _owned(record, by) or not same:
+        return claim(record, by, now)
+    if by.inquires:
+        return _begin(by, now, state.attempt, state.begun), Claimed()
+    return _begin_again(record, by, now, state.attempt, state.begun)
 
 
 def unless_late(
@@ -86,14 +98,39 @@ def unless_late(
     return changed, answer
 
 
+def withdraw(record: Record | None, by: Claim, now: float) -> Record | None:
+    """Undo a claim that its sender gave up: no handler ran under it."""
+    record = retained(record, now)
+    state = _owned(record, by)
+    if record is None or state is None:
+        return record
+    if state.attempt == 1:
+        return None
+    return replace(record, state=Released(state.attempt - 1, state.begun))
+
+
+def withdraw_take_over(record: Record | None, by: Claim, now: float) -> Record | None:
+    """Undo a take-over: the key was abandoned, and is so again. It is nobody's, so that
+    to undo it twice is to undo it once.
+    """
+    record = retained(record, now)
+    state = _owned(record, by)
+    if record is None or state is None:
+        return record
+    attempt = state.attempt if by.inquires else state.attempt - 1
+    before = InProgress(now, attempt, state.begun)
+    return replace(record, owner=NOBODY, state=before)
+
+
 def renew(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
     """Extend the lease. A lapsed lease that nobody took over is the owner's still. One
     that its owner has ended is over: a renewal may arrive later than it was sent.
     """
     record = retained(record, now)
-    if record is None or not _owns(record, by) or _has_ended(record):
+    state = _owned(record, by)
+    if record is None or state is None or state.ended:
         return record, False
-    state = InProgress(lapses=now + by.lease)
+    state = replace(state, lapses=now + by.lease)
     return replace(record, state=state, expires=now + by.retention), True
 
 
@@ -102,7 +139,7 @@ def complete(
 ) -> tuple[Record, Recorded | Preceded]:
     record = retained(record, now)
     completion = Record(by.owner, by.fingerprint, outcome, now + by.retention)
-    if record is None:
+    if record is None or isinstance(record.state, Released):
         return completion, Recorded(Evidence.CLAIM_LOST)
     own = record.owner == by.owner
     if isinstance(record.state, InProgress):
@@ -115,22 +152,24 @@ def complete(
 def release(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
     """Give the key back: the handler did not run, or its response does not count."""
     record = retained(record, now)
-    if record is None or not _owns(record, by):
+    state = _owned(record, by)
+    if record is None or state is None:
         return record, False
-    return None, True
+    return replace(record, state=Released(state.attempt, state.begun)), True
 
 
 def abandon(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
     """End the lease at once: the owner knows that the outcome is unknown."""
     record = retained(record, now)
-    if record is None or not _owns(record, by):
+    state = _owned(record, by)
+    if record is None or state is None:
         return record, False
-    return replace(record, state=InProgress(lapses=now, ended=True)), True
+    return replace(record, state=replace(state, lapses=now, ended=True)), True
 
 
 def view(record: Record | None, now: float) -> Absent | Held | Finished:
     record = retained(record, now)
-    if record is None:
+    if record is None or isinstance(record.state, Released):
         return Absent()
     if isinstance(record.state, InProgress):
         return Held(record.fingerprint, record.state.lapses - now)
@@ -141,13 +180,21 @@ def retained(record: Record | None, now: float) -> Record | None:
     return record if record and now < record.expires else None
 
 
-def _has_ended(record: Record) -> bool:
-    return isinstance(record.state, InProgress) and record.state.ended
+def _begin(by: Claim, now: float, attempt: int, begun: float) -> Record:
+    state = InProgress(now + by.lease, attempt, begun)
+    return Record(by.owner, by.fingerprint, state, now + by.retention)
 
 
-def _owns(record: Record | None, by: Claim) -> bool:
-    return (
-        record is not None
-        and record.owner == by.owner
-        and isinstance(record.state, InProgress)
-    )
+def _begin_again(
+    record: Record, by: Claim, now: float, attempts: int, begun: float
+) -> tuple[Record, Answer]:
+    if attempts >= by.max_attempts:
+        return record, Exhausted()
+    return _begin(by, now, attempts + 1, begun), Claimed()
+
+
+def _owned(record: Record | None, by: Claim) -> InProgress | None:
+    """The state of the claim's own record in progress."""
+    if record is None or record.owner != by.owner:
+        return None
+    return record.state if isinstance(record.state, InProgress) else None

@@ -52,6 +52,11 @@ class Policy:
     retention: float = 86_400.0
     """How long a record is kept, and with it the promise."""
 
+    max_attempts: int = 20
+    """How often the handler runs for one key if nothing is delivered. What is not
+    delivered is not charged for, so without a limit one payment would buy any number of
+    404s. From then on 409, until the retention has passed."""
+
     max_request_bytes: int | None = 16_777_216
     """Requests with a larger body are refused (413) before the handler runs; None for
     no limit. A body above 1 MiB waits in a temporary file."""
@@ -107,7 +112,7 @@ class Policy:
         _check_functions(self)
         _check_choices(self)
         _check_times(self)
-        _check_size(self)
+        _check_sizes(self)
 
     def counts(self, method: str, status: int) -> bool:
         """Is this response delivered: settled by the gate, and recorded here?"""
@@ -138,6 +143,9 @@ _SHORTEST_LEASE = 0.05
 # A day and ten years: nobody needs more, and a record has room for no more digits.
 _LONGEST_LEASE = 86_400.0
 _LONGEST_RETENTION = 315_360_000.0
+
+# As many digits as a record has for it.
+_MOST_ATTEMPTS = 999_999
 
 # Every retry reads it whole from the store, and a process holds it in memory.
 _LARGEST_RESPONSE = 67_108_864
@@ -241,7 +249,11 @@ def _check_times(policy: Policy) -> None:
         )
 
 
-def _check_size(policy: Policy) -> None:
+def _check_sizes(policy: Policy) -> None:
+    if not _is_size(policy.max_attempts) or policy.max_attempts < 1:
+        _refuse(policy, "max_attempts", "a whole number, 1 or more")
+    if policy.max_attempts > _MOST_ATTEMPTS:
+        _refuse(policy, "max_attempts", f"at most {_MOST_ATTEMPTS:_}")
     size: object = policy.max_response_bytes
     if not _is_size(size):
         _refuse(policy, "max_response_bytes", "a whole number of bytes, 0 or more")

@@ -42,11 +42,15 @@ PROBLEMS = {
         409, "This request is still being executed. Try again.", retry_after=1
     ),
     Refusal.NOT_REPLAYABLE: Problem(
-        409, "This request was carried out, but its response was too large to keep."
+        409, "This request was carried out, but its response could not be kept."
     ),
     Refusal.OUTCOME_UNKNOWN: Problem(
         409,
         "An earlier attempt ended without a record. It is not executed again.",
+    ),
+    Refusal.ATTEMPTS_EXHAUSTED: Problem(
+        409,
+        "This request was executed as often as it may be, and nothing was delivered.",
     ),
 }
 

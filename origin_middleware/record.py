@@ -7,6 +7,9 @@ from typing import NewType
 OwnerToken = NewType("OwnerToken", bytes)
 Fingerprint = NewType("Fingerprint", bytes)
 
+NOBODY = OwnerToken(bytes(16))
+"""Owns what was taken over by a claim that was then withdrawn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -16,6 +19,11 @@ class Claim:
     fingerprint: Fingerprint
     lease: float
     retention: float
+    max_attempts: int = 20
+    """A key that was released so often is not claimed again."""
+    inquires: bool = False
+    """A take-over begins no attempt of its own: it asks a reconciler about the
+    abandoned one, and may run in its place."""
 
 
 # States of a record
@@ -25,9 +33,21 @@ class Claim:
 class InProgress:
     lapses: float
     """When the lease ends, on the store's clock. Afterwards the record is abandoned."""
-
+    attempt: int = 1
+    """Which attempt under this key it is."""
+    begun: float = 0.0
+    """When the key was first claimed, on the store's clock."""
     ended: bool = False
-    """Its owner has ended it."""
+    """Its owner has ended the lease, because the outcome is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Absent to everybody, and not forgotten."""
+
+    attempts: int
+    begun: float
+    """As in InProgress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +67,7 @@ Outcome = Completed | NotReplayable
 class Record:
     owner: OwnerToken
     fingerprint: Fingerprint
-    state: InProgress | Outcome
+    state: InProgress | Released | Outcome
     expires: float
 
 
@@ -87,7 +107,12 @@ class Finished:
     outcome: Outcome
 
 
-Answer = Claimed | Absent | Held | Finished
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """Nobody holds the key, and it was released too often to be claimed again."""
+
+
+Answer = Claimed | Absent | Held | Finished | Exhausted
 """What a claim is told."""
 
 

@@ -14,13 +14,13 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
 from typing import Any
 
 from .asgi import ASGIApp, Message, Receive, Send
 from .client import Client
-from .errors import StoreError, StoreUnsafe
+from .errors import ConfigurationError, StoreError, StoreUnsafe
 from .events import Event, Observer
 from .key import Key
 from .stores import Checks, Store
@@ -143,6 +143,7 @@ class Runtime:
         async def drained_receive() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                await self._check_loop(send)
                 await asyncio.to_thread(_check_room)
                 await self._check_store(send)
             if message["type"] == "lifespan.shutdown":
@@ -155,6 +156,13 @@ class Runtime:
             await send(message)
 
         return drained_receive, closing_send
+
+    async def _check_loop(self, send: Send) -> None:
+        try:
+            event_loop()
+        except ConfigurationError as other:
+            await send({"type": "lifespan.startup.failed", "message": str(other)})
+            raise
 
     async def _check_store(self, send: Send) -> None:
         """A store that may lose records fails the start-up. One that is away does not:
@@ -194,6 +202,17 @@ class FailureLog:
         failed = "The store" if isinstance(error, StoreError) else "The disk"
         _log.warning("%s failed a request: %s%s", failed, error, also)
         self._next[kind], self._unsaid[kind] = now + _PAUSE, 0
+
+
+def event_loop() -> asyncio.AbstractEventLoop:
+    """Raises ConfigurationError on another kind of loop than asyncio's."""
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    raise ConfigurationError(
+        "IdempotencyMiddleware needs asyncio or uvloop, and this app runs on something "
+        "else, such as trio. Start hypercorn with --worker-class asyncio, and a "
+        'TestClient with backend="asyncio".'
+    )
 
 
 async def _telling(

@@ -6,6 +6,7 @@ signal for the whole group, reaches them as well.
 
 import os
 import platform
+import secrets
 import shutil
 import signal
 import socket
@@ -190,10 +191,14 @@ def embedded() -> Path:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Below those of outgoing connections: one of these might take it before its server
+    does.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -3,10 +3,39 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from origin_middleware import MemoryStore, Store
 from origin_middleware.stores.redis import RedisStore
 from tests.support.servers import RedisServer, redis_6_2, redis_7, running, valkey
+from tests.support.stores import PATIENT
+
+# For one test, with its fixtures. On a busy machine it may need most of it.
+_SLOW_TIMEOUT = 180
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        own = item.get_closest_marker("timeout")
+        if own is None and item.get_closest_marker("slow") is not None:
+            item.add_marker(pytest.mark.timeout(_SLOW_TIMEOUT))
+
+
+class ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
+    """Tests of one folder share what is expensive, so they share a process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> LoadScopeScheduling | None:
+    """For `--dist loadscope`, as the slow tier runs."""
+    by_folder = config.getoption("dist") == "loadscope"
+    return ByFolder(config, log) if by_folder else None
 
 
 @pytest.fixture
@@ -45,7 +74,8 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         yield MemoryStore()
         return
     server: RedisServer = request.getfixturevalue("valkey_server")
-    store = RedisStore.from_url(server.url, namespace=f"test-{id(request)}")
+    namespace = f"test-{id(request)}"
+    store = RedisStore.from_url(server.url, namespace=namespace, budget=PATIENT)
     async with store._client as client:
         await client.flushall()
         yield store

@@ -100,6 +100,27 @@ def takes_grpc(raw: Config) -> bool:
     return bool((raw.get("GrpcConfig") or {}).get("Enabled"))
 
 
+def without_origin_triggers(origin: Config, unknown: Sequence[str] = ()) -> str:
+    """Why AWS runs no origin-response function for an origin; empty where it does.
+    Nothing that comes from such an origin is ever settled. A boto3 that is too old
+    to know these settings has their places in `unknown`."""
+    place = f"Origins.{origin['Id']}"
+    vpc, tls = "VpcOriginConfig", "OriginMtlsConfig"
+    if origin.get(vpc) or f"{place}.{vpc}" in unknown:
+        return "is in a VPC"
+    custom = origin.get("CustomOriginConfig") or {}
+    if custom.get(tls) or f"{place}.CustomOriginConfig.{tls}" in unknown:
+        return "uses mutual TLS"
+    return ""
+
+
+def origins_of(config: Config, behaviour: Behaviour) -> list[Config]:
+    """Of an origin group all members: CloudFront asks the second when the first
+    fails."""
+    ids = _origin_ids(config, behaviour.target_origin_id)
+    return [each for each in items(config, "Origins") if each["Id"] in ids]
+
+
 def kept_for(config: Config) -> dict[int, int]:
     """Seconds by status, of the errors that are kept or could be.
 
@@ -154,7 +175,6 @@ def _servers(config: Config, behaviour: Behaviour) -> Iterator[str]:
 
 
 def _origin_ids(config: Config, target: str) -> list[str]:
-    """Of a group all members: CloudFront asks the second when the first fails."""
     for group in items(config, "OriginGroups"):
         if group["Id"] == target:
             return [member["OriginId"] for member in group["Members"]["Items"]]

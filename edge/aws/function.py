@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .lambda_at_edge import unsupported, variables
+from .lambda_at_edge import log_group, unsupported, variables
 
 _ASSUME = frozenset({"sts:AssumeRole", "sts:*", "*"})
 
@@ -42,13 +42,16 @@ class Function:
     unsupported: tuple[str, ...]
     """What else Lambda@Edge does not support."""
     log_format: str
+    log_group: str
+    """In every Region in which it runs at the edge."""
 
 
 def parse_function(answer: dict[str, Any]) -> Function:
     """From GetFunctionConfiguration, or a part of ListVersionsByFunction, which has no
     state. A function from before there were states has none either: it is active."""
+    arn, logging = parse_arn(answer["FunctionArn"]), answer.get("LoggingConfig", {})
     return Function(
-        arn=parse_arn(answer["FunctionArn"]),
+        arn=arn,
         revision=answer.get("RevisionId", ""),
         description=answer.get("Description", ""),
         runtime=answer.get("Runtime", ""),
@@ -63,7 +66,8 @@ def parse_function(answer: dict[str, Any]) -> Function:
         code_digest=answer.get("CodeSha256", ""),
         environment=tuple(variables(answer)),
         unsupported=tuple(unsupported(answer)),
-        log_format=answer.get("LoggingConfig", {}).get("LogFormat", "Text"),
+        log_format=logging.get("LogFormat", "Text"),
+        log_group=log_group(arn.name, logging.get("LogGroup", "")),
     )
 
 

@@ -35,9 +35,12 @@ def replica(function: str) -> str:
     return f"us-east-1.{function}"
 
 
-def log_group(function: str) -> str:
-    """Where they log, in the Region in which they run."""
-    return f"/aws/lambda/{replica(function)}"
+def log_group(function: str, configured: str = "") -> str:
+    """Where they log, in the Region in which they run. AWS puts the Region of the
+    function into its default name, and leaves a name of one's own as it is."""
+    if configured in ("", f"/aws/lambda/{function}"):
+        return f"/aws/lambda/{replica(function)}"
+    return configured
 
 
 def variables(configuration: Configuration) -> list[str]:

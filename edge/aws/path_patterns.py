@@ -6,7 +6,7 @@ is yes, because a trigger too many costs little and one too few gives paid answe
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from string import ascii_lowercase
 
 # Ordinary distributions take tens of steps. A pattern such as `*a????????????????`
@@ -22,6 +22,17 @@ def example(pattern: str, earlier: Sequence[str], route: str) -> str | None:
     wanted = _cloudfront_pattern(pattern)
     for each in _route_patterns(route):
         path = _path_in(each, wanted, refused)
+        if path is not None:
+            return path
+    return None
+
+
+def uncovered(route: str, others: Iterable[str]) -> str | None:
+    """A shortest path of a route that none of the other routes has. In doubt it is as
+    much of one as was looked at."""
+    refused = [pattern for each in others for pattern in _route_patterns(each)]
+    for each in _route_patterns(route):
+        path = _path_in(each, ("/", _Many), refused)
         if path is not None:
             return path
     return None
@@ -51,7 +62,8 @@ def _route_patterns(route: str) -> list[_Pattern]:
     if not route.endswith("/*"):
         return [tuple(route)]
     prefix = tuple(route.removesuffix("/*"))
-    return [prefix, (*prefix, "/", _Many)]
+    below: _Pattern = (*prefix, "/", _Many)
+    return [prefix, below] if prefix else [below]
 
 
 def _path_in(

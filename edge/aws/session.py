@@ -40,13 +40,6 @@ _THROTTLED = frozenset(
 )
 
 
-def no_distribution(id_: str) -> AwsTrouble:
-    return AwsTrouble(
-        f"there is no distribution {id_} in this account."
-        " Is --distribution-id right, and the profile?"
-    )
-
-
 class Session:
     def __init__(self, boto_session: Any) -> None:
         self._session = boto_session

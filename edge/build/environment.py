@@ -7,6 +7,7 @@ because while one version of the gate replaces another, either may sign and eith
 check.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from string import hexdigits
@@ -36,6 +37,9 @@ NO_SIGNING = (
     f" {SIGNING[1]} to a name for it, and give both to the origin."
 )
 
+# For how long the origin keeps a record, in seconds, unless its policy says otherwise.
+RETENTION = 24 * 3600
+
 # What HMAC-SHA256 can use, and what the origin asks for.
 SHORTEST = 32
 # Random text of that length has more different characters, a key held down has one.
@@ -45,6 +49,13 @@ _ID_CHARACTERS = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 )
 _LONGEST_ID = 64
+
+
+# RFC 1123, and the underscore, which some names have all the same.
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+# RFC 3986, section 3.3.
+_PATH = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_CALLS = ("verify", "settle")
 
 
 class Secrets(NamedTuple):
@@ -86,6 +97,12 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield f"{URL_VARIABLE} is this machine, which the edge cannot connect to."
     if not settings.signing:
         yield NO_SIGNING
+    if settings.lifetime.longest >= RETENTION:
+        yield (
+            "longest_intent is a day or more, and the origin keeps a record for a day:"
+            " after that the same payment buys another execution. Choose less, or give"
+            " the origin a Policy(retention=...) that is longer than longest_intent."
+        )
     for key in filter(_is_guessable, settings.signing):
         yield (
             f"the secret {key.id} says the same again and again, so it can be guessed."
@@ -113,10 +130,23 @@ def _check_url(url: str) -> None:
     except SettingsError as wrong:
         raise Refused(f"{URL_VARIABLE}: {wrong}. An example: {PUBLIC_URL}") from wrong
     _check_host(parts.host)
+    if parts.authority.endswith(":"):
+        raise Refused(f"{URL_VARIABLE} has a colon and no port. Remove the colon.")
     if not url.isascii():
         raise Refused(
             f"{URL_VARIABLE} has a character in its path that is not ASCII."
             " Percent-encode it."
+        )
+    if not _PATH.fullmatch(parts.path):
+        raise Refused(
+            f"{URL_VARIABLE} has a character in its path that no URL has there."
+            " Remove it, or percent-encode it."
+        )
+    call = parts.path.rpartition("/")[2]
+    if call.lower() in _CALLS:
+        raise Refused(
+            f"{URL_VARIABLE} ends in /{call}, which the gate adds itself."
+            f" Remove it: {url.rstrip('/').removesuffix('/' + call)}"
         )
     if not parts.secure and not is_loopback(parts.host):
         raise Refused(
@@ -134,6 +164,22 @@ def _check_host(host: str) -> None:
         raise Refused(
             f'{URL_VARIABLE} names a host in another script than ASCII. Write "{name}".'
         )
+    if not _is_host(host):
+        raise Refused(
+            f'{URL_VARIABLE}: no host has such a name as "{host}". A name is letters,'
+            " digits and hyphens between dots, and no part begins or ends with a"
+            " hyphen."
+        )
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        parts = host.split(".")
+        # An address with a part too many, or too few, is no name either.
+        return all(map(_LABEL.fullmatch, parts)) and not parts[-1].isdecimal()
+    return True
 
 
 def _check_key(key: str) -> None:

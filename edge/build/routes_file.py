@@ -1,15 +1,19 @@
 """Reads routes.toml, or says what to change in it. Used when the bundle is built."""
 
+import re
 import tomllib
+from collections.abc import Iterator
 from difflib import get_close_matches
-from itertools import combinations, permutations
+from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import Refused
+from ..runtime.gate import Lifetime
 from ..runtime.intent import is_intent
 from ..runtime.routes import Route, covers
-from ..runtime.settlement import SettleRule
+from ..runtime.settlement import RefusedRule, SettleRule
+from .terms import TERMS, read_lifetime, read_origins, read_refused, read_settle
 
 # CAIP-2: a namespace, a colon, a reference; "eip155:8453" is Base.
 _NAMESPACE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
@@ -19,12 +23,18 @@ _REFERENCE = _NAMESPACE | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 # gated under the spelling of one server and free under that of another.
 _PLAIN = _REFERENCE | frozenset("/.~!$&'()+,=:@")
 
+# What they mean in the routes of Express, Rails, Next.js and of regular expressions.
+_PARAMETER = re.compile(r"[:$].*|.*[()].*|.*[+$]")
+
 _EXAMPLE = 'path = "/api/*", network = "eip155:8453", resource_id = "my-api"'
 
 
 class RoutesFile(NamedTuple):
     routes: tuple[Route, ...]
     settle: SettleRule
+    refused: RefusedRule = "deliver"
+    lifetime: Lifetime = Lifetime()
+    allowed_origins: tuple[str, ...] = ()
 
 
 def read_routes(file: Path) -> RoutesFile:
@@ -40,7 +50,11 @@ def read_routes(file: Path) -> RoutesFile:
         raise Refused(f"{file} cannot be read: {unreadable.strerror}.") from unreadable
     except UnicodeDecodeError as foreign:
         raise Refused(f"{file} is not UTF-8 text. Save it as UTF-8.") from foreign
-    except tomllib.TOMLDecodeError as malformed:
+    except RecursionError as deep:
+        raise Refused(
+            f"{file} has brackets within brackets, too deep to be read. Remove them."
+        ) from deep
+    except ValueError as malformed:  # TOMLDecodeError, and a number of 5,000 digits
         raise Refused(f"{file} is not TOML: {malformed}.") from malformed
     try:
         return parse_routes(document)
@@ -49,7 +63,7 @@ def read_routes(file: Path) -> RoutesFile:
 
 
 def parse_routes(document: dict[str, Any]) -> RoutesFile:
-    _know(document, ("settle", "route"), "the file")
+    _know(document, (*TERMS, "route"), "the file")
     tables = document.get("route", [])
     if not isinstance(tables, list):
         raise Refused("write [[route]] with two brackets, one for each route.")
@@ -60,18 +74,25 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
         )
     routes = tuple(_route(number, table) for number, table in enumerate(tables, 1))
     _tell_apart(routes)
-    return RoutesFile(routes, _settle(document.get("settle", "delivered")))
+    return RoutesFile(
+        routes,
+        settle=read_settle(document),
+        refused=read_refused(document),
+        lifetime=read_lifetime(document),
+        allowed_origins=read_origins(document),
+    )
 
 
 def _route(number: int, table: Any) -> Route:
     where = f"route {number}"
     if not isinstance(table, dict):
         raise Refused(f"{where} is not a table. Write [[route]] above its keys.")
-    if "settle" in table:
-        raise Refused(
-            f'{where} has the key "settle", because that stands below its [[route]].'
-            " It is for all routes: move it above the first [[route]]."
-        )
+    for key in TERMS:
+        if key in table:
+            raise Refused(
+                f'{where} has the key "{key}", because that stands below its [[route]].'
+                " It is for all routes: move it above the first [[route]]."
+            )
     _know(table, ("path", "network", "resource_id"), where)
     return Route(
         path=_path(_text(table, "path", where), where),
@@ -112,7 +133,21 @@ def _path(path: str, where: str) -> str:
             ' ways; gate the part before it, as in "/api/*".'
         )
     _canonical(path, literal, where)
+    _without_parameters(path, literal, where)
     return path
+
+
+def _without_parameters(path: str, literal: str, where: str) -> None:
+    """A route is no pattern: only this very text would be paid for."""
+    before = ""
+    for segment in literal.split("/")[1:]:
+        if _PARAMETER.fullmatch(segment):
+            raise Refused(
+                f'{where}: path "{path}" has "{segment}" in it, which looks like a'
+                " parameter or a regular expression. A route has neither; gate the"
+                f' part before it: "{before}/*".'
+            )
+        before = f"{before}/{segment}"
 
 
 def _canonical(path: str, literal: str, where: str) -> None:
@@ -154,15 +189,39 @@ def _resource(resource_id: str, where: str) -> str:
 def _tell_apart(routes: tuple[Route, ...]) -> None:
     """Of two routes that cover a path the more specific counts, for every server.
     Where they meet only if case is ignored, servers differ: such paths get a 400."""
-    for (first, one), (second, other) in combinations(enumerate(routes, 1), 2):
-        both = f'routes {first} and {second}: "{one.path}" and "{other.path}"'
-        if one.path == other.path:
-            raise Refused(f"{both} are the same. Remove one of them.")
-        if _meet(_folded(one), _folded(other)) and not _meet(one, other):
-            raise Refused(
-                f"{both} overlap if case is ignored, as some servers do."
-                " Write both in the same case, or remove one of them."
-            )
+    by_base: dict[str, list[int]] = {}
+    for number, route in enumerate(routes):
+        by_base.setdefault(_base(route).casefold(), []).append(number)
+    for number, route in enumerate(routes):
+        for above in _above(_base(route).casefold()):
+            for other in by_base.get(above, ()):
+                if other != number:
+                    first, second = sorted((number, other))
+                    _compare(first, second, routes)
+
+
+def _compare(first: int, second: int, routes: tuple[Route, ...]) -> None:
+    one, other = routes[first], routes[second]
+    both = f'routes {first + 1} and {second + 1}: "{one.path}" and "{other.path}"'
+    if one.path == other.path:
+        raise Refused(f"{both} are the same. Remove one of them.")
+    if _meet(_folded(one), _folded(other)) and not _meet(one, other):
+        raise Refused(
+            f"{both} overlap if case is ignored, as some servers do."
+            " Write both in the same case, or remove one of them."
+        )
+
+
+def _base(route: Route) -> str:
+    return route.path.removesuffix("/*")
+
+
+def _above(base: str) -> Iterator[str]:
+    """The path itself, and all that it is below."""
+    yield base
+    while base:
+        base = base.rpartition("/")[0]
+        yield base
 
 
 def _meet(one: Route, other: Route) -> bool:
@@ -174,11 +233,3 @@ def _meet(one: Route, other: Route) -> bool:
 
 def _folded(route: Route) -> Route:
     return route._replace(path=route.path.casefold())
-
-
-def _settle(rule: object) -> SettleRule:
-    match rule:
-        case "delivered" | "below-400":
-            return rule
-        case _:
-            raise Refused(f'settle must be "delivered" or "below-400", not {rule!r}.')

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import Refused
 from ..runtime.settings import parse
-from .bundle import ENTRY, PACKAGE, SETTINGS, Bundle
+from .bundle import DAMAGED, ENTRY, PACKAGE, SETTINGS, Bundle
 from .environment import Secrets
 from .routes_file import RoutesFile
 
@@ -39,11 +39,20 @@ _READABLE_BY_LAMBDA = 0o100644 << 16
 def build(secrets: Secrets, routes: RoutesFile) -> Bundle:
     document = _document(secrets, routes)
     settings = parse(document)  # what the bundle could not read must not be built
-    code = RUNTIME.glob("*.py")
-    files = {f"{PACKAGE}/{file.name}": file.read_bytes() for file in code}
-    files[SETTINGS] = json.dumps(document, indent=1, sort_keys=True).encode()
-    files[ENTRY] = _ENTRY_CODE.encode()
-    return Bundle(_zipped(files), settings)
+    baked = json.dumps(document, indent=1, sort_keys=True).encode()
+    return Bundle(_zipped(_code() | {SETTINGS: baked}), settings)
+
+
+def changed(bundle: Bundle) -> list[str]:
+    """The files, besides the settings, that are not as this checkout writes them."""
+    with zipfile.ZipFile(BytesIO(bundle.content)) as archive:
+        found = [(each.filename, _read(archive, each)) for each in archive.filelist]
+    expected = _code()
+    odd = {name for name, content in found if expected.get(name) != content}
+    names = [name for name, _ in found]
+    missing = expected.keys() - set(names)
+    twice = {name for name in names if names.count(name) > 1}
+    return sorted((odd - {SETTINGS}) | missing | twice)
 
 
 def write(bundle: Bundle, output: Path) -> None:
@@ -72,11 +81,29 @@ def write_whole(content: bytes, file: Path) -> None:
         raise
 
 
+def _read(archive: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes | None:
+    try:
+        return archive.read(file)
+    except DAMAGED:
+        return None
+
+
+def _code() -> dict[str, bytes]:
+    """By name in the zip."""
+    code = RUNTIME.glob("*.py")
+    files = {f"{PACKAGE}/{file.name}": file.read_bytes() for file in code}
+    return files | {ENTRY: _ENTRY_CODE.encode()}
+
+
 def _document(secrets: Secrets, routes: RoutesFile) -> dict[str, Any]:
     return {
         "facilitatorUrl": secrets.url,
         "apiKey": secrets.key,
         "settle": routes.settle,
+        "refused": routes.refused,
+        "shortestIntent": routes.lifetime.shortest,
+        "longestIntent": routes.lifetime.longest,
+        "allowedOrigins": list(routes.allowed_origins),
         "routes": [
             {
                 "path": route.path,

@@ -4,18 +4,19 @@ Where something cannot be read, the reason stands in its place, and the other ch
 on: an operator who may not see the role can still check the distribution.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
+from ..aws.answer import get_distribution
 from ..aws.distribution import behaviours, items
 from ..aws.function import parse_arn
 from ..aws.lambda_at_edge import EVENTS, log_group
-from ..aws.managed_policies import CACHING_DISABLED, FORWARDS_EVERY_HEADER
-from ..aws.session import Session, explained, no_distribution
+from ..aws.session import Session, explained
 from ..errors import AwsTrouble
 from . import redaction
 from .facts import Raw
+from .policies import or_why, read_continuous_deployment, read_policies
 from .regions import NEEDED, read_regions
 from .snapshot import SCHEMA
 
@@ -41,6 +42,8 @@ def collect(
             f" viewer-request or origin-response. Is --function-name right?"
         )
     function = reader.function(arn)
+    name = parse_arn(arn).name if arn else ""
+    group = function.get("LoggingConfig", {}).get("LogGroup", "")
     configuration = {
         "schema": SCHEMA,
         "takenAt": now.isoformat(timespec="seconds"),
@@ -48,105 +51,35 @@ def collect(
         "policies": reader.policies(config),
         "function": function,
         "versions": reader.versions(arn),
-        **reader.role(function, arn),
-        "regions": read_regions(session, regions, parse_arn(arn).name if arn else ""),
+        **reader.role(function, _log_stream(arn, log_group(name, group))),
+        "regions": read_regions(session, regions, name, group),
     }
-    if policy := config.get("ContinuousDeploymentPolicyId"):
-        configuration["continuousDeploymentPolicy"] = reader.continuous_deployment(
-            policy
-        )
+    if continuous := reader.continuous_deployment(config):
+        configuration["continuousDeploymentPolicy"] = continuous
     return configuration
-
-
-# Policies that need no asking: their ids say what is in them.
-_KNOWN = FORWARDS_EVERY_HEADER | {CACHING_DISABLED}
-
-
-class _Kind(NamedTuple):
-    """Of policies: how a behaviour names one, and how to ask CloudFront for it."""
-
-    key: str
-    name: str
-    operation: str
-    argument: str
-    path: tuple[str, ...]
-
-
-_KINDS = (
-    _Kind(
-        "CachePolicyId",
-        "cachePolicies",
-        "get_cache_policy",
-        "Id",
-        ("CachePolicy", "CachePolicyConfig"),
-    ),
-    _Kind(
-        "OriginRequestPolicyId",
-        "originRequestPolicies",
-        "get_origin_request_policy",
-        "Id",
-        ("OriginRequestPolicy", "OriginRequestPolicyConfig"),
-    ),
-    _Kind(
-        "ResponseHeadersPolicyId",
-        "responseHeadersPolicies",
-        "get_response_headers_policy",
-        "Id",
-        ("ResponseHeadersPolicy", "ResponseHeadersPolicyConfig"),
-    ),
-    _Kind(
-        "RealtimeLogConfigArn",
-        "realtimeLogConfigs",
-        "get_realtime_log_config",
-        "ARN",
-        ("RealtimeLogConfig",),
-    ),
-)
 
 
 class _Reader:
     def __init__(self, session: Session) -> None:
         self._who = str(session)
+        self._or_why = or_why(self._who, NEEDED)
         self._cloudfront = session.client("cloudfront")
         self._lambda = session.client("lambda")
         self._iam = session.client("iam")
 
     def distribution(self, distribution_id: str) -> Raw:
-        try:
-            with explained(self._who, NEEDED):
-                answer = self._cloudfront.get_distribution(Id=distribution_id)
-        except AwsTrouble as trouble:
-            if trouble.code == "NoSuchDistribution":
-                raise no_distribution(distribution_id) from trouble
-            raise
-        return redaction.distribution(answer["Distribution"])
+        with explained(self._who, NEEDED):
+            answer = get_distribution(self._cloudfront, distribution_id)
+        return {
+            **redaction.distribution(answer.distribution),
+            "unknown": list(answer.unknown or ()),
+        }
 
     def policies(self, config: Raw) -> Raw:
-        """Those that behaviours name: by kind and id, each once."""
-        found: Raw = {}
-        for kind in _KINDS:
-            ids = {str(each.raw.get(kind.key) or "") for each in behaviours(config)}
-            wanted = sorted(ids - _KNOWN - {""})
-            found[kind.name] = {id_: self._policy(kind, id_) for id_ in wanted}
-        return found
+        return read_policies(self._cloudfront, behaviours(config), self._or_why)
 
-    def _policy(self, kind: _Kind, policy_id: str) -> Raw:
-        def read(id_: str) -> Raw:
-            answer = getattr(self._cloudfront, kind.operation)(**{kind.argument: id_})
-            for name in kind.path:
-                answer = answer[name]
-            return redaction.header_values(answer)
-
-        return self._or_why(read, policy_id)
-
-    def continuous_deployment(self, policy_id: str) -> Raw:
-        def read(id_: str) -> Raw:
-            answer = self._cloudfront.get_continuous_deployment_policy(Id=id_)
-            policy: Raw = answer["ContinuousDeploymentPolicy"]
-            config: Raw = policy["ContinuousDeploymentPolicyConfig"]
-            return config
-
-        return self._or_why(read, policy_id)
+    def continuous_deployment(self, config: Raw) -> Raw | None:
+        return read_continuous_deployment(self._cloudfront, config, self._or_why)
 
     def function(self, arn: str) -> Raw:
         if not arn:
@@ -169,7 +102,7 @@ class _Reader:
 
         return self._or_why(read, parse_arn(arn).name)
 
-    def role(self, function: Raw, arn: str) -> Raw:
+    def role(self, function: Raw, log_stream: str) -> Raw:
         role_arn = function.get("Role")
         if role_arn is None:
             why = {"unread": "the function was not read"}
@@ -182,7 +115,7 @@ class _Reader:
             answer = self._iam.simulate_principal_policy(
                 PolicySourceArn=role_arn,
                 ActionNames=list(_LOG_ACTIONS),
-                ResourceArns=[_log_group_arn(arn)],
+                ResourceArns=[log_stream],
             )
             wanted = ("EvalActionName", "EvalDecision")
             return {
@@ -197,13 +130,6 @@ class _Reader:
             "logPermission": self._or_why(simulate, role_arn),
         }
 
-    def _or_why(self, read: Callable[[str], Raw], argument: str) -> Raw:
-        try:
-            with explained(self._who, NEEDED):
-                return read(argument)
-        except AwsTrouble as trouble:
-            return {"unread": str(trouble)}
-
 
 def _arn_of_the_gate(config: Raw, function_name: str | None) -> str:
     """The first that a behaviour runs; empty where there is none."""
@@ -217,7 +143,9 @@ def _arn_of_the_gate(config: Raw, function_name: str | None) -> str:
     return str(wanted[0]) if wanted else ""
 
 
-def _log_group_arn(arn: str) -> str:
+def _log_stream(arn: str, group: str) -> str:
     """In a Region far from us-east-1, to find a role that is for one Region only."""
-    account, group = arn.split(":")[4], log_group(parse_arn(arn).name)
+    if not arn:
+        return ""
+    account = arn.split(":")[4]
     return f"arn:aws:logs:ap-southeast-2:{account}:log-group:{group}:log-stream:check"

@@ -1,6 +1,8 @@
 """The pre-launch checklist, and what it forgot: every check, in the order of a walk
 from the bundle to the client."""
 
+from collections.abc import Sequence
+
 from .checks import (
     bundle,
     caching,
@@ -12,7 +14,7 @@ from .checks import (
     routes,
     triggers,
 )
-from .finding import Finding
+from .finding import Check, Finding
 from .subject import Subject
 
 CHECKS = (
@@ -28,6 +30,17 @@ CHECKS = (
 )
 
 
-def examine(subject: Subject) -> list[Finding]:
+# Of the bundle, once there is one to look at, and of a distribution that is not written
+# yet: its versions have no numbers, and it is not on its way.
+_WHEN_WRITTEN = {"triggers.version", "distribution.deployed", "routes.baked"}
+OF_THE_CONFIGURATION = tuple(
+    check
+    for group in (routes, triggers, caching, headers, distribution)
+    for check in group.CHECKS
+    if check.name not in _WHEN_WRITTEN
+)
+
+
+def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Always one finding for each check, in this order."""
-    return [Finding(check.name, check.line, check.examine(subject)) for check in CHECKS]
+    return [Finding(check.name, check.line, check.examine(subject)) for check in checks]

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from ..aws.session import open_session
 from ..build.bundle import Bundle, read_bundle
-from ..build.routes_file import read_routes
+from ..build.environment import is_loopback
+from ..build.routes_file import RoutesFile, read_routes
 from ..errors import AwsTrouble, Refused
 from ..runtime.routes import Route, match
 from . import report
@@ -18,16 +19,12 @@ from .checklist import examine
 from .facts import Raw
 from .probe import NotAsked, Probe, ProbeResult, Targets, path_of, probe
 from .regions import all_regions
-from .snapshot import SnapshotRefused, load, parse, refusing_damage, save
+from .snapshot import Snapshot, load, parse, refusing_damage, save
 from .subject import gather
 
 PASSED, FAILED, NOT_CHECKED = 0, 1, 2
 
 _ROUTES = Path("routes.toml")
-
-
-class OptionRefused(Exception):
-    """The message says what to give."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -50,24 +47,27 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     del environment  # boto3 finds the credentials itself
     try:
-        bundle, written = _read_local(options)
+        bundle, file = _read_local(options)
+        written = file.routes if file else None
         configuration = _configuration(options)
         if options.save is not None:
             save(configuration, options.save)
         snapshot = parse(configuration)
         routes = bundle.settings.routes if bundle else written or ()
-        probes = _probed(options, snapshot.distribution.domain, bundle, routes)
+        probes = _probed(options, _served_at(options, snapshot), bundle, routes)
         allows = options.allow_http_origin
         with refusing_damage(options.from_file is not None):
             findings = examine(
-                gather(snapshot, bundle, written, probes, allows_plain_origin=allows)
+                gather(
+                    snapshot,
+                    bundle,
+                    written,
+                    probes,
+                    file=file,
+                    allows_plain_origin=allows,
+                )
             )
-    except (
-        AwsTrouble,
-        Refused,
-        OptionRefused,
-        SnapshotRefused,
-    ) as refused:
+    except (AwsTrouble, Refused) as refused:
         print(f"edge check: {refused}", file=sys.stderr)
         return NOT_CHECKED
     if options.json:
@@ -121,13 +121,13 @@ def _add_probes(command: argparse.ArgumentParser) -> None:
 
 def _read_local(
     options: argparse.Namespace,
-) -> tuple[Bundle | None, tuple[Route, ...] | None]:
+) -> tuple[Bundle | None, RoutesFile | None]:
     """One of both has to be there: without routes nobody knows what is paid for."""
     bundle = read_bundle(options.bundle) if options.bundle else None
     file = options.routes
     if file is None and (bundle is None or _ROUTES.exists()):
         file = _ROUTES
-    return bundle, read_routes(file).routes if file else None
+    return bundle, read_routes(file) if file else None
 
 
 def _configuration(options: argparse.Namespace) -> Raw:
@@ -143,6 +143,13 @@ def _configuration(options: argparse.Namespace) -> Raw:
     )
 
 
+def _served_at(options: argparse.Namespace, snapshot: Snapshot) -> str:
+    """A multi-tenant distribution answers at the domains of its tenants only."""
+    is_live = options.from_file is None
+    distribution = snapshot.distribution
+    return distribution.domain if is_live and not distribution.is_multi_tenant else ""
+
+
 def _probed(
     options: argparse.Namespace,
     domain: str,
@@ -151,21 +158,35 @@ def _probed(
 ) -> Mapping[Probe, ProbeResult]:
     if options.no_probes:
         return {each: NotAsked("leave out --no-probes") for each in Probe}
-    is_live = options.from_file is None
-    url = options.url or (f"https://{domain}" if is_live else "")
+    url = options.url or (f"https://{domain}" if domain else "")
     for each in (url, options.origin_url):
         _check_url(each)
+    if options.payment:
+        _keep_secret(url)
     path = options.path or _path(routes)
     route = match(path, routes)
     if route is None:
-        raise OptionRefused(f"{path} is free: give a --path that a route gates.")
+        raise Refused(f"{path} is free: give a --path that a route gates.")
     payment = _payment(options.payment)
     return probe(Targets(route, path, url, options.origin_url, payment, bundle))
 
 
 def _check_url(url: str) -> None:
     if url and not _is_url(url):
-        raise OptionRefused(f"{url} is no URL. Give one such as https://example.org.")
+        raise Refused(f"{url} is no URL. Give one such as https://example.org.")
+
+
+def _keep_secret(url: str) -> None:
+    """A payment is worth money to whoever reads it on the way."""
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        return
+    if not is_loopback(parts.hostname or ""):
+        raise Refused(
+            f"{url} is not https: anybody on the way could read the payment."
+            " Give an https:// URL, or leave out --payment."
+        )
+    print(f"warning: the payment goes to {url}, in the clear", file=sys.stderr)
 
 
 def _is_url(text: str) -> bool:
@@ -191,7 +212,7 @@ def _payment(text: str) -> str:
     try:
         payment = Path(text[1:]).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as wrong:
-        raise OptionRefused(
+        raise Refused(
             f"{text[1:]} has no payment that can be read. Put the value of the"
             " x402-payment header into it, on one line."
         ) from wrong
@@ -200,7 +221,7 @@ def _payment(text: str) -> str:
 
 def _for_a_header(payment: str, where: str) -> str:
     if not (payment.isascii() and payment.isprintable()):
-        raise OptionRefused(
+        raise Refused(
             f"{where} has a line break in it, or another character that no header may"
             " have. Give the value of the x402-payment header, on one line."
         )

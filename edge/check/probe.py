@@ -83,7 +83,10 @@ def path_of(route: Route) -> str:
 
 def _results(targets: Targets) -> Iterator[tuple[Probe, ProbeResult]]:
     payment = {PAYMENT_HEADER: targets.payment}
-    without_url = "give --url, where clients reach the distribution"
+    without_url = (
+        "give --url, where clients reach the distribution: for a multi-tenant one, the"
+        " domain of a tenant"
+    )
     without_payment = "give --payment, a payment that the facilitator accepts"
     if not targets.url:
         for each in (Probe.UNPAID, Probe.PAID, Probe.REPEATED, Probe.FORGED):

@@ -35,13 +35,17 @@ def all_regions() -> list[str]:
     return sorted(session.get_available_regions("logs"))
 
 
-def read_regions(session: Session, regions: Sequence[str], function: str) -> Raw:
-    """By Region, without those that are switched off or know nothing of the gate."""
+def read_regions(
+    session: Session, regions: Sequence[str], function: str, log_group_name: str = ""
+) -> Raw:
+    """By Region, without those that are switched off or know nothing of the gate.
+    The name is that of the function's configuration, if it has one."""
     if not function:
         return {}
     names = sorted(set(regions))
     lines = sample_lines()  # before there are threads, which share standard output
-    readers = [_Region(session, region, function, lines) for region in names]
+    group = log_group(function, log_group_name)
+    readers = [_Region(session, each, (function, group), lines) for each in names]
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         answers = list(threads.map(_Region.read, readers))
     found = zip(names, answers, strict=True)
@@ -50,13 +54,18 @@ def read_regions(session: Session, regions: Sequence[str], function: str) -> Raw
 
 class _Region:
     def __init__(
-        self, session: Session, region: str, function: str, lines: Mapping[str, str]
+        self,
+        session: Session,
+        region: str,
+        names: tuple[str, str],
+        lines: Mapping[str, str],
     ) -> None:
+        """The names are those of the function and of its log group."""
         self._who = f"{session} in {region}"
         # Made here: threads can share clients, but not sessions.
         self._logs = session.client("logs", region)
         self._cloudwatch = session.client("cloudwatch", region)
-        self._function = function
+        self._function, self._log_group = names
         self._lines = lines
 
     def read(self) -> Raw:
@@ -79,7 +88,7 @@ class _Region:
         }
 
     def _groups(self) -> list[Raw]:
-        name = log_group(self._function)
+        name = self._log_group
         answer = self._logs.describe_log_groups(logGroupNamePrefix=name)
         wanted = ("logGroupName", "retentionInDays")
         return [

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..aws.distribution import behaviours
 from ..aws.function import Function
 from ..build.zip import write_whole
+from ..errors import Refused
 from .facts import Raw, Unread
 from .facts.behaviour import BehaviourFacts, parse_behaviour
 from .facts.distribution import Distribution, parse_distribution
@@ -46,41 +47,35 @@ class Snapshot:
     regions: dict[str, RegionLogs | Unread]
 
 
-class SnapshotRefused(Exception):
-    """The message says what to do."""
-
-
 def parse(configuration: Raw) -> Snapshot:
-    """Raises SnapshotRefused."""
+    """Raises Refused."""
     with refusing_damage():
         return _snapshot(configuration)
 
 
 def save(configuration: Raw, file: Path) -> None:
-    """Raises SnapshotRefused."""
+    """Raises Refused."""
     content = json.dumps(configuration, indent=1, sort_keys=True, default=str)
     try:
         write_whole(f"{content}\n".encode(), file)
     except OSError as failure:
-        raise SnapshotRefused(
+        raise Refused(
             f"{file} cannot be written: {failure.strerror}. Name another with --save."
         ) from failure
 
 
 def load(file: Path) -> Raw:
-    """Raises SnapshotRefused."""
+    """Raises Refused."""
     try:
         configuration = json.loads(file.read_text(encoding="utf-8"))
     except OSError as failure:
-        raise SnapshotRefused(
+        raise Refused(
             f"{file} cannot be read: {failure.strerror}. Write one with --save."
         ) from failure
     except (ValueError, RecursionError) as damaged:
-        raise SnapshotRefused(
-            f"{file} is not JSON. Write it again with --save."
-        ) from damaged
+        raise Refused(f"{file} is not JSON. Write it again with --save.") from damaged
     if not isinstance(configuration, dict) or configuration.get("schema") != SCHEMA:
-        raise SnapshotRefused(
+        raise Refused(
             f"{file} was not written by --save of this version. Write it again."
         )
     return configuration
@@ -95,7 +90,7 @@ def refusing_damage(from_file: bool = True) -> Iterator[None]:
     except _DAMAGED as damaged:
         if not from_file:
             raise
-        raise SnapshotRefused(
+        raise Refused(
             f"the configuration lacks something ({type(damaged).__name__}: {damaged})."
             " Take it again with --save."
         ) from damaged

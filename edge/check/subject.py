@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ..aws.distribution import Behaviour, behaviours, gated, sharing_origin
 from ..aws.path_patterns import example
 from ..build.bundle import Bundle
+from ..build.routes_file import RoutesFile
 from ..runtime.routes import Route
 from .facts.behaviour import BehaviourFacts
 from .facts.distribution import Origin
@@ -26,7 +27,23 @@ class Subject:
     """Those and all others that lead to the same server."""
     bundle: Bundle | None
     probes: Mapping[Probe, ProbeResult]
+    file: RoutesFile | None
+    """routes.toml as a whole."""
     allows_plain_origin: bool
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...] | None:
+        """Of pages that may read the gate's answers; None where nobody can tell."""
+        if self.bundle is not None:
+            return self.bundle.settings.allowed_origins
+        return self.file.allowed_origins if self.file else None
+
+    @property
+    def longest_intent(self) -> float | None:
+        """Seconds; None where nobody can tell."""
+        if self.bundle is not None:
+            return self.bundle.settings.lifetime.longest
+        return self.file.lifetime.longest if self.file else None
 
     def example(self, behaviour: BehaviourFacts) -> str:
         """A gated path that this behaviour serves. Each of `gated` has one."""
@@ -53,6 +70,7 @@ def gather(
     written: tuple[Route, ...] | None,
     probes: Mapping[Probe, ProbeResult],
     *,
+    file: RoutesFile | None = None,
     allows_plain_origin: bool = False,
 ) -> Subject:
     routes = bundle.settings.routes if bundle else written or ()
@@ -65,6 +83,7 @@ def gather(
         reaching=_facts(snapshot, sharing_origin(config, paths)),
         bundle=bundle,
         probes=probes,
+        file=file,
         allows_plain_origin=allows_plain_origin,
     )
 

@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator
 from typing import Any, assert_never
 
-from ..aws.distribution import gated, items
+from ..aws.answer import get_distribution
+from ..aws.distribution import behaviours, gated, items
 from ..aws.forwarding import MANAGED, Policy, of_cache_policy, of_request_policy
 from ..aws.function import trusted
 from ..aws.lambda_at_edge import PRINCIPALS
-from ..aws.session import Session, explained, no_distribution
+from ..aws.session import Session, explained
+from ..check.policies import or_why, read_continuous_deployment, read_policies
 from .associations import live
 from .functions import Functions
 from .model import (
@@ -65,6 +67,17 @@ class Account:
     def distribution(self) -> Distribution:
         with explained(self._who, _NEEDED):
             return self._distributions.read()
+
+    def policies_of(self, config: dict[str, Any]) -> dict[str, Any]:
+        """For check: those that are not readable are said to be so."""
+        asked = or_why(self._who, _NEEDED)
+        client = self._distributions.client
+        return {
+            "policies": read_policies(client, behaviours(config), asked),
+            "continuousDeploymentPolicy": read_continuous_deployment(
+                client, config, asked
+            ),
+        }
 
     def condition(self, version: int) -> Condition:
         with explained(self._who, _NEEDED):
@@ -165,20 +178,18 @@ class _Distributions:
     """One distribution, through boto3's client."""
 
     def __init__(self, client: Any, id_: str) -> None:
-        self._client = client
+        self.client = client
         self._id = id_
         self._policies = dict(MANAGED)
 
     def read(self) -> Distribution:
-        try:
-            found = self._client.get_distribution(Id=self._id)
-        except self._client.exceptions.NoSuchDistribution as missing:
-            raise no_distribution(self._id) from missing
+        found = get_distribution(self.client, self._id)
         return Distribution(
             id=self._id,
-            etag=found["ETag"],
-            is_deployed=found["Distribution"]["Status"] == "Deployed",
-            config=found["Distribution"]["DistributionConfig"],
+            etag=found.etag,
+            is_deployed=found.distribution["Status"] == "Deployed",
+            config=found.distribution["DistributionConfig"],
+            unknown=("settings",) if found.unknown is None else found.unknown,
         )
 
     def policies(
@@ -196,7 +207,7 @@ class _Distributions:
 
     def others(self, function: str) -> Iterator[tuple[str, int]]:
         """The other distributions that run it, and which version."""
-        pages = self._client.get_paginator("list_distributions").paginate()
+        pages = self.client.get_paginator("list_distributions").paginate()
         for page in pages:
             for summary in items(page, "DistributionList"):
                 if summary["Id"] != self._id:
@@ -205,9 +216,9 @@ class _Distributions:
 
     def associate(self, step: Associate) -> Outcome:
         """All behaviours at once: CloudFront takes the whole or refuses it."""
-        exceptions = self._client.exceptions
+        exceptions = self.client.exceptions
         try:
-            self._client.update_distribution(
+            self.client.update_distribution(
                 Id=self._id, IfMatch=step.etag, DistributionConfig=step.config
             )
         except (exceptions.PreconditionFailed, exceptions.InvalidIfMatchVersion):
@@ -219,11 +230,11 @@ class _Distributions:
         return Done(f"{self._id} runs version {step.version}")
 
     def _cache_policy(self, id_: str) -> Policy:
-        answer = self._client.get_cache_policy(Id=id_)
+        answer = self.client.get_cache_policy(Id=id_)
         config = answer["CachePolicy"]["CachePolicyConfig"]
         return Policy(config["Name"], of_cache_policy(config))
 
     def _request_policy(self, id_: str) -> Policy:
-        answer = self._client.get_origin_request_policy(Id=id_)
+        answer = self.client.get_origin_request_policy(Id=id_)
         config = answer["OriginRequestPolicy"]["OriginRequestPolicyConfig"]
         return Policy(config["Name"], of_request_policy(config))

@@ -4,21 +4,25 @@ import argparse
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from ..errors import Refused
-from . import plan
+from ..build.bundle import Bundle
+from ..errors import AwsTrouble, Refused
+from . import plan, usage
 from .account import Account
 from .associations import live
+from .judgement import judged
 from .keys import (
     Keys,
     PublishedKeys,
     Rotation,
+    VersionKeys,
+    changed_routes,
     keys_of,
     last_words,
     notes,
     rotation,
     signing_breaks,
 )
-from .model import Snapshot, Spec
+from .model import Associate, Snapshot, Spec
 from .options import (
     add_bundle,
     add_function,
@@ -30,39 +34,8 @@ from .options import (
     pace_of,
     spec_of,
 )
-from .run import Deployment, Planner
+from .run import Deployment, Judge, Planner
 from .terminal import System, exit_status
-
-_DEPLOY = """\
-Put the gate in front of an API: create or update its function, publish a version, run
-it in every behaviour of the distribution that reaches the API's origin, switch caching
-off where a route is paid for, and wait until every edge location has it.
-
-What changes is shown first. It is safe to repeat and to interrupt: until the last
-change the site works as before, after it as planned.
-"""
-
-_DEPLOY_EPILOG = """\
-Without --bundle it builds one first, from the same environment as build.
-The permissions it needs are in edge/deploy/permissions.json.
-"""
-
-_ROLLBACK = """\
-Run the version of the gate that was live before, in every behaviour that runs one, and
-wait until every edge location has it. Policies stay as they are.
-
-A version has the keys that it was built with. If you have revoked its API key since,
-every paid request would get a 500.
-"""
-
-_ROTATE = """\
-Replace the API key or the signing secret of a gate that is live: build a bundle with
-the new one from the environment, publish it, run it in every behaviour that runs the
-gate, and wait until every edge location has it. Then, and not before, it says that the
-old one may go. Both work until then.
-
-It reads the bundle that is live to see that the key is a new one.
-"""
 
 _DROP_SIGNING = "--drop-signing"
 
@@ -77,8 +50,8 @@ def add_deploy(
     command = commands.add_parser(
         "deploy",
         help="put the gate in front of a distribution",
-        description=_DEPLOY,
-        epilog=_DEPLOY_EPILOG,
+        description=usage.DEPLOY,
+        epilog=usage.DEPLOY_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_target(command)
@@ -115,14 +88,18 @@ def _deploy(
     bundle = bundle_of(options, environment)
     spec = spec_of(options, bundle)
     account = _account(options, spec, bundle.content, system)
-    if not options.drop_signing:
-        _go_on_signing(account, spec, keys_of(bundle), system)
-    _carry_out(options, account, partial(plan.deploy, spec=spec), system)
-
-
-def _go_on_signing(account: Account, spec: Spec, new: Keys, system: System) -> None:
+    new = keys_of(bundle)
     running = live(account.snapshot().distribution.config, spec.function)
-    breaks = tuple(signing_breaks(new, _published_keys(account, system).of(running)))
+    before = _published_keys(account, system).of(running)
+    if not options.drop_signing:
+        _go_on_signing(new, before)
+    for note in changed_routes(new, before):
+        system.say(note)
+    _deploy_bundle(options, account, (spec, bundle), system)
+
+
+def _go_on_signing(new: Keys, before: VersionKeys) -> None:
+    breaks = tuple(signing_breaks(new, before))
     if breaks:
         raise Refused(*breaks, f"to deploy it all the same, add {_DROP_SIGNING}.")
 
@@ -133,7 +110,8 @@ def add_rollback(
     command = commands.add_parser(
         "rollback",
         help="go back to the version that was live before",
-        description=_ROLLBACK,
+        description=usage.ROLLBACK,
+        epilog=usage.ROLLBACK_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_target(command)
@@ -160,7 +138,11 @@ def rollback(
 def _rollback(options: argparse.Namespace, system: System) -> None:
     name = options.function_name
     account = _account(options, Spec(function=name, code="", paths=()), b"", system)
-    version = plan.rollback_target(account.snapshot(), name, options.version)
+    snapshot = account.snapshot()
+    version = plan.rollback_target(snapshot, name, options.version)
+    running = live(snapshot.distribution.config, name)
+    for note in _routes_rolled_back(_published_keys(account, system), running, version):
+        system.say(note)
     system.say(
         f"version {version} has the keys that it was built with:"
         " if one of them is revoked, paid requests will get a 500"
@@ -169,14 +151,24 @@ def _rollback(options: argparse.Namespace, system: System) -> None:
     _carry_out(options, account, planner, system)
 
 
+def _routes_rolled_back(
+    published: PublishedKeys, running: Iterable[int], to: int
+) -> Iterator[str]:
+    """Who rolls back is in a hurry: it does not wait for a bundle that is not there."""
+    try:
+        yield from changed_routes(published[to], published.of(running))
+    except AwsTrouble as trouble:
+        yield f"note: which paths become free, or paid for, cannot be told: {trouble}"
+
+
 def add_rotate(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
 ) -> None:
     command = commands.add_parser(
         "rotate",
         help="replace the key of a gate that is live",
-        description=_ROTATE,
-        epilog="environment: as for build",
+        description=usage.ROTATE,
+        epilog=usage.ROTATE_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_target(command)
@@ -205,7 +197,7 @@ def _rotate(
     decided = _rotation(account.snapshot(), spec, new, published)
     for note in notes(new, decided):
         system.say(note)
-    _carry_out(options, account, partial(plan.deploy, spec=spec), system)
+    _deploy_bundle(options, account, (spec, bundle), system)
     if options.plan:
         system.say(NOT_YET)
         return
@@ -249,11 +241,30 @@ def _published_keys(account: Account, system: System) -> PublishedKeys:
     return PublishedKeys(lambda version: system.download(account.address(version)))
 
 
+def _deploy_bundle(
+    options: argparse.Namespace,
+    account: Account,
+    what: tuple[Spec, Bundle],
+    system: System,
+) -> None:
+    spec, bundle = what
+
+    def judge(step: Associate) -> Iterator[str]:
+        read = account.policies_of(step.config)
+        return judged(options.distribution_id, step.config, read, bundle)
+
+    _carry_out(options, account, partial(plan.deploy, spec=spec), system, judge)
+
+
 def _carry_out(
-    options: argparse.Namespace, account: Account, planner: Planner, system: System
+    options: argparse.Namespace,
+    account: Account,
+    planner: Planner,
+    system: System,
+    judge: Judge = lambda _: (),
 ) -> None:
     names = (options.function_name, options.distribution_id)
-    deployment = Deployment(account, planner, names, pace_of(options), system)
+    deployment = Deployment(account, planner, names, pace_of(options), system, judge)
     if options.plan:
         deployment.show()
     else:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..aws.path_patterns import uncovered
 from ..build.bundle import DAMAGED, Bundle, document
 from ..build.environment import ACCEPTED, KEY_VARIABLE, SIGNING
 from ..errors import AwsTrouble, Refused
@@ -159,12 +160,36 @@ def _replaced(new: Keys, versions: VersionKeys) -> Rotation:
     return Rotation(api_key_of, signing_key, frozenset().union(*paths))
 
 
+def changed_routes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
+    """What becomes paid for, and what becomes free, where this replaces what is live.
+    What to know before agreeing."""
+    if not live:
+        return
+    if new is None or None in live.values():
+        yield (
+            "note: one of the versions is not a bundle of this project: which paths"
+            " become free, or paid for, cannot be told"
+        )
+        return
+    before = frozenset().union(*(each.paths for each in live.values() if each))
+    yield from _changed_routes(new.paths, before)
+
+
+def _changed_routes(new: frozenset[str], before: frozenset[str]) -> Iterator[str]:
+    for route in sorted(new - before):
+        if uncovered(route, before):
+            yield f"note: {route} becomes a paid route"
+    for route in sorted(before - new):
+        path = uncovered(route, new)
+        if path == uncovered(route, ()):
+            yield f"note: {route} is no longer a paid route"
+        elif path:
+            yield f"note: {path} becomes free: {route} is no longer a paid route"
+
+
 def notes(new: Keys, rotation: Rotation) -> Iterator[str]:
     """What to know before agreeing."""
-    for path in sorted(new.paths - rotation.paths):
-        yield f"note: {path} becomes a paid route"
-    for path in sorted(rotation.paths - new.paths):
-        yield f"note: {path} is no longer a paid route"
+    yield from _changed_routes(new.paths, rotation.paths)
     if rotation.signing_key is not None:
         yield f"note: the origin must already accept the key {new.signing[0].id}"
 

@@ -52,6 +52,8 @@ class Distribution:
     etag: str
     is_deployed: bool
     config: dict[str, Any]
+    unknown: tuple[str, ...] = ()
+    """What writing the configuration back would lose, by its place in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ..build.environment import (
     warnings,
 )
 from ..build.routes_file import read_routes
-from ..build.zip import build
+from ..build.zip import build, changed
 from ..errors import Refused
 from .model import Spec
 from .run import Pace
@@ -172,6 +172,7 @@ def bundle_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Bu
     """The one that is given, or one that is built here. Raises Refused."""
     if options.bundle:
         bundle = read_bundle(options.bundle)
+        _refuse_other_code(bundle, options.bundle)
     else:
         secrets = read_environment(environment)
         if not options.allow_test_key:
@@ -183,6 +184,17 @@ def bundle_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Bu
     if objections:
         raise Refused(*objections)
     return bundle
+
+
+def _refuse_other_code(bundle: Bundle, file: Path) -> None:
+    """It would see every payment, and hold every key."""
+    other = changed(bundle)
+    if other:
+        raise Refused(
+            f"the code in {file} is not that of this checkout: {', '.join(other)}."
+            " Build it again with python -m edge build, or deploy it with the checkout"
+            " that has built it."
+        )
 
 
 def _objections(bundle: Bundle, allow_test_key: bool) -> Iterator[str]:

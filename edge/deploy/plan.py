@@ -6,7 +6,14 @@ are the same thing. A plan that would be wrong is refused, with what to do about
 
 from collections.abc import Iterator
 
-from ..aws.distribution import Behaviour, sharing_origin, takes_grpc
+from ..aws.distribution import (
+    Behaviour,
+    gated,
+    origins_of,
+    sharing_origin,
+    takes_grpc,
+    without_origin_triggers,
+)
 from ..aws.function import Function
 from ..aws.lambda_at_edge import PRINCIPALS
 from ..errors import Refused
@@ -22,6 +29,7 @@ from .model import (
     Configure,
     CreateFunction,
     CreateRole,
+    Distribution,
     Plan,
     Publish,
     Role,
@@ -44,6 +52,8 @@ def deploy(snapshot: Snapshot, spec: Spec) -> Plan:
     version = _published(snapshot, spec)
     before = () if version else tuple(_until_published(snapshot, spec))
     step, notes = associate(snapshot, spec, version.number if version else None)
+    if step:
+        _lose_nothing(snapshot.distribution)
     return Plan((*before, *([step] if step else [])), notes)
 
 
@@ -121,6 +131,7 @@ def _obstacles(snapshot: Snapshot, spec: Spec) -> Iterator[str]:
         if not spec.replace:
             yield from _in_the_way(behaviour, spec.function)
         yield from _way_around(behaviour)
+    yield from _never_settled(snapshot.distribution, spec.paths)
 
 
 def _of_function(function: Function, name: str) -> Iterator[str]:
@@ -175,6 +186,18 @@ def _way_around(behaviour: Behaviour) -> Iterator[str]:
         )
 
 
+def _never_settled(found: Distribution, paths: tuple[str, ...]) -> Iterator[str]:
+    for behaviour in gated(found.config, paths):
+        for origin in origins_of(found.config, behaviour):
+            if why := without_origin_triggers(origin, found.unknown):
+                yield (
+                    f"behaviour {behaviour.path_pattern}: the origin {origin['Id']}"
+                    f" {why}, and AWS runs no origin-response function for it: paid"
+                    " requests would be served and never settled. Give the API an"
+                    " origin that is neither in a VPC nor uses mutual TLS."
+                )
+
+
 def rollback(snapshot: Snapshot, name: str, to: int) -> Plan:
     distribution = snapshot.distribution
     arn = version_arn(snapshot.function, name, to)
@@ -182,7 +205,18 @@ def rollback(snapshot: Snapshot, name: str, to: int) -> Plan:
     changed = changes(distribution.config, config, {})
     if not changed:
         return Plan(())
+    _lose_nothing(distribution)
     return Plan((Associate(to, distribution.etag, config, changed),))
+
+
+def _lose_nothing(distribution: Distribution) -> None:
+    """UpdateDistribution replaces the whole configuration. Raises Refused."""
+    if distribution.unknown:
+        raise Refused(
+            f"{distribution.id} has {', '.join(distribution.unknown)}, which the"
+            " installed boto3 does not know and would take off the distribution."
+            " Update it: pip install --upgrade boto3."
+        )
 
 
 def rollback_target(snapshot: Snapshot, name: str, asked: int | None) -> int:

@@ -4,7 +4,7 @@ Looking again after every step is what makes it safe to interrupt, to repeat and
 share the account with others: what was true a step ago is never relied on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -31,6 +31,9 @@ from .terminal import System, told
 
 # Raises Refused.
 Planner = Callable[[Snapshot], Plan]
+
+# What there is to say of a distribution that is about to be written.
+Judge = Callable[[Associate], Iterable[str]]
 
 # How often the same step is tried. IAM takes up to a minute to make a role known.
 MOST_TRIES = 10
@@ -59,6 +62,7 @@ class Deployment:
         names: tuple[str, str],
         pace: Pace,
         system: System,
+        judge: Judge = lambda _: (),
     ) -> None:
         """The names are those of the function and of the distribution."""
         self._account = account
@@ -66,6 +70,7 @@ class Deployment:
         self._names = names
         self._pace = pace
         self._system = system
+        self._judge = judge
         self._waiting = _Waiting(pace.timeout, system)
         self._agreed: frozenset[Part] = frozenset()
         self._tried: dict[frozenset[Part], list[str]] = {}
@@ -128,7 +133,9 @@ class Deployment:
         self._agreed |= asked
 
     def _tell(self, plan: Plan) -> None:
-        for line in told(plan, *self._names):
+        last = plan.steps[-1] if plan.steps else None
+        judgement = self._judge(last) if isinstance(last, Associate) else ()
+        for line in told(plan, *self._names, judgement):
             self._system.say(line)
 
     def _take(self, step: Step) -> None:

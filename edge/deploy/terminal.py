@@ -4,7 +4,7 @@ with which status a command ends.
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, assert_never
 from urllib.request import urlopen
 
@@ -83,7 +83,9 @@ def exit_status(command: str, act: Callable[[], None], warning: str = "") -> int
     return status
 
 
-def told(plan: Plan, function: str, distribution: str) -> Iterator[str]:
+def told(
+    plan: Plan, function: str, distribution: str, judgement: Iterable[str]
+) -> Iterator[str]:
     """A plan as a person reads it before saying yes."""
     *of_function, last = [*plan.steps, None]
     if plan.steps and isinstance(plan.steps[-1], Associate):
@@ -95,6 +97,7 @@ def told(plan: Plan, function: str, distribution: str) -> Iterator[str]:
     if last is not None:
         yield f"distribution {distribution}"
         yield from (f"  {line}" for line in _lines(last))
+    yield from judgement
     yield from (f"note: {note}" for note in plan.notes)
     if not plan.steps:
         yield "nothing to change"

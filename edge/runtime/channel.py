@@ -6,19 +6,28 @@ Both would end in the trigger's own timeout, which CloudFront answers with a 503
 on origin-response, in place of a response that was paid for.
 """
 
+import errno
 import io
+import os
+import select
 import socket
 import ssl
 from _thread import allocate_lock, start_new_thread
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
-from .hints import Any
+from .hints import Any, TypeVar
 from .settings import Endpoint
 
 Clock = Callable[[], float]
 # As socket.getaddrinfo: (family, type, protocol, canonical name, address) of each.
 Resolve = Callable[..., list[Any]]
+Result = TypeVar("Result")
+
+# RFC 8305: how long one address is waited for before the next is tried beside it, and
+# how long each of them has at least, where there is that much time.
+_HEAD_START = 0.25
+_LEAST = 1.0
 
 
 class Deadline:
@@ -33,18 +42,28 @@ class Deadline:
             raise TimeoutError("the deadline has passed")
         return left
 
+    def part(self) -> "Deadline":
+        """The same instant, and can be ended by itself."""
+        return Deadline(self.left(), self._clock)
+
+    def end(self) -> None:
+        self._end = self._clock()
+
 
 class Channel:
     """As much of a socket as http.client uses."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self.deadline = Deadline(0)
-        self.has_received = False
+        self.begin(Deadline(0))
 
     def begin(self, deadline: Deadline) -> None:
         self.deadline = deadline
         self.has_received = False
+        self._early = b""
+        # One for all the heads of an exchange, interim ones included: what it has read
+        # ahead of one is the beginning of the next.
+        self._reader = _Reader(_Raw(self))
 
     def is_quiet(self) -> bool:
         """Neither closed at the other end, nor holding bytes nobody asked for:
@@ -64,25 +83,48 @@ class Channel:
             self._socket.settimeout(self.deadline.left())
             unsent = unsent[self._socket.send(unsent) :]
 
+    def answers_within(self, share: float) -> bool:
+        """Whether the other end says something, or hangs up, in a share of the time."""
+        self._socket.settimeout(self.deadline.left() * share)
+        try:
+            self._early = self._socket.recv(io.DEFAULT_BUFFER_SIZE)
+        except TimeoutError:
+            return False
+        self.has_received = self._early != b""
+        return True
+
     def receive_into(self, buffer: memoryview) -> int:
+        if self._early:
+            count = min(len(buffer), len(self._early))
+            buffer[:count] = self._early[:count]
+            self._early = self._early[count:]
+            return count
         self._socket.settimeout(self.deadline.left())
         count = self._socket.recv_into(buffer)
         self.has_received = self.has_received or count > 0
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self))
+        return self._reader
 
-    def close(self) -> None:
-        """Does nothing: http.client calls it before it has read the body of an answer
-        that says `connection: close`. A real socket counts its readers; this one has
-        an owner, who calls `hang_up`."""
+    def interrupt(self) -> None:
+        """For another thread, which is waiting here: it goes on, and hangs up. Below
+        TLS, whose own way of ending is not for two threads at once."""
+        try:  # noqa: SIM105 - contextlib is cold start
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        except OSError:
+            pass
 
     def hang_up(self) -> None:
         self._socket.close()
 
 
-class _Reader(io.RawIOBase):
+class _Reader(io.BufferedReader):
+    def close(self) -> None:
+        """Does nothing: http.client calls it with each head that it has read."""
+
+
+class _Raw(io.RawIOBase):
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
@@ -108,30 +150,43 @@ def open_channel(
         raise
 
 
-def _addresses(endpoint: Endpoint, resolve: Resolve, deadline: Deadline) -> list[Any]:
-    """In a thread, because that is the only way to stop waiting for it.
-    In a bare one, because importing threading is a millisecond of cold start."""
-    found: list[list[Any] | Exception] = []
-    name, done = _name(endpoint), allocate_lock()
+def first_of(attempts: Sequence[Callable[[], Result]], deadline: Deadline) -> Result:
+    """The result of the first that has one; the last failure where none has.
+
+    In threads, because that is the only way to stop waiting for some things.
+    In bare ones, because importing threading is a millisecond of cold start."""
+    results: list[Result] = []
+    failures: list[Exception] = []
+    done = allocate_lock()
     done.acquire()
 
-    def look_up() -> None:  # pragma: no cover - coverage does not see bare threads
+    def run(attempt: Callable[[], Result]) -> None:  # pragma: no cover - not seen there
         try:
-            found.append(resolve(name, endpoint.port, type=socket.SOCK_STREAM))
+            results.append(attempt())
         except Exception as failure:  # whatever it is, it is raised below
-            found.append(failure)
-        finally:
+            failures.append(failure)
+            if len(failures) < len(attempts):
+                return
+        try:  # noqa: SIM105 - contextlib is cold start
             done.release()
+        except RuntimeError:  # the other one has done it
+            pass
 
-    start_new_thread(look_up, ())
+    for attempt in attempts:
+        start_new_thread(run, (attempt,))
     done.acquire(timeout=deadline.left())
-    match found:
-        case [list() as addresses]:
-            return addresses
-        case [Exception() as failure]:
-            raise failure
-        case _:
-            raise TimeoutError("the facilitator's name was not resolved in time")
+    if results:
+        return results[0]
+    if len(failures) == len(attempts):
+        raise failures[-1]
+    raise TimeoutError("there was no result in time")
+
+
+def _addresses(endpoint: Endpoint, resolve: Resolve, deadline: Deadline) -> list[Any]:
+    name = _name(endpoint)
+    return first_of(
+        [lambda: resolve(name, endpoint.port, type=socket.SOCK_STREAM)], deadline
+    )
 
 
 def _name(endpoint: Endpoint) -> bytes:
@@ -140,19 +195,51 @@ def _name(endpoint: Endpoint) -> bytes:
 
 
 def _connect(addresses: list[Any], deadline: Deadline) -> socket.socket:
-    """One after the other, each with an even share of the time:
-    a dead address must not use up what the next one needs."""
+    """To whichever answers first. Each begins a moment after the one before, and none
+    ends because the next has begun: one that is slow is as good as one that is not."""
     failure = OSError("the facilitator's name has no address")
-    for index, (family, kind, protocol, _, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(deadline.left() / (len(addresses) - index))
-            sock.connect(address)
-        except OSError as refused:
+    spare = max(0.0, deadline.left() - _LEAST)
+    head_start = min(_HEAD_START, spare / max(1, len(addresses) - 1))
+    untried, trying, poll = addresses[::-1], dict[int, socket.socket](), select.poll()
+    try:
+        while untried or trying:
+            if untried:
+                try:
+                    sock = _begun(*untried.pop())
+                except OSError as refused:
+                    failure = refused
+                    continue
+                trying[sock.fileno()] = sock
+                poll.register(sock, select.POLLOUT)
+            left = deadline.left()
+            for number, _ in poll.poll(
+                1000 * (min(head_start, left) if untried else left)
+            ):
+                poll.unregister(number)
+                sock = trying.pop(number)
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if code == 0:
+                    return sock
+                sock.close()
+                failure = OSError(code, os.strerror(code))
+    finally:
+        for sock in trying.values():
             sock.close()
-            failure = refused
-        else:
-            # Head and body are two writes; Nagle would hold the second back.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
     raise failure
+
+
+def _begun(
+    family: int, kind: int, protocol: int, _name: str, address: Any
+) -> socket.socket:
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        # Head and body are two writes; Nagle would hold the second back.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = sock.connect_ex(address)
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+    except OSError:
+        sock.close()
+        raise
+    return sock

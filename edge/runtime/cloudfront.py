@@ -5,13 +5,16 @@ Nothing else knows the shape of an event."""
 from collections.abc import Mapping
 
 from .hints import Any, NamedTuple
-from .intent import without_contract_headers
+from .intent import without_contract_headers, without_method_overrides
 
 # Whatever the event holds that we do not know is carried along untouched,
 # read-only headers and later additions of AWS included.
 Event = dict[str, Any]
 
 PAYMENT_HEADER = "x402-payment"
+
+# A function may not change these in a response, nor take them off.
+_READ_ONLY = ("transfer-encoding", "via")
 
 
 class ViewerRequest(NamedTuple):
@@ -55,6 +58,11 @@ def path(event: object) -> str | None:
     return _text(_found(event, "request", "uri"))
 
 
+def origin(event: object) -> str | None:
+    """Of the page that asks: a browser's, and not the server behind CloudFront."""
+    return _text(_found(event, "request", "headers", "origin", 0, "value"))
+
+
 def has_payment(event: object) -> bool:
     return _found(event, "request", "headers", PAYMENT_HEADER) is not None
 
@@ -94,6 +102,11 @@ def origin_response(event: Event) -> OriginResponse:
     )
 
 
+def without_overrides(request: Event) -> Event:
+    """A method that is answered for and another that is run would be two requests."""
+    return {**request, "headers": without_method_overrides(request["headers"])}
+
+
 def with_headers(request: Event, added: Mapping[str, str]) -> Event:
     return {**request, "headers": {**request["headers"], **_listed(added)}}
 
@@ -109,7 +122,14 @@ def generated_response(
     }
 
 
-def _found(event: Any, *keys: str) -> Any:
+def in_place_of(event: Event, generated: Event) -> Event:
+    """This response and nothing of the origin's, except what has to stay."""
+    headers = event["Records"][0]["cf"]["response"]["headers"]
+    kept = {name: headers[name] for name in headers if name.lower() in _READ_ONLY}
+    return {**generated, "headers": {**kept, **generated["headers"]}}
+
+
+def _found(event: Any, *keys: str | int) -> Any:
     try:
         found = event["Records"][0]["cf"]
         for key in keys:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from .hints import NamedTuple, assert_never
 from .instant import seconds_of
 from .intent import is_intent
-from .routes import Route, match, match_any_reading
+from .routes import Route, Table
 
 
 class Free:
@@ -25,7 +25,8 @@ class Free:
 
 
 class Ambiguous:
-    """Another reading of the path matches a route that the path as written does not."""
+    """Another reading of the path matches a route that the path as written does not,
+    or the path is too odd to be read."""
 
     __slots__ = ()
 
@@ -50,11 +51,12 @@ class NoAnswer(NamedTuple):
 
 class Forward(NamedTuple):
     intent: str
+    expires: float | None = None
 
 
 class PaymentRequired(NamedTuple):
     reason: str | None
-    requirement: dict[str, object] | None
+    requirement: dict[str, object] | None = None
 
 
 class Unavailable(NamedTuple):
@@ -63,19 +65,35 @@ class Unavailable(NamedTuple):
     error: str
 
 
-def admit(method: str, path: str, routes: Sequence[Route]) -> Admission:
+class Lifetime(NamedTuple):
+    """For how many seconds from now an intent that expires has to be good."""
+
+    shortest: float = 10.0
+    """The payer decides how long a request takes. An intent that expires before the
+    origin has answered cannot be settled any more."""
+    longest: float = 12 * 3600.0
+    """An intent that outlives the origin's record buys another execution. Records are
+    kept for 24 hours unless the origin says otherwise."""
+
+
+_USUAL = Lifetime()
+
+
+def admit(method: str, path: str, routes: Sequence[Route] | Table) -> Admission:
     if method == "OPTIONS":  # browsers send a preflight unasked and without a payment
         return Free()
     if not path.startswith("/"):
         return Ambiguous()
-    route = match(path, routes)
-    if match_any_reading(path, routes) - {route}:
+    table = routes if isinstance(routes, Table) else Table(routes)
+    route = table.match(path)
+    found = table.match_any_reading(path)
+    if found is None or found - {route}:
         return Ambiguous()
     return Gated(route) if route else Free()
 
 
 def judge(
-    answer: Answer | NoAnswer, now: float
+    answer: Answer | NoAnswer, now: float, lifetime: Lifetime = _USUAL
 ) -> Forward | PaymentRequired | Unavailable:
     """What the answer to verify allows.
 
@@ -84,7 +102,9 @@ def judge(
         case NoAnswer(error):
             return Unavailable(error)
         case Answer(200, {"valid": True, **rest}):
-            return _accept(rest.get("settlementIntentId"), rest.get("expiresAt"), now)
+            return _accept(
+                rest.get("settlementIntentId"), rest.get("expiresAt"), now, lifetime
+            )
         case Answer(200, {"valid": False, **rest}):
             return _require(rest.get("reason"), rest.get("requirement"))
         case Answer(200):
@@ -95,7 +115,9 @@ def judge(
             assert_never(answer)
 
 
-def _accept(intent: object, expires_at: object, now: float) -> Forward | Unavailable:
+def _accept(
+    intent: object, expires_at: object, now: float, lifetime: Lifetime
+) -> Forward | PaymentRequired | Unavailable:
     if not is_intent(intent):
         return Unavailable("the answer to verify has no usable settlement intent")
     if expires_at is None:
@@ -103,9 +125,11 @@ def _accept(intent: object, expires_at: object, now: float) -> Forward | Unavail
     expires = seconds_of(expires_at)
     if expires is None:
         return Unavailable("the expiry of the settlement intent cannot be read")
-    if expires <= now:
-        return Unavailable("the settlement intent has expired")
-    return Forward(intent)
+    if expires - now < lifetime.shortest:
+        return PaymentRequired("expires_too_soon")
+    if expires - now > lifetime.longest:
+        return PaymentRequired("expires_too_late")
+    return Forward(intent, expires)
 
 
 def _require(reason: object, requirement: object) -> PaymentRequired:

@@ -1,12 +1,14 @@
 """What AWS calls. Each trigger has three beats: convert, ask the gate, act."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from . import cloudfront, gate, log, refusal, settlement, signature
 from .facilitator import Facilitator
 from .hints import Any, Protocol, assert_never
 from .intent import carried, contract_headers
+from .memory import Memory
+from .routes import Table
 from .settings import Settings, SettingsError, read
 
 # The trigger's own timeout is 5 s and CloudFront answers it with a 503: be first.
@@ -37,7 +39,8 @@ class Edge:
         clock: Clock = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._facilitator = facilitator or Facilitator(settings)
+        self._routes = Table(settings.routes)
+        self._facilitator = facilitator or Facilitator(settings, memory=Memory(now))
         self._now = now
         self._clock = clock
 
@@ -47,21 +50,28 @@ class Edge:
                 case "viewer-request":
                     return self._viewer_request(event, context)
                 case "origin-response":
-                    self._origin_response(event, context)
+                    withheld = self._origin_response(event, context)
+                    if withheld:
+                        return cloudfront.in_place_of(event, withheld)
         except Exception as bug:  # whatever it is, see above
-            return _answer_failure(event, _described(bug), self._now())
+            cors = refusal.cors(
+                self._settings.allowed_origins, cloudfront.origin(event)
+            )
+            return _answer_failure(event, _described(bug), self._now(), cors)
         return cloudfront.untouched(event)
 
     def _viewer_request(self, event: Any, context: Context | None) -> Any:
         request = cloudfront.viewer_request(event)
-        admission = gate.admit(request.method, request.path, self._settings.routes)
+        admission = gate.admit(request.method, request.path, self._routes)
         match admission:
+            case gate.Free() if request.method == "OPTIONS":
+                return cloudfront.without_overrides(request.forwarded)
             case gate.Free():
                 return request.forwarded
             case gate.Ambiguous():
-                return refusal.ambiguous_path()
+                return refusal.ambiguous_path(self._cors(request.headers))
             case gate.Gated() if request.opens_websocket:
-                return refusal.websocket()
+                return refusal.websocket(self._cors(request.headers))
             case gate.Gated():
                 return self._verify(admission, request, context)
             case _:
@@ -77,7 +87,7 @@ class Edge:
         answer = self._facilitator.verify(
             route, request.headers, _seconds_for_a_call(context)
         )
-        verdict = gate.judge(answer, self._now())
+        verdict = gate.judge(answer, self._now(), self._settings.lifetime)
         occasion = log.Occasion(self._now(), request.path, request.request_id)
         log.verified(
             occasion,
@@ -87,18 +97,25 @@ class Edge:
             request.has_payment,
         )
         match verdict:
-            case gate.Forward(intent):
+            case gate.Forward(intent, expires):
                 told = contract_headers(intent, route.resource_id, route.network)
-                return self._forwarded(request, told)
+                return self._forwarded(request, told, expires)
             case gate.PaymentRequired(reason, requirement):
-                return refusal.payment_required(reason, requirement)
+                cors = self._cors(request.headers)
+                return refusal.payment_required(reason, requirement, cors)
             case gate.Unavailable():
-                return refusal.unavailable()
+                return refusal.unavailable(self._cors(request.headers))
             case _:
                 assert_never(verdict)
 
+    def _cors(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        return refusal.cors(self._settings.allowed_origins, headers.get("origin"))
+
     def _forwarded(
-        self, request: cloudfront.ViewerRequest, told: dict[str, str]
+        self,
+        request: cloudfront.ViewerRequest,
+        told: dict[str, str],
+        expires: float | None,
     ) -> cloudfront.Event:
         """With what the origin is told, signed where there is a key."""
         if self._settings.signing:
@@ -106,26 +123,30 @@ class Edge:
                 request.method, request.path, request.query, told
             )
             key = self._settings.signing[0]
-            told = told | signature.signed(message, key, self._now())
-        return cloudfront.with_headers(request.forwarded, told)
+            told = told | signature.signed(message, key, self._now(), expires)
+        forwarded = cloudfront.without_overrides(request.forwarded)
+        return cloudfront.with_headers(forwarded, told)
 
-    def _origin_response(self, event: Any, context: Context | None) -> None:
-        """Returns nothing, because nothing it does can change the response."""
+    def _origin_response(
+        self, event: Any, context: Context | None
+    ) -> cloudfront.Event | None:
+        """What goes out in place of the response; None where the response does."""
         response = cloudfront.origin_response(event)
-        admission = gate.admit(response.method, response.path, self._settings.routes)
+        admission = gate.admit(response.method, response.path, self._routes)
         conclusion = settlement.conclude(
             admission, self._delivery(response), self._settings.settle
         )
         match conclusion:
             case settlement.NotOurs():
-                pass
+                return None
             case settlement.Skip():
                 log.settle_skipped(
                     log.Occasion(self._now(), response.path, response.request_id),
                     conclusion,
                 )
+                return None
             case settlement.Settle():
-                self._settle(conclusion, response, context)
+                return self._settle(conclusion, response, context)
             case _:
                 assert_never(conclusion)
 
@@ -148,13 +169,17 @@ class Edge:
         due: settlement.Settle,
         response: cloudfront.OriginResponse,
         context: Context | None,
-    ) -> None:
+    ) -> cloudfront.Event | None:
         started = self._clock()
         outcome = settlement.outcome(
             self._facilitator.settle(due, _seconds_for_a_call(context))
         )
         occasion = log.Occasion(self._now(), response.path, response.request_id)
         log.settled(occasion, due, outcome, self._milliseconds_since(started))
+        if settlement.withholds(outcome, self._settings.refused):
+            cors = self._cors(response.headers)
+            return refusal.payment_required(outcome.reason, None, cors)
+        return None
 
     def _milliseconds_since(self, started: float) -> int:
         return round((self._clock() - started) * 1000)
@@ -174,7 +199,9 @@ def bundled() -> Handler:
     return lambda event, _context: _answer_failure(event, error, time.time())
 
 
-def _answer_failure(event: Any, error: str, now: float) -> Any:
+def _answer_failure(
+    event: Any, error: str, now: float, cors: Mapping[str, str] | None = None
+) -> Any:
     """When something of ours went wrong: 500, or the untouched response.
 
     A bug of ours is not "payment required", and takes no response away."""
@@ -183,7 +210,7 @@ def _answer_failure(event: Any, error: str, now: float) -> Any:
         case "viewer-request":
             has_payment = cloudfront.has_payment(event)
             log.verified(occasion, None, gate.Unavailable(error), 0, has_payment)
-            return refusal.unavailable()
+            return refusal.unavailable(cors or {})
         case "origin-response":
             log.settled(occasion, None, settlement.Unsettled(error), 0)
     return cloudfront.untouched(event)

@@ -34,8 +34,10 @@ else:
             # The plain class is asked, because only it knows how this Python
             # keeps annotations.
             fields = type(name, (), dict(body)).__annotations__
-            values = namedtuple(name, fields)  # noqa: PYI024 - the other is what is avoided
-            return type(name, (values,), {**body, "__slots__": ()})
+            defaults = [body[field] for field in fields if field in body]
+            values = namedtuple(name, fields, defaults=defaults)  # noqa: PYI024 - the other is what is avoided
+            rest = {key: value for key, value in body.items() if key not in fields}
+            return type(name, (values,), {**rest, "__slots__": ()})
 
     NamedTuple = type.__new__(_Fields, "NamedTuple", (), {})
 

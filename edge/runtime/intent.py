@@ -1,6 +1,6 @@
 """The settlement intent and the headers that carry it to the origin."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .hints import TypeGuard, TypeVar
 
@@ -17,6 +17,14 @@ CONTRACT_HEADERS = frozenset({*CARRIERS, "signature-input", "signature"})
 
 LONGEST_INTENT = 255
 
+# Some origins take another path, or another method, from these. Then the path that was
+# paid for would not be the path that is run. No browser sends them unasked.
+PATH_OVERRIDES = frozenset({"x-original-url", "x-rewrite-url"})
+METHOD_OVERRIDES = frozenset(
+    {"x-http-method-override", "x-http-method", "x-method-override"}
+)
+_FORGED = CONTRACT_HEADERS | PATH_OVERRIDES
+
 Values = TypeVar("Values")
 
 
@@ -31,11 +39,22 @@ def is_intent(value: object) -> TypeGuard[str]:
 
 def without_contract_headers(headers: Mapping[str, Values]) -> dict[str, Values]:
     """What a client sends under our names is forged: it goes before anything reads.
-    With an underscore, too: where headers become variables, that is the same name."""
+    So does what would make another path of the one that the gate has judged."""
+    return _without(_FORGED, headers.items())
+
+
+def without_method_overrides(headers: Mapping[str, Values]) -> dict[str, Values]:
+    return _without(METHOD_OVERRIDES, headers.items())
+
+
+def _without(
+    names: frozenset[str], headers: Iterable[tuple[str, Values]]
+) -> dict[str, Values]:
+    """With an underscore, too: as variables, both would be the same name."""
     return {
         name: values
-        for name, values in headers.items()
-        if name.lower().replace("_", "-") not in CONTRACT_HEADERS
+        for name, values in headers
+        if name.lower().replace("_", "-") not in names
     }
 
 

@@ -11,7 +11,7 @@ import json
 from .gate import Forward, PaymentRequired, Unavailable
 from .hints import NamedTuple
 from .instant import stamp
-from .settlement import Settle, Settled, Skip, Unsettled
+from .settlement import Refused, Settle, Settled, Skip, Unsettled
 
 
 class Occasion(NamedTuple):
@@ -49,10 +49,13 @@ def verified(
 def settled(
     occasion: Occasion,
     due: Settle | None,
-    outcome: Settled | Unsettled,
+    outcome: Settled | Refused | Unsettled,
     latency_ms: int,
 ) -> None:
-    """`due` is None when a bug came before it was known what is due."""
+    """`due` is None when a bug came before it was known what is due.
+
+    An error that begins with "refused" is a payment that is not made. Behind any other
+    one, the payment may have been made all the same."""
     line: dict[str, object] = {
         "ts": stamp(occasion.now),
         "eventType": "settle",
@@ -65,6 +68,8 @@ def settled(
         "latencyMs": latency_ms,
         "requestId": occasion.request_id,
     }
+    if isinstance(outcome, Refused):
+        line["error"] = f"refused: {outcome.reason}"
     if isinstance(outcome, Unsettled):
         line["error"] = outcome.error
     _write(line)

@@ -1,7 +1,10 @@
-"""The answers the edge gives itself: 400, 402 and 500."""
+"""The answers the edge gives itself: 400, 402 and 500.
+
+Each takes the headers by which a page of another origin may read it.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .cloudfront import Event, generated_response
 
@@ -10,45 +13,66 @@ from .cloudfront import Event, generated_response
 LARGEST_RESPONSE = 40_000
 
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+_NOBODY: Mapping[str, str] = {}
+
+# What a wallet in a page reads: the two of x402, and what to tell the operator.
+_EXPOSED = "payment-required, payment-response, retry-after, x-amz-cf-id"
 
 
-def ambiguous_path() -> Event:
+def cors(allowed: Sequence[str], origin: str | None) -> Mapping[str, str]:
+    """Without them a browser shows its page an error, and not what to pay."""
+    if not allowed:
+        return _NOBODY
+    headers = {"Access-Control-Expose-Headers": _EXPOSED}
+    if "*" in allowed:
+        return headers | {"Access-Control-Allow-Origin": "*"}
+    if origin is None or origin not in allowed:
+        return {"Vary": "Origin"}
+    return headers | {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+
+def ambiguous_path(cors: Mapping[str, str] = _NOBODY) -> Event:
     body = {
         "error": "ambiguous_path",
         "message": "The path must be written in its plain form.",
     }
-    return generated_response(400, "Bad Request", HEADERS, _json(body))
+    return generated_response(400, "Bad Request", {**HEADERS, **cors}, _json(body))
 
 
-def websocket() -> Event:
+def websocket(cors: Mapping[str, str] = _NOBODY) -> Event:
     """Opening one is answered 101, which is not delivered: it would be verified and
     never settled, and one proof would open any number of them."""
     body = {
         "error": "websocket",
         "message": "A paid path answers requests. It opens no WebSocket.",
     }
-    return generated_response(400, "Bad Request", HEADERS, _json(body))
+    return generated_response(400, "Bad Request", {**HEADERS, **cors}, _json(body))
 
 
-def unavailable() -> Event:
+def unavailable(cors: Mapping[str, str] = _NOBODY) -> Event:
     body = {"error": "internal_error", "message": "Payment verification unavailable."}
-    return generated_response(500, "Internal Server Error", HEADERS, _json(body))
+    headers = {**HEADERS, **cors}
+    return generated_response(500, "Internal Server Error", headers, _json(body))
 
 
 def payment_required(
-    reason: str | None, requirement: Mapping[str, object] | None
+    reason: str | None,
+    requirement: Mapping[str, object] | None,
+    cors: Mapping[str, str] = _NOBODY,
 ) -> Event:
     """Both come from outside: what is too large, or no JSON (1e999), is left out."""
     return (
-        _payment_required(reason, requirement)
-        or _payment_required(reason, None)
-        or _payment_required(None, None)
-        or unavailable()
+        _payment_required(reason, requirement, cors)
+        or _payment_required(reason, None, cors)
+        or _payment_required(None, None, cors)
+        or unavailable(cors)
     )
 
 
 def _payment_required(
-    reason: str | None, requirement: Mapping[str, object] | None
+    reason: str | None,
+    requirement: Mapping[str, object] | None,
+    cors: Mapping[str, str],
 ) -> Event | None:
     body = {
         "status": "payment_required",
@@ -57,7 +81,8 @@ def _payment_required(
         "reason": reason,
     }
     try:
-        response = generated_response(402, "Payment Required", HEADERS, _json(body))
+        headers = {**HEADERS, **cors}
+        response = generated_response(402, "Payment Required", headers, _json(body))
     except ValueError:
         return None
     return response if len(json.dumps(response)) <= LARGEST_RESPONSE else None

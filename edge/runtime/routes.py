@@ -10,6 +10,13 @@ from urllib.parse import unquote
 
 from .hints import NamedTuple
 
+# A client may choose how odd a path is, and must not choose what it costs to read.
+# Ordinary paths have at most 6 readings; 100,000 hostile spellings had at most 57.
+LONGEST_ODD = 2048
+_MOST_READINGS = 64
+# Characters of paths of which another reading was made.
+_MOST_READ = 6144
+
 
 class Route(NamedTuple):
     """A gated path: literal, or with a trailing `/*` the prefix and all below it."""
@@ -19,24 +26,36 @@ class Route(NamedTuple):
     resource_id: str
 
 
+class Table:
+    """Routes, arranged so that looking one up does not take longer with many."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._written = _Patterns((route.path, route) for route in routes)
+        self._folded = _Patterns((route.path.casefold(), route) for route in routes)
+
+    def match(self, path: str) -> Route | None:
+        """The route that this path matches as written; of several the most specific."""
+        return self._written.match(path)
+
+    def match_any_reading(self, path: str) -> set[Route] | None:
+        """Case-folded on both sides, because some origins ignore case.
+
+        None where the path is too odd to be read."""
+        read = readings(path)
+        if read is None:
+            return None
+        found: set[Route] = set()
+        for reading in {each.casefold() for each in read}:
+            route = self._folded.match(reading)
+            if route:
+                found.add(route)
+            if "/.." in reading and ".." in (segments := reading.split("/")):
+                found |= self._folded.named_by(segments)
+        return found
+
+
 def match(path: str, routes: Sequence[Route]) -> Route | None:
-    """The route that this path matches as written; of several, the most specific."""
-    return max(
-        (route for route in routes if covers(route.path, path)),
-        key=_specificity,
-        default=None,
-    )
-
-
-def match_any_reading(path: str, routes: Sequence[Route]) -> set[Route]:
-    """Case-folded on both sides, because some origins ignore case."""
-    folded = [route._replace(path=route.path.casefold()) for route in routes]
-    original = dict(zip(folded, routes, strict=True))
-    read = {reading.casefold() for reading in readings(path)}
-    found = {match(reading, folded) for reading in read}
-    for reading in filter(_climbs, read):
-        found |= {route for route in folded if _names(route.path, reading)}
-    return {original[route] for route in found if route is not None}
+    return Table(routes).match(path)
 
 
 def covers(pattern: str, path: str) -> bool:
@@ -46,35 +65,83 @@ def covers(pattern: str, path: str) -> bool:
     return path == prefix or path.startswith(prefix + "/")
 
 
-def readings(path: str) -> set[str]:
+def readings(path: str) -> set[str] | None:
     """The path as written and after every subset of the steps, in their order.
 
     Subsets, because a later step can hide what an earlier one shows:
     `/%61pi/..;/x` is `/api/..;/x` to a server that only decodes,
     and `/x` to one that does everything.
+    None where that is more work than a path is worth.
     """
-    found = {path}
+    found, left = {path}, _MOST_READ
+    if not _is_odd(path):
+        return found
+    if len(path) > LONGEST_ODD:
+        return None
     for step in _STEPS:
-        found |= {step(reading) for reading in found}
+        for reading in tuple(found):
+            other = step(reading)
+            if other is not reading:
+                found.add(other)
+                left -= len(reading)
+                if left < 0 or len(found) > _MOST_READINGS:
+                    return None
     return found
 
 
-def _specificity(route: Route) -> tuple[bool, int]:
-    return (not route.path.endswith("/*"), len(route.path))
+class _Patterns:
+    def __init__(self, patterns: Iterable[tuple[str, Route]]) -> None:
+        self._literal: dict[str, Route] = {}
+        self._prefix: dict[str, Route] = {}
+        self._by_last_name: dict[str, list[tuple[list[str], Route]]] = {}
+        for pattern, route in patterns:
+            bare = pattern.removesuffix("/*")
+            (self._literal if bare == pattern else self._prefix)[bare] = route
+            names = bare.split("/")
+            self._by_last_name.setdefault(names[-1], []).append((names, route))
+        self._longest = max(map(len, self._prefix), default=-1)
+
+    def match(self, path: str) -> Route | None:
+        """A literal, or else the longest prefix."""
+        if path in self._literal:
+            return self._literal[path]
+        end = len(path)
+        if end > self._longest:
+            end = path.rfind("/", 0, self._longest + 1)
+        while end >= 0:
+            route = self._prefix.get(path[:end])
+            if route:
+                return route
+            end = path.rfind("/", 0, end)
+        return None
+
+    def named_by(self, segments: list[str]) -> set[Route]:
+        """Routes whose names are among these, in their order.
+
+        Who climbs out of a directory that files are served from enters it again under
+        its own name, which only the origin knows: /../static/paid/a.pdf is /paid/a.pdf.
+        """
+        there = set(segments)
+        return {
+            route
+            for last in there
+            for names, route in self._by_last_name.get(last, ())
+            if there.issuperset(names) and _in_order(names, segments)
+        }
 
 
-def _climbs(path: str) -> bool:
-    return ".." in path.split("/")
+def _in_order(names: list[str], segments: list[str]) -> bool:
+    rest = iter(segments)
+    return all(name in rest for name in names)
 
 
-def _names(pattern: str, path: str) -> bool:
-    """Whether the path has the names of the pattern, in their order.
-
-    Who climbs out of a directory that files are served from enters it again under its
-    own name, which only the origin knows: /../static/paid/a.pdf is /paid/a.pdf.
-    """
-    segments = iter(path.split("/"))
-    return all(name in segments for name in pattern.removesuffix("/*").split("/"))
+def _is_odd(path: str) -> bool:
+    """Whether a step may make something else of it."""
+    return (
+        any(mark in path for mark in _MARKS)
+        or path.endswith("/")
+        or not path.isprintable()
+    )
 
 
 def _visible(path: str) -> str:
@@ -85,26 +152,37 @@ def _visible(path: str) -> str:
 
 
 def _slashed(path: str) -> str:
-    return path.replace("\\", "/")
+    return path.replace("\\", "/") if "\\" in path else path
+
+
+def _decoded(path: str) -> str:
+    return unquote(path) if "%" in path else path
 
 
 def _cut(path: str) -> str:
     """httptools drops a fragment; C code stops at a NUL."""
     for end in "?#\0":
-        path = path.partition(end)[0]
+        if end in path:
+            path = path.partition(end)[0]
     return path
 
 
 def _without_params(path: str) -> str:
+    if ";" not in path:
+        return path
     return _rejoined(segment.partition(";")[0] for segment in path.split("/"))
 
 
 def _merged(path: str) -> str:
     """Without empty segments, the one after a trailing slash included."""
-    return "/" + _rejoined(segment for segment in path.split("/") if segment)
+    if "//" not in path and (path == "/" or not path.endswith("/")):
+        return path
+    return "/" + _rejoined(filter(None, path.split("/")))
 
 
 def _resolved(path: str) -> str:
+    if "/." not in path:
+        return path
     kept: list[str] = []
     for segment in path.split("/")[1:]:
         if segment == "..":
@@ -118,12 +196,14 @@ def _rejoined(segments: Iterable[str]) -> str:
     return "/".join(segments)
 
 
+_MARKS = ("%", "/.", "//", ";", "\\", "?", "#", " ")
+
 # Decoded once: that is what servers do, and a second time is somebody else's path.
 # A server cuts off what it sees before it decodes, or what it sees afterwards.
 _STEPS = (
     _visible,
     _cut,
-    unquote,
+    _decoded,
     _cut,
     _visible,
     _slashed,

@@ -8,9 +8,10 @@ import json
 import os.path
 from urllib.parse import urlsplit
 
+from .gate import Lifetime
 from .hints import Any, NamedTuple
 from .routes import Route
-from .settlement import SettleRule
+from .settlement import RefusedRule, SettleRule
 from .signature import SigningKey
 
 FILE = os.path.join(os.path.dirname(__file__), "settings.json")  # noqa: PTH118, PTH120 - pathlib is cold start
@@ -37,6 +38,10 @@ class Settings(NamedTuple):
     settle: SettleRule
     signing: tuple[SigningKey, ...]
     """The first one signs, all are recognised. None: nothing is signed or checked."""
+    refused: RefusedRule = "deliver"
+    lifetime: Lifetime = Lifetime()
+    allowed_origins: tuple[str, ...] = ()
+    """Of pages that may read the gate's own answers; "*" for all."""
 
     def __repr__(self) -> str:
         """Without a secret, wherever it may be printed."""
@@ -68,7 +73,7 @@ def parse(document: Any) -> Settings:
             "signing": [*keys],
             **rest,
         }:
-            if rest:
+            if not rest.keys() <= _OPTIONAL:
                 raise SettingsError("settings.json was written for another version")
             return Settings(
                 facilitator=endpoint(url),
@@ -76,11 +81,18 @@ def parse(document: Any) -> Settings:
                 routes=tuple(map(_route, routes)),
                 settle=_rule(rule),
                 signing=tuple(map(_signing_key, keys)),
+                refused=_refused(rest.get("refused", "deliver")),
+                lifetime=_lifetime(rest),
+                allowed_origins=_origins(rest.get("allowedOrigins", [])),
             )
         case _:
             raise SettingsError(
                 "settings.json lacks facilitatorUrl, apiKey, settle, routes or signing"
             )
+
+
+# A bundle that was built before there were these has the defaults.
+_OPTIONAL = {"refused", "shortestIntent", "longestIntent", "allowedOrigins"}
 
 
 def endpoint(url: str) -> Endpoint:
@@ -140,3 +152,33 @@ def _rule(rule: object) -> SettleRule:
             raise SettingsError(
                 "settle in settings.json is neither delivered nor below-400"
             )
+
+
+def _refused(rule: object) -> RefusedRule:
+    match rule:
+        case "deliver" | "withhold":
+            return rule
+        case _:
+            raise SettingsError(
+                "refused in settings.json is neither deliver nor withhold"
+            )
+
+
+def _lifetime(document: Any) -> Lifetime:
+    usual = Lifetime()
+    shortest = document.get("shortestIntent", usual.shortest)
+    longest = document.get("longestIntent", usual.longest)
+    for seconds in (shortest, longest):
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise SettingsError(
+                "shortestIntent and longestIntent in settings.json must be numbers"
+            )
+    return Lifetime(shortest, longest)
+
+
+def _origins(origins: Any) -> tuple[str, ...]:
+    match origins:
+        case [*each] if all(isinstance(origin, str) for origin in each):
+            return tuple(each)
+        case _:
+            raise SettingsError("allowedOrigins in settings.json must be a list")

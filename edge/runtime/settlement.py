@@ -2,18 +2,24 @@
 
     conclude ─┬─▶ NotOurs
               ├─▶ Skip
-              └─▶ Settle ──▶ (settle) ──▶ outcome ──▶ Settled | Unsettled
+              └─▶ Settle ──▶ (settle) ──▶ outcome ─┬─▶ Settled
+                                                   ├─▶ Refused
+                                                   └─▶ Unsettled
 
-Settle fails open: the payer has paid and the origin has delivered,
-so none of the outcomes here can replace the response.
+Settle fails open: the payer has paid and the origin has delivered, so what is unknown
+never replaces the response. A plain no does, where the seller has chosen that.
 """
 
 from .gate import Admission, Answer, Gated, NoAnswer
-from .hints import Literal, NamedTuple, assert_never
+from .hints import Literal, NamedTuple, TypeGuard, assert_never
 from .instant import seconds_of
 
 # "below-400" is what the published adapter does; ours can be told to.
 SettleRule = Literal["delivered", "below-400"]
+
+# What becomes of a response whose payment was refused for certain.
+# "deliver" is what the published checklist says.
+RefusedRule = Literal["deliver", "withhold"]
 
 
 class Delivery(NamedTuple):
@@ -51,7 +57,15 @@ class Settled(NamedTuple):
     at: str | None
 
 
+class Refused(NamedTuple):
+    """The facilitator says for certain that this payment is not made."""
+
+    reason: str
+
+
 class Unsettled(NamedTuple):
+    """It is not known whether the payment is made."""
+
     error: str
 
 
@@ -108,12 +122,17 @@ def delivered(method: str, status: int) -> bool:
     return 200 <= status < 300 or status == 303
 
 
-def outcome(answer: Answer | NoAnswer) -> Settled | Unsettled:
+def outcome(answer: Answer | NoAnswer) -> Settled | Refused | Unsettled:
     match answer:
         case NoAnswer(error):
             return Unsettled(error)
         case Answer(200, {"ok": True, **rest}):
             return Settled(_instant(rest.get("settledAt")))
+        case Answer(status, {"ok": False, **rest}) if _is_final(status):
+            code = rest.get("error")
+            if isinstance(code, str) and _is_code(code):
+                return Refused(code)
+            return Refused("settle_refused")
         case Answer(_, {"error": str(code)}) if _is_code(code):
             return Unsettled(code)
         case Answer(200):
@@ -122,6 +141,21 @@ def outcome(answer: Answer | NoAnswer) -> Settled | Unsettled:
             return Unsettled(f"settle answered {status}")
         case _:
             assert_never(answer)
+
+
+def withholds(
+    outcome: Settled | Refused | Unsettled, rule: RefusedRule
+) -> TypeGuard[Refused]:
+    return rule == "withhold" and isinstance(outcome, Refused)
+
+
+def _is_final(status: int) -> bool:
+    """Not 400, 401 and 429: those are about us and not about the payment. Not 408, and
+    nothing from 500 on: the payment may have been made all the same."""
+    return status == 200 or (400 <= status < 500 and status not in _ABOUT_US)
+
+
+_ABOUT_US = (400, 401, 408, 429)
 
 
 def _instant(value: object) -> str | None:

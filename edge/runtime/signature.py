@@ -19,6 +19,11 @@ from .intent import CARRIERS
 # The origin looks at the last attempt when it arrives, well before that is over.
 LIFETIME = 600
 
+# Where a behaviour has trusted key groups, CloudFront takes these off a signed URL when
+# it has checked them. Every signed URL has the first one. Where a URL has it not, the
+# others are an application's own, and reach the origin.
+_OF_SIGNED_URLS = ("Key-Pair-Id", "Expires", "Policy", "Signature", "Hash-Algorithm")
+
 _COVERED = " ".join(f'"{name}"' for name in ("@method", "@path", "@query", *CARRIERS))
 
 
@@ -34,7 +39,8 @@ class SigningKey(NamedTuple):
 class Message(NamedTuple):
     """A request with its contract headers, as it goes to the origin.
 
-    Path and query are those of the wire: CloudFront does not touch them either."""
+    Path and query are those of the wire: CloudFront does not touch them either, except
+    for the parameters of a signed URL."""
 
     method: str
     path: str
@@ -42,10 +48,15 @@ class Message(NamedTuple):
     headers: Mapping[str, str]
 
 
-def signed(message: Message, key: SigningKey, now: float) -> dict[str, str]:
-    """The two headers of the signature."""
+def signed(
+    message: Message, key: SigningKey, now: float, until: float | None = None
+) -> dict[str, str]:
+    """The two headers of the signature, which is not good for longer than `until`."""
     created = int(now)
-    lifetime = f"created={created};expires={created + LIFETIME}"
+    expires = created + LIFETIME
+    if until is not None:
+        expires = min(expires, int(until))
+    lifetime = f"created={created};expires={expires}"
     params = f'({_COVERED});{lifetime};keyid="{key.id}"'
     return {
         "signature-input": f"settlement={params}",
@@ -85,12 +96,23 @@ def _base(message: Message, params: str) -> bytes:
             (
                 f'"@method": {message.method}',
                 f'"@path": {message.path}',
-                f'"@query": ?{message.query}',
+                f'"@query": ?{_as_forwarded(message.query)}',
                 *(f'"{name}": {message.headers.get(name, "")}' for name in CARRIERS),
                 f'"@signature-params": {params}',
             )
         )
     )
+
+
+def _as_forwarded(query: str) -> str:
+    if _OF_SIGNED_URLS[0] not in query:
+        return query
+    parameters = [each.partition("=") for each in query.split("&")]
+    names = {name for name, _, _ in parameters}
+    if _OF_SIGNED_URLS[0] not in names:
+        return query
+    kept = [each for each in parameters if each[0] not in _OF_SIGNED_URLS]
+    return "&".join(map("".join, kept))
 
 
 def _bytes(text: str) -> bytes:

@@ -20,19 +20,20 @@ class Store(Protocol):
       one comes with another owner token.
     - A write that does not own the record changes nothing and is told so.
     - Every method raises StoreUnavailable where the store does not answer within a
-      bounded time, and RecordDamaged where it holds something unreadable.
+      bounded time, and RecordDamaged where it holds something unreadable. A completion
+      raises WriteRefused where it would never be taken, but a smaller one may be.
     - A claim that raises or is cancelled is withdrawn, as long as the process and the
       store are there to do it: a key that was absent is so again, one that was
       abandoned stays so.
     """
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
-        """Claimed where the key was absent or is this claim's already, else what the
-        key holds.
+        """Claimed where the key was absent or is this claim's already, Exhausted where
+        it was released `max_attempts` times, else what the key holds.
         """
 
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
-        """A claim to which an abandoned record counts as absent, where it is of the
+        """A claim to which an abandoned record counts as released, where it is of the
         same fingerprint.
         """
 
@@ -57,7 +58,9 @@ class Store(Protocol):
         """Put the outcome on record, unless another completion is there already."""
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
-        """Make the key absent; False where it is not this claim's in progress."""
+        """Give the key back: it is absent, but its attempts are counted. False where it
+        is not this claim's in progress.
+        """
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         """End the lease now; False where it is not this claim's in progress."""

@@ -1,21 +1,26 @@
 """A record as one string: how every store that is not this process's memory writes it.
 
     format(1) state(1) owner(16) fingerprint(32) …
-    P  in progress     … lease in ms (10 digits) retention in ms (13 digits) wake-up
-    channels, each "name,"
+    P  in progress     … lease in ms (10 digits) retention in ms (13 digits) attempt
+    (6 digits) first claim in ms of the server's clock (13 digits) wake-up channels,
+    each "name,"
     C  completed       … the response
     B  completed       the response is large, and under a key of its own
     N  not replayable
+    R  released        format(1) state(1) attempts (6 digits) first claim (13 digits)
 
-The scripts in lua/ read the fixed part by position.
+The scripts in lua/ read the fixed part by position. Attempts and the first claim are
+theirs: they know what was there before.
 """
 
 from typing import NamedTuple
 
 from ..errors import RecordDamaged
 from ..record import (
+    NOBODY,
     Claim,
     Completed,
+    Exhausted,
     Fingerprint,
     Finished,
     Held,
@@ -35,7 +40,7 @@ class Stored(NamedTuple):
     """What a store holds under a key, and whose it is."""
 
     owner: OwnerToken
-    seen: Held | Finished
+    seen: Held | Finished | Exhausted
     body_elsewhere: bool = False
 
 
@@ -49,6 +54,7 @@ def lease(claim: Claim) -> bytes:
 
 
 def in_progress(claim: Claim) -> bytes:
+    """Without its past, which the scripts know."""
     retention = b"%013d" % milliseconds(claim.retention)
     return header(b"P", claim.owner) + claim.fingerprint + lease(claim) + retention
 
@@ -69,6 +75,8 @@ def decode(record: bytes, time_to_live: int = 0) -> Stored:
 
     Raises RecordDamaged for what this version did not write.
     """
+    if record[:2] == _FORMAT + b"R":  # shown to claims only where there are too many
+        return Stored(NOBODY, Exhausted())
     if record[:1] != _FORMAT or len(record) < _FINGERPRINT.stop:
         raise RecordDamaged(
             f"Not a record of format {_FORMAT[0]}: {record[:2]!r}, {len(record)} bytes."

@@ -14,6 +14,8 @@ from benchmarks.rows import BY_NAME, ROWS, UnknownRowError, chosen
 from benchmarks.run import run
 from benchmarks.server import find_binary, running_server
 
+pytestmark = pytest.mark.slow
+
 SMALLEST = Effort(
     rounds=2,
     chunks=1,

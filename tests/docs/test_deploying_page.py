@@ -129,7 +129,7 @@ def test_every_parameter_and_alarm_that_is_named_is_in_the_template() -> None:
     given = re.findall(r"([A-Z][a-z]\w+)=", "".join(blocks("sh")))
     explained = re.findall(r"other parameters \((.+)\)", DEPLOYING)[0]
     alarms = re.findall(r"^\| [a-z ]+ \| `([A-Z]\w+)` \|", DEPLOYING, re.MULTILINE)
-    assert (len(set(given)), len(alarms)) == (5, 4)
+    assert (len(set(given)), len(alarms)) == (5, 5)
     assert {*given, *alarms, *re.findall(r"`(\w+)`", explained)} <= there
 
 
@@ -209,6 +209,7 @@ SETTINGS = settings_for("http://127.0.0.1:1", signing=(SIGNING,))  # nobody is t
 VALID = Answer(200, {"valid": True, "settlementIntentId": "intent-1"})
 SETTLED = Answer(200, {"ok": True, "settledAt": "2026-02-07T08:12:34.850Z"})
 REFUSED = Answer(401, {"error": "unauthorized"})
+NO = Answer(402, {"ok": False, "error": "insufficient_funds"})
 TOO_LATE = NoAnswer("the facilitator did not answer in time")
 
 
@@ -220,7 +221,7 @@ def raw() -> list[str]:
         for said in (REFUSED, Answer(429, None), TOO_LATE):
             Edge(SETTINGS, Told(said))(viewer_request(headers=PAID), None)
         Edge(SETTINGS, Told(Answer(200, {"valid": False})))(viewer_request(), None)
-        for said in (SETTLED, REFUSED, TOO_LATE):
+        for said in (SETTLED, REFUSED, NO, TOO_LATE):
             pay(Edge(SETTINGS, Told(said)))
         for status in ("307", "400", "401", "409", "503"):
             pay(Edge(SETTINGS), status)
@@ -250,7 +251,7 @@ def test_the_queries_ask_for_what_the_gate_writes(
 ) -> None:
     fields = {field for line in lines for field in line}
     queries = blocks("insights")
-    assert len(queries) == 9
+    assert len(queries) == 10
     for query in queries:
         for text in re.findall(r"'([^']+)'", query):
             assert any(text in line for line in raw), text

@@ -1,5 +1,6 @@
 """The templates: cfn-lint accepts them, and the check accepts what they deploy."""
 
+import json
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -19,8 +20,10 @@ from tests.edge.check import from_template, good
 from tests.edge.check.fake_aws import knows_filter_patterns
 from tests.edge.check.filter_patterns import matches
 from tests.edge.check.from_template import ALARMS, TEMPLATE, Tree
-from tests.edge.check.real_lines import real_lines
-from tests.support.scripted_facilitator import ScriptedFacilitator
+from tests.edge.check.real_lines import INTENT, real_lines
+from tests.edge.examples import PLENTY
+from tests.support.cloudfront_events import origin_response
+from tests.support.scripted_facilitator import ScriptedFacilitator, answer
 
 Captured = pytest.CaptureFixture[str]
 
@@ -329,6 +332,9 @@ def test_the_filters_match_the_lines_that_the_gate_writes(
     edge: Edge, scripted: ScriptedFacilitator, capsys: Captured
 ) -> None:
     lines = real_lines(edge, scripted, capsys)
+    scripted.will(answer(402, {"ok": False, "error": "insufficient_funds"}))
+    edge(origin_response(headers=INTENT), PLENTY)
+    lines.append(json.loads(capsys.readouterr().out))
     filters = from_template.region(_resources())["metricFilters"]
     matched = {
         each["metricTransformations"][0]["metricName"]: [
@@ -340,8 +346,9 @@ def test_the_filters_match_the_lines_that_the_gate_writes(
         "VerifyLatency": [0, 1, 2],
         "VerifyErrors": [2],
         "UnpaidRequests": [1],
-        "SettleLatency": [3, 4],
-        "SettleErrors": [4],
+        "SettleLatency": [3, 4, 6],
+        "SettleErrors": [4, 6],
+        "SettleRefused": [6],
     }
     for each in filters:
         [transformation] = each["metricTransformations"]

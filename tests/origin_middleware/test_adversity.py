@@ -237,7 +237,7 @@ async def test_whatever_the_store_raises_the_lease_is_renewed_again() -> None:
 async def test_after_a_failure_duplicates_claim_one_by_one() -> None:
     """A hundred that claim at once would be ninety-nine that wait again, each time."""
     store, inner = FaultyStore(), GatedApp(start(500), chunk(b""))
-    app = IdempotencyMiddleware(inner, store=store)
+    app = IdempotencyMiddleware(inner, store=store, policy=Policy(max_attempts=100))
     waiting = [asyncio.create_task(request(app)) for _ in range(100)]
     await store.asked("wait", 99)
     claims = store.calls.count("claim")

@@ -13,11 +13,9 @@ from origin_middleware import (
     Policy,
     Store,
 )
+from origin_middleware.asgi import Message, Receive, Scope, Send
 from origin_middleware.stores.redis import RedisStore
-from tests.support.asgi import (
-    App,
-    request,
-)
+from tests.support.asgi import App, Connection, http_scope, request
 from tests.support.faulty import FaultyStore
 
 SECRET = {"a": b"x" * 32}
@@ -139,3 +137,29 @@ def test_a_redis_store_says_its_budget() -> None:
     store = RedisStore.from_url("redis://localhost", budget=6.0)
     with pytest.raises(ConfigurationError, match=r"RedisStore\(budget=5\)"):
         IdempotencyMiddleware(App(), store=store)
+
+
+def test_without_asyncio_the_message_says_what_to_start() -> None:
+    """As on trio: nothing of asyncio runs."""
+    app, connection = IdempotencyMiddleware(App(), store=MemoryStore()), Connection()
+    asked = app(http_scope(), connection.receive, connection.send)
+    with pytest.raises(ConfigurationError, match="worker-class asyncio"):
+        asked.send(None)
+
+
+def test_without_asyncio_an_app_does_not_start() -> None:
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    with pytest.raises(ConfigurationError, match="needs asyncio"):
+        app({"type": "lifespan"}, receive, send).send(None)
+    assert [message["type"] for message in told] == ["lifespan.startup.failed"]

@@ -557,3 +557,21 @@ async def test_a_slow_answer_asks_whether_its_client_is_still_there(
     await running
     expected = [Executed, Undelivered] if left else [Executed]
     assert [type(event) for event in events] == expected
+
+
+async def test_a_server_that_fails_when_it_is_asked_for_the_client_fails_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(execution, "_SLOW", -1.0)
+    events, connection, asked = list[Event](), Connection(), list[int]()
+    app = IdempotencyMiddleware(App(), store=MemoryStore(), observer=events.append)
+
+    async def receive() -> Message:
+        asked.append(1)
+        if len(asked) > 1:
+            raise RuntimeError("no more messages")
+        return await connection.receive()
+
+    await app(http_scope(), receive, connection.send)
+    assert [type(event) for event in events] == [Executed, Undelivered]
+    assert (await request(app)).body == b"done"

@@ -1,6 +1,7 @@
 """Properties of the lifecycle itself: agreement does not find a shared fault."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from origin_middleware.record import (
     Preceded,
     Record,
     Recorded,
+    Released,
 )
 from tests.support.stores import a_claim
 
@@ -54,8 +56,16 @@ class History:
         return answer
 
 
+def past(record: Record | None) -> tuple[int, float]:
+    """How many attempts have begun, and when the first one did."""
+    match record and record.state:
+        case InProgress(_, attempts, begun) | Released(attempts, begun):
+            return attempts, begun
+    return 0, 0.0
+
+
 def long_lived(by: Claim) -> Claim:
-    return Claim(by.owner, by.fingerprint, by.lease, 1e9)
+    return replace(by, retention=1e9)
 
 
 @given(STEPS)
@@ -81,7 +91,11 @@ def test_a_key_is_won_again_only_after_release_or_by_take_over_of_an_abandoned_r
     history = History()
     for step, by, passed in steps:
         before = lifecycle.view(history.record, history.now + passed)
-        owner = history.record.owner if history.record else None
+        owner = (
+            history.record.owner
+            if isinstance(before, Held) and history.record
+            else None
+        )
         told = history.play(step, long_lived(by), passed)
         if isinstance(told, Claimed) and owner not in (None, by.owner):
             assert step == "take_over"
@@ -154,6 +168,38 @@ def test_what_is_past_its_retention_is_absent() -> None:
     record, _ = lifecycle.claim(None, a_claim(retention=100), 0.0)
     assert lifecycle.retained(record, 99.9) == record
     assert lifecycle.retained(record, 100.0) is None
+
+
+@given(STEPS, st.sampled_from([lifecycle.withdraw, lifecycle.withdraw_take_over]))
+def test_a_claim_that_is_withdrawn_leaves_what_was_there(
+    steps: list[tuple[str, Claim, float]],
+    withdraw: Callable[[Record | None, Claim, float], Record | None],
+) -> None:
+    history = History()
+    for step, by, passed in steps:
+        history.play(step, by, passed)
+    before, now = lifecycle.retained(history.record, history.now), history.now
+    takes_over = withdraw is lifecycle.withdraw_take_over
+    transition = lifecycle.take_over if takes_over else lifecycle.claim
+    by = a_claim("withdrawn", lease=10, retention=100)
+    after, told = transition(before, by, now)
+    took_over = isinstance(before and before.state, InProgress)
+    if not isinstance(told, Claimed) or took_over != takes_over:
+        return
+    for _ in range(2):
+        after = withdraw(after, by, now)
+        assert type(after and after.state) is type(before and before.state)
+        assert past(after) == past(before)
+
+
+@given(STEPS)
+def test_no_more_attempts_begin_than_allowed(
+    steps: list[tuple[str, Claim, float]],
+) -> None:
+    history = History()
+    for step, by, passed in steps:
+        history.play(step, replace(long_lived(by), max_attempts=2), passed)
+        assert past(history.record)[0] <= 2
 
 
 def test_a_late_claim_is_not_applied() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.origin_middleware.memory import DUPLICATES
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 
 

@@ -13,7 +13,9 @@ from origin_middleware import (
     Policy,
     Store,
     TakenOver,
+    attempt_of,
 )
+from origin_middleware.asgi import Receive, Scope, Send
 from origin_middleware.key import Key
 from tests.support.asgi import (
     App,
@@ -106,6 +108,65 @@ async def test_where_failure_is_unknown_outcome_a_retry_is_refused(
     refused = await request(app)
     assert (refused.status, refused.code) == (409, "outcome-unknown")
     assert inner.executions == 1
+
+
+@pytest.mark.parametrize("most", [1, 3])
+async def test_an_intent_of_which_nothing_is_delivered_runs_a_handler_so_often(
+    store: Store, most: int
+) -> None:
+    """On whatever path: a refused payment buys no list of who is a customer."""
+    inner = App(start(404), chunk(b"no such customer"))
+    app = IdempotencyMiddleware(inner, store=store, policy=Policy(max_attempts=most))
+    codes = [await request(app, path=f"/customer/{n}") for n in range(most + 2)]
+    assert [answer.status for answer in codes] == [404] * most + [409] * 2
+    assert codes[-1].code == "attempts-exhausted"
+    assert inner.executions == most
+    assert (await request(app, key=b"intent-2")).status == 404
+
+
+async def test_whoever_waits_for_the_last_attempt_is_told_that_there_is_no_other(
+    store: Store,
+) -> None:
+    inner = GatedApp(start(503), chunk(b"later"))
+    app = IdempotencyMiddleware(inner, store=store, policy=Policy(max_attempts=1))
+    first = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    waiting = [asyncio.create_task(request(app)) for _ in range(3)]
+    inner.gate.set()
+    assert (await first).status == 503
+    assert {(await each).code for each in waiting} == {"attempts-exhausted"}
+    assert inner.executions == 1
+
+
+async def test_an_attempt_that_is_delivered_counts_as_any_other_and_is_replayed(
+    store: Store,
+) -> None:
+    inner = App(start(503), chunk(b"later"))
+    app = IdempotencyMiddleware(inner, store=store, policy=Policy(max_attempts=2))
+    assert (await request(app)).status == 503
+    inner.messages = (start(), chunk(b"done"))
+    for _ in range(3):
+        assert (await request(app)).body == b"done"
+
+
+async def test_what_is_executed_again_though_its_outcome_is_unknown_is_so_so_often(
+    store: Store,
+) -> None:
+    runs: list[Scope] = []
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        runs.append(scope)
+        attempt = attempt_of(scope)
+        assert attempt is not None
+        attempt.outcome_unknown()
+        await App(start(502), chunk(b"?"))(scope, receive, send)
+
+    policy = Policy(on_abandoned="execute", max_attempts=3)
+    app = IdempotencyMiddleware(handler, store=store, policy=policy)
+    answers = [await request(app) for _ in range(5)]
+    assert [answer.status for answer in answers] == [502] * 3 + [409] * 2
+    assert answers[-1].code == "attempts-exhausted"
+    assert len(runs) == 3
 
 
 async def test_a_failure_after_the_response_does_not_undo_the_record(

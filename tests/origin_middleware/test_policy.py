@@ -19,6 +19,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert policy.header == "x-settlement-intent-id"
     assert (policy.lease, policy.patience, policy.retention) == (10.0, 25.0, 86_400.0)
     assert policy.max_response_bytes == 1_048_576
+    assert policy.max_attempts == 20
     assert (policy.on_abandoned, policy.on_failure) == ("refuse", "release")
     assert (policy.on_store_unavailable, policy.require_key) == ("refuse", False)
 
@@ -45,6 +46,10 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ({"retention": 1e9}, "retention must be at most 315_360_000 seconds"),
         ({"max_response_bytes": -1}, "max_response_bytes must be a whole number"),
         ({"max_response_bytes": 1.5}, "max_response_bytes must be"),
+        ({"max_attempts": 0}, "max_attempts must be a whole number, 1 or more"),
+        ({"max_attempts": None}, "max_attempts must be a whole number, 1 or more"),
+        ({"max_attempts": True}, "max_attempts must be a whole number, 1 or more"),
+        ({"max_attempts": 1_000_000}, "max_attempts must be at most 999_999"),
         ({"on_abandoned": "retry"}, "on_abandoned must be 'refuse' or 'execute'"),
         ({"on_failure": "execute"}, "on_failure must be 'release' or 'refuse'"),
         ({"on_store_unavailable": None}, "on_store_unavailable must be"),

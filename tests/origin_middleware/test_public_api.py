@@ -20,6 +20,7 @@ PUBLIC = {
     "Event",
     "Evidence",
     "Executed",
+    "Exhausted",
     "Failed",
     "FailedAfterRecord",
     "Fingerprint",
@@ -56,6 +57,7 @@ PUBLIC = {
     "Superseded",
     "TakenOver",
     "Undelivered",
+    "WriteRefused",
     "attempt_of",
     "drain",
 }

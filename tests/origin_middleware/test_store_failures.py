@@ -19,6 +19,9 @@ from origin_middleware import (
     Refused,
     StoreUnavailable,
     Superseded,
+    WriteRefused,
+    drain,
+    persistence,
 )
 from origin_middleware.asgi import Message
 from origin_middleware.decision import Refusal
@@ -146,6 +149,80 @@ async def test_a_response_whose_record_cannot_be_written_is_delivered() -> None:
     assert [type(event) for event in events[1:]] == [RecordedLate, Executed]
     assert (await request(app)).body == b"done"
     assert inner.executions == 1
+
+
+class FullStore(FaultyStore):
+    """Has no room for a body."""
+
+    async def complete(
+        self, key: Key, claim: Claim, outcome: Outcome, /
+    ) -> Recorded | Preceded:
+        if isinstance(outcome, Completed):
+            self._asked("complete")
+            raise WriteRefused("OOM")
+        return await super().complete(key, claim, outcome)
+
+
+async def test_a_body_that_the_store_refuses_for_good_is_given_up_at_once() -> None:
+    inner, store, events = App(), FullStore(), list[Event]()
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    assert (await request(app)).body == b"done"
+    assert [type(event) for event in events] == [Executed]
+    assert store.calls == ["claim", "complete", "complete"]
+    assert (await request(app)).code == "not-replayable"
+    assert inner.executions == 1
+
+
+async def test_a_body_that_is_refused_late_is_given_up_then() -> None:
+    """The server came back, and is full."""
+    inner, store, events = App(), FullStore(), list[Event]()
+    store.away("complete")
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    assert (await request(app)).body == b"done"
+    store.away()
+    await app._runtime.drain()
+    assert [type(event) for event in events] == [NotRecorded, RecordedLate, Executed]
+    assert (await request(app)).code == "not-replayable"
+
+
+async def test_what_waits_to_be_written_late_has_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Bodies are given up first: that the handler ran is worth more."""
+    monkeypatch.setattr(persistence, "_MOST_BYTES", 800)
+    inner, store = App(start(), chunk(b"." * 300)), FaultyStore()
+    store.away("complete")
+    apps = [IdempotencyMiddleware(inner, store=store) for _ in range(2)]
+    for n in range(6):
+        await request(apps[n % 2], key=b"%d" % n)
+    store.away()
+    await drain()
+    answers = [await request(apps[0], key=b"%d" % n) for n in range(6)]
+    assert [answer.status for answer in answers] == [200] * 2 + [409] * 4
+    assert {answer.code for answer in answers[2:]} == {"not-replayable"}
+    assert inner.executions == 6
+    store.away("complete")
+    await request(apps[0], key=b"another")
+    store.away()
+    await drain()  # there is room again
+    assert (await request(apps[0], key=b"another")).status == 200
+
+
+async def test_no_more_outcomes_wait_to_be_written_than_a_process_can_hold(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(persistence, "_MOST_OUTCOMES", 2)
+    inner, store, events = App(start(500), chunk(b"")), FaultyStore(), list[Event]()
+    store.away("release")
+    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    for n in range(4):
+        await request(app, key=b"%d" % n)
+    store.away()
+    await drain()
+    told = [type(event) for event in events]
+    assert told.count(NotRecorded) == 4
+    assert told.count(RecordedLate) == 2
+    assert "2 outcomes wait to be written" in caplog.text
 
 
 async def test_a_completion_that_was_preceded_serves_the_first_one() -> None:

@@ -13,6 +13,10 @@ from origin_middleware.key import Key
 from origin_middleware.record import Claim, Fingerprint, OwnerToken
 from origin_middleware.stores.redis import RedisStore
 
+# A budget, where time is not the question: a busy machine may take some. A lease of
+# 10 s allows for no more.
+PATIENT = 5.0
+
 
 class OwnConnection(Connection):
     """Opens its socket in a way that the store does not know."""
@@ -60,7 +64,7 @@ def redis_bench(client: Redis) -> Bench:
             else:
                 await client.delete(name)
 
-    return Bench(RedisStore(client, namespace=namespace), advance)
+    return Bench(RedisStore(client, namespace=namespace, budget=PATIENT), advance)
 
 
 def a_claim(
@@ -69,12 +73,16 @@ def a_claim(
     *,
     lease: float = 10.0,
     retention: float = 1000.0,
+    max_attempts: int = 20,
+    inquires: bool = False,
 ) -> Claim:
     return Claim(
         OwnerToken(owner.encode().ljust(16, b".")),
         Fingerprint(fingerprint.encode().ljust(32, b".")),
         lease,
         retention,
+        max_attempts,
+        inquires,
     )
 
 

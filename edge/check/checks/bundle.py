@@ -2,7 +2,14 @@
 
 import json
 
-from ...build.environment import LIVE, PUBLIC_URL, URL_VARIABLE, is_loopback
+from ...build.environment import (
+    LIVE,
+    PUBLIC_URL,
+    RETENTION,
+    URL_VARIABLE,
+    is_loopback,
+)
+from ...build.zip import changed
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 from ..probe import Answered, Probe, Unanswered
@@ -38,6 +45,18 @@ def digest(subject: Subject) -> Outcome:
     return Passed(f"version {function.arn.version} is this bundle")
 
 
+def code(subject: Subject) -> Outcome:
+    if subject.bundle is None:
+        return _NOT_GIVEN
+    other = changed(subject.bundle)
+    if other:
+        return Warned(
+            f"The code in the bundle is not that of this checkout: {', '.join(other)}.",
+            "Check with the checkout that has built it, or build and deploy again.",
+        )
+    return Passed("the code of this checkout")
+
+
 def facilitator(subject: Subject) -> Outcome:
     if subject.bundle is None:
         return _NOT_GIVEN
@@ -68,6 +87,24 @@ def signing(subject: Subject) -> Outcome:
             " origin the same secret.",
         )
     return Passed("intents are signed")
+
+
+def lifetime(subject: Subject) -> Outcome:
+    """Nobody but its owner knows how long the origin keeps a record."""
+    longest = subject.longest_intent
+    if longest is None:
+        return _NOT_GIVEN
+    if longest >= RETENTION:
+        return Warned(
+            f"The gate takes intents that expire {longest / 3600:g} h from now, and an"
+            f" origin keeps a record for {RETENTION / 3600:g} h unless it says"
+            " otherwise: after that the same payment buys another execution.",
+            "Set a shorter longest_intent in routes.toml, build and deploy, or give the"
+            " origin a longer Policy(retention=...).",
+        )
+    return Passed(
+        f"{longest / 3600:g} h; the origin's retention has to be longer than that"
+    )
 
 
 def key_is_live(subject: Subject) -> Outcome:
@@ -117,6 +154,8 @@ CHECKS = (
         "bundle.facilitator", "The gate calls the facilitator over https", facilitator
     ),
     Check("bundle.signing", "The gate signs what it forwards", signing),
+    Check("bundle.lifetime", "No intent outlives its record", lifetime),
+    Check("bundle.code", "The bundle has the code of this checkout", code),
     Check("bundle.digest", "The deployed version is this bundle", digest),
     Check(
         "rotation.practised", "Key rotation procedure documented and tested", practised

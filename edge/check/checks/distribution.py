@@ -7,6 +7,8 @@ from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 from ..subject import Subject
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+# AWS allows no others where the target is an origin group.
+_METHODS_OF_GROUPS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # A duplicate waits this long for the first attempt before it gets a 409.
 _PATIENCE = 25
@@ -24,16 +26,34 @@ def viewer_protocol(subject: Subject) -> Outcome:
 
 
 def methods(subject: Subject) -> Outcome:
+    groups = subject.snapshot.distribution.groups
     for behaviour in subject.gated:
-        refused = sorted(_METHODS - behaviour.methods)
+        possible = _METHODS_OF_GROUPS if behaviour.origin_id in groups else _METHODS
+        refused = sorted(possible - behaviour.methods)
         if refused:
             return Warned(
                 f"On {behaviour.pattern} CloudFront answers {', '.join(refused)} with"
                 " 403, before the gate runs.",
-                "Allow all methods if a paid route takes one of these. Browsers send"
+                "Allow these methods if a paid route takes one of them. Browsers send"
                 " an OPTIONS first.",
             )
-    return Passed("all methods")
+    return Passed("all that CloudFront can allow there")
+
+
+def origin_triggers(subject: Subject) -> Outcome:
+    found = [
+        f"{origin.origin_id} {origin.without_triggers}"
+        for origin in subject.paid_origins
+        if origin.without_triggers
+    ]
+    if found:
+        return Failed(
+            f"The origin {', and '.join(found)}. AWS runs no origin-response function"
+            " there: paid requests are served, and never settled.",
+            "Give the API an origin that is neither in a VPC nor uses mutual TLS."
+            " To keep others out of it, let it verify the gate's signature.",
+        )
+    return Passed("each of the paid origins has them")
 
 
 def grpc(subject: Subject) -> Outcome:
@@ -106,6 +126,17 @@ def shield(subject: Subject) -> Outcome:
     return Passed("it is off")
 
 
+def known(subject: Subject) -> Outcome:
+    unknown = subject.snapshot.distribution.unknown
+    if unknown:
+        return Warned(
+            f"The distribution has {', '.join(unknown)}, which the installed boto3 does"
+            " not know: nobody has looked at it.",
+            "Update boto3 (pip install --upgrade boto3), and check again.",
+        )
+    return Passed("boto3 knows all of it")
+
+
 def enabled(subject: Subject) -> Outcome:
     if not subject.snapshot.distribution.is_enabled:
         return Failed("The distribution is disabled.", "Enable it.")
@@ -169,6 +200,7 @@ CHECKS = (
     Check("viewer.protocol", "Payment proofs travel encrypted", viewer_protocol),
     Check("viewer.methods", "Methods that routes take are allowed", methods),
     Check("viewer.grpc", "gRPC cannot bypass the gate", grpc),
+    Check("origin.triggers", "AWS runs the gate after each origin", origin_triggers),
     Check("origin.protocol", "Signed intents travel encrypted", origin_protocol),
     Check("origin.timeout", "CloudFront waits longer than a duplicate", read_timeout),
     Check(
@@ -177,6 +209,7 @@ CHECKS = (
         origin_groups,
     ),
     Check("origin.shield", "No Origin Shield where nothing is cached", shield),
+    Check("distribution.known", "Everything in it was looked at", known),
     Check("distribution.enabled", "The distribution is enabled", enabled),
     Check("distribution.deployed", "The distribution is deployed", deployed),
     Check("distribution.staging", "All traffic comes here", staging),

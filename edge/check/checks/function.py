@@ -129,11 +129,14 @@ def may_log(subject: Subject) -> Outcome:
     if isinstance(denied, Unread):
         return NotChecked(denied.why)
     if denied:
+        function = subject.snapshot.function
+        named = None if isinstance(function, Unread) else function.log_group
+        group = named or "/aws/lambda/*"
         return Failed(
             f"The execution role may not call {', '.join(sorted(denied))} in every"
             " Region. Where it may not, the gate runs without a log and no alarm"
             " fires.",
-            "Allow it on arn:aws:logs:*:<account>:log-group:/aws/lambda/*.",
+            f"Allow it on arn:aws:logs:*:<account>:log-group:{group}:*.",
         )
     return Passed("simulated for a Region far from the function's")
 

@@ -25,12 +25,20 @@ def forwarded(subject: Subject) -> Iterator[Outcome]:
         if isinstance(found, Unread):
             yield NotChecked(f"{behaviour.pattern}: {found.why}")
         elif lost := sorted(name for name in CONTRACT_HEADERS if not found.has(name)):
-            yield Failed(
-                f"{behaviour.pattern} serves {subject.example(behaviour)} and does"
-                f" not send the origin {', '.join(lost)}: paid requests are refused,"
-                " or served and never settled.",
-                _REMEDY,
-            )
+            if behaviour.has_legacy_settings:  # they forward what they do not list
+                yield Warned(
+                    f"{behaviour.pattern} has legacy cache settings that do not name"
+                    f" {', '.join(lost)}. AWS forwards such headers to a server, and"
+                    " not to every kind of origin.",
+                    f"Run python -m edge deploy, or: {_REMEDY}",
+                )
+            else:
+                yield Failed(
+                    f"{behaviour.pattern} serves {subject.example(behaviour)} and does"
+                    f" not send the origin {', '.join(lost)}: paid requests are"
+                    " refused, or served and never settled.",
+                    _REMEDY,
+                )
 
 
 def query(subject: Subject) -> Iterator[Outcome]:
@@ -46,6 +54,20 @@ def query(subject: Subject) -> Iterator[Outcome]:
                 " the gate signs: a paid request with a query is refused.",
                 _REMEDY,
             )
+
+
+def signed_urls(subject: Subject) -> Outcome:
+    found = [each.pattern for each in subject.gated if each.wants_signed_urls]
+    if found:
+        return Warned(
+            f"{', '.join(found)} wants signed URLs or cookies. CloudFront takes"
+            " Expires, Policy, Signature and Key-Pair-Id off the query before it asks"
+            " the origin: the gate does not sign them, and the origin cannot use them.",
+            "Take the key groups and signers off paid behaviours, if the payment is all"
+            " that is asked for. Otherwise try a paid request with a signed URL before"
+            " you go live.",
+        )
+    return Passed("no signed URLs or cookies")
 
 
 def added(subject: Subject) -> Outcome:
@@ -71,6 +93,27 @@ def responses(subject: Subject) -> Iterator[Outcome]:
                 f"The response headers policy of {behaviour.pattern} removes or"
                 f" replaces {', '.join(touched)}.",
                 "Remove them from the policy: clients act on them.",
+            )
+
+
+def cors(subject: Subject) -> Iterator[Outcome]:
+    """Without it a page cannot read the 402 that says what to pay."""
+    allowed = subject.allowed_origins
+    if allowed:
+        return
+    for behaviour in subject.gated:
+        found = behaviour.has_cors
+        if isinstance(found, Unread):
+            yield NotChecked(f"{behaviour.pattern}: {found.why}")
+        elif not found and allowed is None:
+            yield NotChecked("give --bundle or --routes: allowed_origins is in them")
+        elif not found:
+            yield Warned(
+                f"No page in a browser can read the gate's answers on"
+                f" {behaviour.pattern}, and so none can pay: routes.toml has no"
+                " allowed_origins, and no response headers policy has CORS.",
+                "Set allowed_origins in routes.toml, build and deploy. Without"
+                " clients in browsers there is nothing to do.",
             )
 
 
@@ -118,12 +161,18 @@ CHECKS = (
         "The whole query reaches the origin",
         worst_of(query, "all of it"),
     ),
+    Check("headers.signed-urls", "CloudFront takes nothing off the query", signed_urls),
     Check("headers.path", "The origin sees the path that was signed", paths),
     Check("headers.added", "CloudFront adds none of the gate's headers", added),
     Check(
         "headers.answers",
         "Responses keep the headers that clients act on",
         worst_of(responses, "no policy touches them"),
+    ),
+    Check(
+        "headers.cors",
+        "Wallets in browsers can read what to pay",
+        worst_of(cors, "allowed_origins, or a policy, lets them"),
     ),
     Check(
         "headers.logged",

@@ -58,6 +58,12 @@ class BehaviourFacts:
     logged_fields: frozenset[str] | Unread
     """Of real-time logs."""
     takes_grpc: bool
+    has_legacy_settings: bool
+    """ForwardedValues, from before there were policies."""
+    wants_signed_urls: bool
+    """Or signed cookies: it has trusted key groups, or trusted signers."""
+    has_cors: bool | Unread
+    """A response headers policy adds access-control-allow-origin."""
 
     def arns(self, event: str) -> list[str]:
         return [trigger.arn for trigger in self.triggers if trigger.event == event]
@@ -79,6 +85,12 @@ def parse_behaviour(behaviour: Behaviour, policies: Raw) -> BehaviourFacts:
         changed_headers=_changed_headers(raw, policies),
         logged_fields=_logged_fields(raw, policies),
         takes_grpc=takes_grpc(raw),
+        has_legacy_settings="ForwardedValues" in raw,
+        wants_signed_urls=any(
+            (raw.get(each) or {}).get("Enabled")
+            for each in ("TrustedKeyGroups", "TrustedSigners")
+        ),
+        has_cors=_has_cors(raw, policies),
     )
 
 
@@ -136,6 +148,18 @@ def _changed_headers(raw: Raw, policies: Raw) -> frozenset[str] | Unread:
     # Without `Override` the origin's own header wins.
     overriding = [item for item in custom if item["Override"]]
     return frozenset(item["Header"].lower() for item in [*removed, *overriding])
+
+
+def _has_cors(raw: Raw, policies: Raw) -> bool | Unread:
+    kind = "responseHeadersPolicies"
+    policy = _policy_of(raw, policies, "ResponseHeadersPolicyId", kind)
+    if policy is None:
+        return False
+    found = read(policy, "the response headers policy")
+    if isinstance(found, Unread):
+        return found
+    custom = (item["Header"].lower() for item in items(found, "CustomHeadersConfig"))
+    return bool(found.get("CorsConfig")) or "access-control-allow-origin" in custom
 
 
 def _logged_fields(raw: Raw, policies: Raw) -> frozenset[str] | Unread:

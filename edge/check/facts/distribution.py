@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from ...aws.distribution import Config, items, kept_for, replaced
+from ...aws.distribution import (
+    Config,
+    items,
+    kept_for,
+    replaced,
+    without_origin_triggers,
+)
 from . import Raw, Unread, read
 
 
@@ -18,6 +24,8 @@ class Origin:
     added_headers: frozenset[str]
     """In lower case. Names only: their values are shared secrets."""
     is_shielded: bool
+    without_triggers: str
+    """Why AWS runs no origin-response function for it; empty where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,8 @@ class Distribution:
     status: str
     is_enabled: bool
     is_staging: bool
+    is_multi_tenant: bool
+    """It answers at the domains of its tenants, and not at its own."""
     canary: str | Unread
     """Where some of the traffic goes instead; empty for nowhere."""
     root_object: str
@@ -36,24 +46,29 @@ class Distribution:
     """Seconds by status."""
     pages: dict[int, int]
     """The statuses of which a page is shown, and as which."""
+    unknown: tuple[str, ...]
+    """What the installed boto3 has no name for, by its place in `config`."""
     config: Config
 
 
 def parse_distribution(raw: Raw, continuous: Raw | None) -> Distribution:
     """From GetDistribution and GetContinuousDeploymentPolicy."""
     config: Config = raw["DistributionConfig"]
+    unknown = tuple(raw.get("unknown", ()))
     return Distribution(
         distribution_id=raw["Id"],
         domain=raw["DomainName"],
         status=raw["Status"],
         is_enabled=config["Enabled"],
         is_staging=config.get("Staging", False),
+        is_multi_tenant=config.get("ConnectionMode") == "tenant-only",
         canary=_canary(config, continuous),
         root_object=config.get("DefaultRootObject", ""),
-        origins=tuple(_origin(item) for item in config["Origins"]["Items"]),
+        origins=tuple(_origin(item, unknown) for item in config["Origins"]["Items"]),
         groups=_groups(config),
         errors_kept=kept_for(config),
         pages=replaced(config),
+        unknown=unknown,
         config=config,
     )
 
@@ -70,7 +85,7 @@ def _canary(config: Config, raw: Raw | None) -> str | Unread:
     return ", ".join(names) or "a staging distribution"
 
 
-def _origin(item: Raw) -> Origin:
+def _origin(item: Raw, unknown: tuple[str, ...]) -> Origin:
     custom = item.get("CustomOriginConfig", {})
     settings = custom or item.get("VpcOriginConfig", {})
     return Origin(
@@ -84,6 +99,7 @@ def _origin(item: Raw) -> Origin:
             header["HeaderName"].lower() for header in items(item, "CustomHeaders")
         ),
         is_shielded=item.get("OriginShield", {}).get("Enabled", False),
+        without_triggers=without_origin_triggers(item, unknown),
     )
 
 

@@ -7,11 +7,12 @@ from contextlib import suppress
 from typing import Any
 
 from ...errors import RecordDamaged, StoreUnavailable
-from ...record import Claim, Completed, Finished, Held
+from ...record import Claim, Completed, Exhausted, Finished, Held
 from .. import codec
 from ..codec import Stored, milliseconds
 from . import scripts
 from .calls import Calls, Visit
+from .line import CutOff
 from .topology import Purpose
 
 # Up to here one round trip less is worth more than the copies that Lua makes.
@@ -38,9 +39,12 @@ class Bodies:
                 await self._send(name, "UNLINK", place, until)
         return reply
 
-    async def seen(self, name: bytes, stored: Stored, until: float) -> Held | Finished:
-        if not stored.body_elsewhere:
-            return stored.seen
+    async def seen(
+        self, name: bytes, stored: Stored, until: float
+    ) -> Held | Finished | Exhausted:
+        seen = stored.seen
+        if not stored.body_elsewhere or not isinstance(seen, Finished):
+            return seen
         place = _place(name, stored.owner)
         body = await self._send(name, "GET", place, until)
         if body is None:
@@ -51,7 +55,7 @@ class Bodies:
                 "A record and its response were seen at different times, as around a "
                 "failover: ask again."
             )
-        return Finished(stored.seen.fingerprint, Completed(body))
+        return Finished(seen.fingerprint, Completed(body))
 
     async def _is_gone(
         self, name: bytes, place: bytes, record: bytes, until: float
@@ -83,9 +87,14 @@ async def _complete(
     if not visit.line.in_order:
         await written
     record = (place, codec.finished_elsewhere(claim), retention)
-    _, reply = await asyncio.gather(
-        written, visit.evaluate(scripts.COMPLETE, name, *record, keys=2)
-    )
+    try:
+        _, reply = await asyncio.gather(
+            written, visit.evaluate(scripts.COMPLETE, name, *record, keys=2)
+        )
+    except CutOff as lost:
+        if written.exception() is None:  # so it was not for the size of the body
+            raise ConnectionError(*lost.args) from lost
+        raise
     return reply
 
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
-from ...errors import RecordDamaged, StoreUnavailable
-from .line import Argument, Command, ErrorReply, Line, now
+from ...errors import RecordDamaged, StoreUnavailable, WriteRefused
+from .line import Argument, Command, CutOff, ErrorReply, Line, now
 from .options import silence
 from .safety import Safety
 from .scripts import Script
@@ -22,6 +22,12 @@ from .topology import Endpoint, Purpose, topology
 
 T = TypeVar("T")
 Step = Callable[["Visit"], Awaitable[T]]
+
+# A service that has a limit says so under the general code.
+_TOO_LARGE = {"OOM", "ERR"}
+
+# So often, and it is no accident that the connection is lost with a large body.
+_ENOUGH = 3
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 
@@ -51,18 +57,25 @@ class Calls:
 
         The step may be taken several times, and a line may be lost in the middle of it.
         """
-        pause, ask_at = _FIRST_PAUSE, ""
+        pause, ask_at, cut_off = _FIRST_PAUSE, "", 0
         failure: Exception | None = None
         while True:
+            visit: Visit | None = None
             try:
                 visit = None if ask_at else self._visit(name, purpose, until)
                 if visit is None:
                     visit = await self._open(name, purpose, until, ask_at)
                 return await step(visit)
             except ErrorReply as error:
-                _raise_if_final(error)
+                _raise_if_final(error, asked=visit is not None)
                 failure = error
             except OSError as lost:
+                cut_off += isinstance(lost, CutOff)
+                if cut_off == _ENOUGH and purpose is Purpose.LARGE:
+                    raise WriteRefused(
+                        "Redis, or a proxy in between, closed the connection instead "
+                        f"of answering, {_ENOUGH} times. Is the response too large?"
+                    ) from lost
                 # A time limit of ours tells less than what came before.
                 failure = lost if str(lost) or failure is None else failure
             if now() + pause >= until:
@@ -171,12 +184,13 @@ class Visit:
         await self.endpoint.read_clock(self.line, self.until)
 
 
-def _raise_if_final(error: ErrorReply) -> None:
+def _raise_if_final(error: ErrorReply, *, asked: bool) -> None:
     """Some answers would be the same a moment later: no permission, out of memory, not
-    a record of ours.
+    a record of ours. Not `asked`: it was the connection that was refused.
     """
     if error.passing:
         return
     if error.code == "WRONGTYPE":
         raise RecordDamaged("The key holds something that is not a record.") from error
-    raise StoreUnavailable(f"Redis refused: {error}") from error
+    final = WriteRefused if asked and error.code in _TOO_LARGE else StoreUnavailable
+    raise final(f"Redis refused: {error}") from error

@@ -100,8 +100,9 @@ class Claims:
         trusted = now() >= visit.endpoint.quarantine
         not_after = visit.endpoint.offset + round(visit.until * 1000) if trusted else 0
         record, retention = codec.in_progress(claim), milliseconds(claim.retention)
+        limits = (not_after, claim.max_attempts, int(claim.inquires))
         try:
-            return await visit.evaluate(kind.script, name, record, retention, not_after)
+            return await visit.evaluate(kind.script, name, record, retention, *limits)
         except ErrorReply as error:
             if error.code != "LATE":
                 raise
@@ -174,7 +175,10 @@ class Claims:
         known = self._in_doubt.get(claim.owner)
         latest = max(not_after, known.not_after if known else 0)
         header = codec.header(b"P", claim.owner)
-        self._in_doubt[claim.owner] = Ghost(kind.undo, name, header, latest)
+        counted = 0 if kind is TAKE_OVER and claim.inquires else 1
+        self._in_doubt[claim.owner] = Ghost(
+            kind.undo, name, header, latest, counted=counted
+        )
 
 
 class Ghost(NamedTuple):
@@ -191,6 +195,8 @@ class Ghost(NamedTuple):
     not_after: int
     until: float = 0.0
     """The same instant on the event loop's clock, which is never set back."""
+    counted: int = 1
+    """How many attempts it would count for; undone, for none."""
 
 
 class Ghosts:
@@ -260,5 +266,5 @@ async def _undo(visit: Visit, ghost: Ghost) -> bool:
         # Read anew: an estimate would not be proof that the instant has passed.
         await visit.read_clock()
         clock = visit.endpoint.offset + int(now() * 1000)
-    await visit.evaluate(ghost.undo, ghost.name, ghost.header)
+    await visit.evaluate(ghost.undo, ghost.name, ghost.header, ghost.counted)
     return clock > ghost.not_after or ghost.not_after == _APPLIED

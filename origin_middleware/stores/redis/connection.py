@@ -21,10 +21,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 
-from .line import Command, Line, error_reply
+from .line import Command, ErrorReply, Line, error_reply
 from .shared_line import SharedLine
 
 _log = logging.getLogger("origin_middleware")
+
+_WITHOUT_HELLO = (
+    "(With ?protocol=2 in the URL, or protocol=2 for the client, redis-py does not say "
+    "HELLO.)"
+)
 
 _PRIVATE = ("_connect", "_reader", "_writer")
 
@@ -98,6 +103,9 @@ async def _connect(connection: AbstractConnection, silence: float) -> None:
         async with asyncio.timeout(silence):
             await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
     except (ResponseError, AuthenticationError) as error:
+        await connection.disconnect(nowait=True)
+        if "hello" in str(error).lower():
+            raise ErrorReply(f"{error_reply(error)} {_WITHOUT_HELLO}") from error
         raise error_reply(error) from error
     except TimeoutError:
         await connection.disconnect(nowait=True)

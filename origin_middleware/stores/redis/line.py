@@ -58,6 +58,8 @@ _IN_SCRIPT = re.compile(
     r"ERR Error running script.*@user_script:[ 0-9]+: -?([A-Z]{2,}) "
 )
 
+_HAS_CODE = re.compile(r"[A-Z]{2,}\b")
+
 
 class ErrorReply(Exception):
     """The server is there, and has not done what was asked. `code` is the first word of
@@ -71,6 +73,10 @@ class ErrorReply(Exception):
     @property
     def passing(self) -> bool:
         return self.code in PASSING
+
+
+class CutOff(ConnectionError):
+    """The other end closed the connection instead of answering this command."""
 
 
 # redis-py takes the code off the messages of these.
@@ -91,6 +97,8 @@ _CODES: dict[type[RedisError], str] = {
 def error_reply(error: RedisError) -> ErrorReply:
     """From the exception that redis-py raises."""
     code = _CODES.get(type(error))
+    if code is None and not _HAS_CODE.match(str(error)):
+        code = "ERR"  # also taken off
     return ErrorReply(f"{code} {error}" if code else str(error))
 
 

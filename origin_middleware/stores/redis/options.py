@@ -5,6 +5,7 @@ instead.
 import re
 from math import isfinite
 from typing import Any, Literal, TypedDict, TypeGuard
+from urllib.parse import urlsplit
 
 import redis
 from redis.asyncio import ConnectionPool, Redis
@@ -27,6 +28,7 @@ class Options(TypedDict, total=False):
     budget: float
     on_eviction: OnEviction
     quarantine: float
+    single_endpoint: bool
     replicas: int
     replicas_timeout: float
 
@@ -48,27 +50,59 @@ def check(client: Any, options: Options) -> None:
     _check_replicas(options)
     if isinstance(client, RedisCluster):
         _check_cluster(client)
+        if options["single_endpoint"]:
+            raise ConfigurationError(
+                "RedisStore(single_endpoint=True): a RedisCluster finds the nodes "
+                "itself. Leave it out, or give a client of one address."
+            )
     elif not opens_sockets(client.connection_pool.connection_class):
         _check_pool(client.connection_pool, options)
 
 
 def client_for(url: str) -> Redis:
     """Raises ConfigurationError for a URL that redis-py does not take."""
+    pool = _pool(url)
+    if pool is None:
+        # Without what redis-py says, and not out of its error: where a password has a
+        # / or # or ?, its pieces look like a port, or like an option.
+        raise ConfigurationError(
+            "RedisStore.from_url(...): redis-py does not take this URL, which is not "
+            "shown because it may have a password. It begins with redis://, rediss:// "
+            "or unix://, its port is a number, and its options are those of "
+            "redis.asyncio.Redis. A password has to be quoted: "
+            "urllib.parse.quote(password, safe='')."
+        )
+    return Redis.from_pool(pool)
+
+
+def _pool(url: str) -> ConnectionPool | None:
+    is_unix = url.startswith("unix:")
+    settings: dict[str, Any] = {} if is_unix else {"socket_keepalive": True}
     try:
+        if not is_unix and _may_be_misread(url):
+            return None
         pool = ConnectionPool.from_url(
             url,
             # Retries are ours: they carry the owner token. So are time limits.
             retry=Retry(NoBackoff(), 0),
             socket_timeout=None,
             socket_connect_timeout=None,
-            socket_keepalive=True,
+            **settings,
         )
         # Where unknown options come out; it connects nowhere.
         pool.make_connection()  # type: ignore[no-untyped-call] # redis-py's gap
-    except (ValueError, TypeError) as exc:
-        # Without the URL, which may carry a password.
-        raise ConfigurationError(f"RedisStore.from_url(...): {exc}") from exc
-    return Redis.from_pool(pool)
+    except (ValueError, TypeError):
+        return None
+    return pool
+
+
+def _may_be_misread(url: str) -> bool:
+    """With redis://:12/34@host redis-py would go to port 12 of this machine, and its
+    errors would name it.
+    """
+    _, _, path, query, fragment = urlsplit(url)
+    beyond = [path, fragment, *(each for each in query.split("&") if "=" not in each)]
+    return any("@" in each for each in beyond)
 
 
 def silence(budget: float) -> float:
@@ -120,6 +154,7 @@ def _check_pool(pool: Any, options: Options) -> None:
 def _check_options(options: Any) -> None:
     namespace, budget = options["namespace"], options["budget"]
     on_eviction, quarantine = options["on_eviction"], options["quarantine"]
+    single_endpoint = options["single_endpoint"]
     if not isinstance(namespace, str) or not _NAME.fullmatch(namespace):
         raise ConfigurationError(
             f"RedisStore(namespace={namespace!r}): only letters, digits and . _ : - "
@@ -137,6 +172,10 @@ def _check_options(options: Any) -> None:
         raise ConfigurationError(
             f"RedisStore(quarantine={quarantine!r}): a number of seconds is needed, or "
             "0 for none."
+        )
+    if not isinstance(single_endpoint, bool):
+        raise ConfigurationError(
+            f"RedisStore(single_endpoint={single_endpoint!r}): True or False is needed."
         )
 
 

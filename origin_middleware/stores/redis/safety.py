@@ -38,6 +38,23 @@ _MARK_LIVES = 30 * 86_400_000
 _MARK_SIZE = 32
 
 
+# What a service may leave out of INFO, and what the operator has to see to then.
+_UNSAID = {
+    "maxmemory_policy": (
+        "maxmemory_policy: it may evict records, and a retry would run the handler "
+        "again. See to it that the policy is noeviction."
+    ),
+    "aof_enabled": (
+        "aof_enabled: it may keep records in memory only, and lose them when it stops. "
+        "See to it that it has an append-only file."
+    ),
+    "run": (
+        "run_id: a restart that lost records would not be noticed, and nothing be put "
+        "into quarantine. See to it that it keeps what it acknowledged."
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A server as it was at the last connection."""
@@ -91,6 +108,9 @@ class Safety:
             # What it says of itself is not true yet: no append-only file, few keys.
             raise ErrorReply("LOADING the dataset in memory")
         self._check(seen)
+        for what, consequence in _UNSAID.items():
+            if not getattr(seen, what):
+                self._say(f"INFO of Redis does not have {consequence}")
         told = now()
         marked = not self._quarantine or await self._has_its_mark(endpoint, line, until)
         if self._may_have_lost(endpoint, seen, marked):
@@ -132,9 +152,11 @@ class Safety:
         if seen.clustered and not self._clustered:
             raise StoreUnsafe(
                 "Redis is a node of a cluster, and would refuse most keys: give "
-                "RedisStore a redis.asyncio.cluster.RedisCluster."
+                "RedisStore a redis.asyncio.cluster.RedisCluster. If this address "
+                "serves all keys of the cluster, as that of ElastiCache Serverless "
+                "does, say RedisStore(single_endpoint=True)."
             )
-        if not seen.append_only:
+        if seen.aof_enabled == "0":
             self._say(
                 "Redis keeps records in memory only (appendonly no): when it stops, "
                 "they are lost, and a retry runs the handler again."
@@ -165,7 +187,7 @@ class Safety:
         if continued is not None:
             # A snapshot carries its history as well: a replica has been running.
             return not (self._replicated and seen.up > now() - continued.at + 1)
-        kept = seen.append_only and marked and not seen.empty
+        kept = seen.aof_enabled != "0" and marked and not seen.empty
         return before is not None and not kept
 
     def _continued(self, seen: "Facts") -> Known | None:
@@ -189,7 +211,8 @@ class Facts(NamedTuple):
     continued: str
     """The history that this one continues."""
     maxmemory_policy: str
-    append_only: bool
+    aof_enabled: str
+    """Whether it has an append-only file: "1" or "0"."""
     loading: bool
     up: float
     """Seconds since it was started."""
@@ -208,15 +231,15 @@ class Facts(NamedTuple):
 
 
 def facts(reply: bytes | str | Mapping[str, Any]) -> Facts:
-    """Whatever a server leaves out, or a simulated one does not know, counts as good:
-    there is nothing to be refused."""
+    """Whatever a server leaves out, or a simulated one does not know, is empty: nothing
+    is refused for it, but the operator is warned."""
     said = reply if isinstance(reply, Mapping) else _lines(reply)
     return Facts(
         run=str(said.get("run_id", "")),
         history=str(said.get("master_replid", "")),
         continued=str(said.get("master_replid2", "")),
         maxmemory_policy=str(said.get("maxmemory_policy", "")),
-        append_only=str(said.get("aof_enabled", "1")) != "0",
+        aof_enabled=str(said.get("aof_enabled", "")),
         loading=str(said.get("loading", "0")) not in ("", "0"),
         up=_number(said.get("uptime_in_seconds", 0)),
         empty=not any(name[:2] == "db" and name[2:].isdigit() for name in said),

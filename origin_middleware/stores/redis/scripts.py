@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from ...errors import RecordDamaged, StoreUnavailable
-from ...record import Evidence, Finished, Held
+from ...record import Evidence, Exhausted, Finished, Held
 from .. import codec
 
 
@@ -48,7 +48,7 @@ def stored(reply: Any) -> codec.Stored:
             raise _unexpected(reply)
 
 
-def finished(seen: Held | Finished) -> Finished:
+def finished(seen: Held | Finished | Exhausted) -> Finished:
     if isinstance(seen, Finished):
         return seen
     raise RecordDamaged("A completion was answered with a record in progress.")

@@ -12,7 +12,7 @@ from typing import Any
 
 import hiredis
 
-from .line import Command, ErrorReply
+from .line import Command, CutOff, ErrorReply
 
 _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment] # its stub knows tuples of one
 
@@ -73,6 +73,9 @@ class SharedLine(asyncio.Protocol):
         return reply
 
     def close(self, reason: str) -> None:
+        self._close(ConnectionError(reason))
+
+    def _close(self, lost: ConnectionError) -> None:
         if self.closed:
             return
         self.closed = True
@@ -82,7 +85,8 @@ class SharedLine(asyncio.Protocol):
         pending, self._pending = self._pending, deque()
         for reply, *_ in pending:
             if not reply.done():
-                reply.set_exception(ConnectionError(reason))
+                reply.set_exception(lost)
+            lost = ConnectionError(*lost.args)  # no other was to be answered next
 
     def data_received(self, data: bytes) -> None:
         self._moved = self._loop.time()
@@ -105,7 +109,7 @@ class SharedLine(asyncio.Protocol):
             waiting.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.close(f"the connection was lost: {exc or 'closed by the server'}")
+        self._close(CutOff(f"the connection was lost: {exc or 'closed by the server'}"))
         self._gone.set()
 
     async def wait_closed(self) -> None:

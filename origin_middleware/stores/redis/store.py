@@ -15,6 +15,7 @@ from ...record import (
     Claim,
     Claimed,
     Completed,
+    Exhausted,
     Finished,
     Held,
     Outcome,
@@ -42,7 +43,7 @@ class RedisStore:
     `client` comes from redis.asyncio: Redis, Sentinel(...).master_for(...) or
     RedisCluster. Its settings say how to connect; from then on all requests of the
     process share a connection. It stays the caller's: `aclose` does not close it,
-    except after `from_url`. For one event loop at a time.
+    except after `from_url`. Each event loop has connections of its own.
 
     - `namespace` begins the name of every key. Services that share a server but not
       their records need different ones.
@@ -51,6 +52,8 @@ class RedisStore:
     - `on_eviction`: a server that may evict records is refused, or warned about.
     - `quarantine`: for how many seconds new claims are refused after the server came
       back and may have lost records; 0 for never. Longer than retries go on.
+    - `single_endpoint`: the address serves all keys of a cluster, as that of
+      ElastiCache Serverless does. Otherwise a node of a cluster is refused.
     - `replicas`: how many replicas must acknowledge a claim before it counts (WAIT),
       within `replicas_timeout` seconds.
 
@@ -65,6 +68,7 @@ class RedisStore:
         budget: float = 1.0,
         on_eviction: OnEviction = "refuse",
         quarantine: float = 120.0,
+        single_endpoint: bool = False,
         replicas: int = 0,
         replicas_timeout: float = 0.1,
     ) -> None:
@@ -73,6 +77,7 @@ class RedisStore:
             budget=budget,
             on_eviction=on_eviction,
             quarantine=quarantine,
+            single_endpoint=single_endpoint,
             replicas=replicas,
             replicas_timeout=replicas_timeout,
         )
@@ -82,7 +87,7 @@ class RedisStore:
         self._owns_client = False
         self._options = options
         self._prefix = f"{namespace}:{{"
-        self._latest: Session | None = None
+        self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}
 
     @classmethod
     def from_url(cls, url: str, **options: Unpack[Options]) -> "RedisStore":
@@ -120,7 +125,8 @@ class RedisStore:
             )
             if reply is None:
                 return Absent()
-            return await session.bodies.seen(name, stored(reply), until)
+            seen = await session.bodies.seen(name, stored(reply), until)
+            return Absent() if isinstance(seen, Exhausted) else seen
 
         return await session.waiting.wait(name, held, timeout, look)
 
@@ -162,7 +168,9 @@ class RedisStore:
         return bool(await self._run_owned(scripts.ABANDON, key, claim))
 
     async def aclose(self) -> None:
-        """End what the store opened. It may be used again afterwards."""
+        """End what the store opened in this event loop. It may be used again
+        afterwards.
+        """
         await self._session.aclose()
         if self._owns_client:
             await self._client.aclose()
@@ -188,9 +196,15 @@ class RedisStore:
 
     @property
     def _session(self) -> "Session":
-        session = self._latest
-        if session is None or session.loop is not asyncio.get_running_loop():
-            session = self._latest = Session(self._client, self._options)
+        session = self._sessions.get(asyncio.get_running_loop())
+        return session or self._begin_session()
+
+    def _begin_session(self) -> "Session":
+        for loop in list(self._sessions):
+            if loop.is_closed():  # it took its connections along
+                self._sessions.pop(loop, None)
+        loop = asyncio.get_running_loop()
+        session = self._sessions[loop] = Session(self._client, self._options)
         return session
 
     def _name(self, key: Key) -> bytes:
@@ -205,16 +219,15 @@ class Session:
     subscription.
 
     An app has one loop for life. Tests have more: Starlette's TestClient begins one for
-    each request, unless it is used in a `with`.
+    each request, unless it is used in a `with`; a live server in a thread has its own.
     """
 
     def __init__(self, client: Redis | RedisCluster, options: Options) -> None:
-        self.loop = asyncio.get_running_loop()
         safety = Safety(
             options["on_eviction"],
             options["quarantine"],
             replicated=options["replicas"] > 0,
-            clustered=isinstance(client, RedisCluster),
+            clustered=isinstance(client, RedisCluster) or options["single_endpoint"],
             namespace=options["namespace"],
         )
         self.calls = Calls(client, options["budget"], safety)

@@ -8,6 +8,7 @@ from edge.build.environment import Secrets, read_environment, warnings
 from edge.build.routes_file import RoutesFile
 from edge.build.zip import build
 from edge.errors import Refused
+from edge.runtime.gate import Lifetime
 from edge.runtime.settings import Settings
 from tests.edge.commands import ACCEPTED, ENVIRONMENT, KEY, SIGNING, URL
 from tests.edge.examples import ROUTES
@@ -145,3 +146,27 @@ def test_secrets_print_no_secret() -> None:
     printed = f"{secrets} {secrets!r} {secrets.signing}"
     assert KEY not in printed
     assert "SIGNINGSECRET" not in printed
+
+
+@pytest.mark.parametrize(("hours", "warned"), [(12, 0), (23, 0), (24, 1), (720, 1)])
+def test_an_intent_that_may_outlive_its_record_is_warned_about(
+    hours: int, warned: int
+) -> None:
+    routes = RoutesFile(ROUTES, "delivered", lifetime=Lifetime(longest=hours * 3600))
+    said = list(warnings(build(read_environment(ENVIRONMENT), routes).settings))
+    assert len(said) == warned
+    assert all("longest_intent is a day or more" in each for each in said)
+
+
+def test_the_terms_are_baked_in() -> None:
+    routes = RoutesFile(
+        ROUTES,
+        "below-400",
+        refused="withhold",
+        lifetime=Lifetime(20, 600),
+        allowed_origins=("https://shop.example",),
+    )
+    settings = build(read_environment(ENVIRONMENT), routes).settings
+    assert (settings.settle, settings.refused) == ("below-400", "withhold")
+    assert settings.lifetime == Lifetime(20, 600)
+    assert settings.allowed_origins == ("https://shop.example",)

@@ -1,12 +1,13 @@
 """What may be written in routes.toml, and what a person is told otherwise."""
 
 from pathlib import Path
+from time import process_time
 
 import pytest
 
 from edge.build.routes_file import RoutesFile, read_routes
 from edge.errors import Refused
-from edge.runtime.gate import Gated, admit
+from edge.runtime.gate import Gated, Lifetime, admit
 from edge.runtime.routes import Route
 
 ROUTE = '[[route]]\npath = "/api/*"\nnetwork = "eip155:8453"\nresource_id = "api"\n'
@@ -34,7 +35,11 @@ def test_the_settle_rule_can_be_chosen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/*", "/a", "/a/*", "/a-b_c.d~e", "/a/b/c/*", "/A", "/a:b@c,d"]
+    "path",
+    [
+        *("/", "/*", "/a", "/a/*", "/a-b_c.d~e", "/a/b/c/*", "/A", "/a:b@c,d"),
+        *("/v1/models/x:generate", "/a+b", "/cash$flow/x", "/@me", "/.well-known/x"),
+    ],
 )
 def test_a_path_that_servers_agree_on_is_a_route(tmp_path: Path, path: str) -> None:
     assert read(tmp_path, ROUTE.replace("/api/*", path)).routes[0].path == path
@@ -69,6 +74,34 @@ def test_nested_routes_and_neighbours_are_no_contradiction(
         ('settle = "always"\n' + ROUTE, 'must be "delivered" or "below-400"'),
         ("settle = true\n" + ROUTE, 'must be "delivered" or "below-400"'),
         (ROUTE + 'settle = "below-400"\n', "move it above the first [[route]]"),
+        (ROUTE + 'refused = "deliver"\n', "move it above the first [[route]]"),
+        (ROUTE + "longest_intent = 60\n", "move it above the first [[route]]"),
+        (ROUTE + 'allowed_origins = "*"\n', "move it above the first [[route]]"),
+        ('refused = "keep"\n' + ROUTE, 'must be "deliver" or "withhold"'),
+        ("refused = true\n" + ROUTE, 'must be "deliver" or "withhold"'),
+        ('shortest_intent = "10s"\n' + ROUTE, "must be a number of seconds"),
+        ("shortest_intent = true\n" + ROUTE, "must be a number of seconds"),
+        ("shortest_intent = -1\n" + ROUTE, "must be 0 s or more"),
+        ("shortest_intent = nan\n" + ROUTE, "must be 0 s or more"),
+        ("longest_intent = inf\n" + ROUTE, "must be 0 s or more"),
+        ("longest_intent = 10\n" + ROUTE, "must be less than longest_intent"),
+        ("shortest_intent = 43200\n" + ROUTE, "must be less than longest_intent"),
+        ("longest_intents = 60\n" + ROUTE, 'did you mean "longest_intent"?'),
+        ("allowed_origins = 1\n" + ROUTE, 'must be "*" or a list'),
+        ('allowed_origins = "https://a.example"\n' + ROUTE, 'must be "*" or a list'),
+        ('allowed_origins = ["*"]\n' + ROUTE, "without a list"),
+        ('allowed_origins = ["https://a.example/"]\n' + ROUTE, "no path"),
+        ('allowed_origins = ["https://A.example"]\n' + ROUTE, "in lower case"),
+        ('allowed_origins = ["https://*.a.example"]\n' + ROUTE, "is no origin"),
+        ('allowed_origins = ["a.example"]\n' + ROUTE, "is no origin"),
+        ('allowed_origins = ["null"]\n' + ROUTE, "is no origin"),
+        ('allowed_origins = [""]\n' + ROUTE, "is no origin"),
+        ("allowed_origins = [1]\n" + ROUTE, "is no origin"),
+        ('allowed_origins = ["https://a.example:443"]\n' + ROUTE, "usual port"),
+        ('allowed_origins = ["http://a.example:80"]\n' + ROUTE, "usual port"),
+        ("x = " + "[" * 20_000, "brackets within brackets"),
+        ("x = " + "{a = " * 20_000, "brackets within brackets"),
+        ("x = " + "1" * 5_000, "is not TOML"),
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path: Path, text: str, hint: str) -> None:
@@ -119,6 +152,20 @@ def test_a_value_that_is_no_text_is_refused(
         ("/a#b", "'#' in it"),
         ("/a\\\\b", "'\\\\' in it"),
         ("/a{id}", "'{' in it"),
+        ("/weather/:city", 'gate the part before it: "/weather/*"'),
+        ("/weather/:city/*", 'has ":city" in it'),
+        ("/api/:id/report", 'gate the part before it: "/api/*"'),
+        ("/:tenant/api", 'gate the part before it: "/*"'),
+        ("/flights/:from-:to", 'has ":from-:to" in it'),
+        ("/api/:path+", 'has ":path+" in it'),
+        ("/api/$id", 'has "$id" in it'),
+        ("/api/.+", 'has ".+" in it'),
+        ("/api/.+/*", 'has ".+" in it'),
+        ("/api/(.+)", 'has "(.+)" in it'),
+        ("/api/v(1", 'has "v(1" in it'),
+        ("/api/v1)/x", 'has "v1)" in it'),
+        ("/api/joke$", 'has "joke$" in it'),
+        ("/api/x+", 'gate the part before it: "/api/*"'),
     ],
 )
 def test_a_path_that_servers_would_not_agree_on_is_refused(
@@ -182,3 +229,46 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="cannot be read: Is a directory"):
         read_routes(tmp_path)
+
+
+def test_the_terms_can_be_chosen(tmp_path: Path) -> None:
+    text = """
+        refused = "withhold"
+        shortest_intent = 30
+        longest_intent = 3600.5
+        allowed_origins = ["https://shop.example", "http://localhost:3000",
+            "chrome-extension://abcdefgh", "https://[::1]:8443"]
+    """
+    chosen = read(tmp_path, text + ROUTE)
+    assert chosen.refused == "withhold"
+    assert chosen.lifetime == Lifetime(30, 3600.5)
+    assert chosen.allowed_origins[:2] == (
+        "https://shop.example",
+        "http://localhost:3000",
+    )
+    assert len(chosen.allowed_origins) == 4
+    every = read(tmp_path, f'allowed_origins = "*"\n{ROUTE}')
+    assert every.allowed_origins == ("*",)
+
+
+def test_what_is_not_chosen_has_a_default_that_protects(tmp_path: Path) -> None:
+    routes = read(tmp_path, ROUTE)
+    assert (routes.settle, routes.refused) == ("delivered", "deliver")
+    assert routes.lifetime == Lifetime(shortest=10, longest=12 * 3600)
+    assert routes.allowed_origins == ()
+
+
+def test_thousands_of_routes_are_compared_at_once(tmp_path: Path) -> None:
+    def routes(*paths: str) -> str:
+        return "".join(ROUTE.replace("/api/*", path) for path in paths)
+
+    many = [f"/api/{number % 40}/r{number}/*" for number in range(3000)]
+    started = process_time()
+    assert len(read(tmp_path, routes("/api/*", *many)).routes) == 3001
+    assert process_time() - started < 5
+    with pytest.raises(Refused, match=r"routes 1 and 3001: .*are the same"):
+        read(tmp_path, routes(*many, many[0]))
+    with pytest.raises(Refused, match=r"routes 8 and 3001: .*if case is ignored"):
+        read(tmp_path, routes(*many, "/API/7/r7/x"))
+    with pytest.raises(Refused, match=r"routes 1 and 9: .*if case is ignored"):
+        read(tmp_path, routes("/API/7/*", *many))

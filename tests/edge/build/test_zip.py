@@ -50,6 +50,10 @@ def test_the_zip_holds_the_run_time_files_the_entry_and_the_settings(
         "facilitatorUrl": URL,
         "apiKey": KEY,
         "settle": "delivered",
+        "refused": "deliver",
+        "shortestIntent": 10.0,
+        "longestIntent": 43200.0,
+        "allowedOrigins": [],
         "routes": [
             {"path": "/api/joke", "network": network, "resourceId": "joke-endpoint"},
             {"path": "/premium/*", "network": network, "resourceId": "premium"},

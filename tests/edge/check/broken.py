@@ -7,10 +7,12 @@ from edge.aws.managed_policies import CACHING_OPTIMIZED
 from edge.build.bundle import Bundle
 from edge.check.finding import Failed, Warned
 from edge.check.probe import Answered, Probe, ProbeResult, Unanswered
+from edge.runtime.gate import Lifetime
 from edge.runtime.routes import Route
 from edge.runtime.settings import endpoint
 from tests.edge.check import good
 from tests.edge.check.filter_patterns import matched
+from tests.support.zips import doubled, rewritten
 
 Answer = dict[str, Any]
 
@@ -78,6 +80,16 @@ def baked(**changes: Any) -> Change:
     def change(it: Setting) -> None:
         bundle = it.bundle[0]
         it.bundle[0] = Bundle(bundle.content, bundle.settings._replace(**changes))
+
+    return change
+
+
+def coded(content: bytes) -> Change:
+    """Another zip, which is the one that was deployed."""
+
+    def change(it: Setting) -> None:
+        it.bundle[0] = Bundle(content, it.bundle[0].settings)
+        it.answers["function"]["CodeSha256"] = it.bundle[0].code
 
     return change
 
@@ -205,6 +217,20 @@ def grouped(it: Setting) -> None:
     it.api["TargetOriginId"] = "both"
 
 
+CERTIFICATE = {
+    "ClientCertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/c"
+}
+
+
+def in_a_vpc(it: Setting) -> None:
+    del it.origin["CustomOriginConfig"]
+    it.origin["VpcOriginConfig"] = {"VpcOriginId": "vo-1", "OriginReadTimeout": 30}
+
+
+def signers(*names: str) -> Answer:
+    return {"Enabled": True, **good.listed([*names])}
+
+
 def canary(it: Setting) -> None:
     it.config["ContinuousDeploymentPolicyId"] = "canary"
     it.answers["continuousDeploymentPolicy"] = {
@@ -301,6 +327,11 @@ BROKEN: list[tuple[str, type, Change]] = [
         baked(facilitator=endpoint("http://facilitator.example.org/x402")),
     ),
     ("bundle.signing", Warned, baked(signing=())),
+    ("bundle.lifetime", Warned, baked(lifetime=Lifetime(longest=24 * 3600.0))),
+    ("bundle.code", Warned, coded(rewritten(good.CONTENT, "edge/gate.py", b"pass"))),
+    ("bundle.code", Warned, coded(rewritten(good.CONTENT, "json.py", b"pass"))),
+    ("bundle.code", Warned, coded(rewritten(good.CONTENT, "edge/gate.py", None))),
+    ("bundle.code", Warned, coded(doubled(good.CONTENT, "handler.py", b"pass"))),
     ("bundle.digest", Failed, function(CodeSha256="another")),
     ("function.timeout", Failed, function(Timeout=3)),
     ("function.timeout", Warned, function(Timeout=10)),
@@ -414,11 +445,10 @@ BROKEN: list[tuple[str, type, Change]] = [
     ("headers.forwarded", Failed, request_policy("whitelist", *CONTRACT[:4])),
     ("headers.forwarded", Failed, request_policy("allExcept", "host", "Signature")),
     ("headers.forwarded", Failed, request_policy("none")),
-    (
-        "headers.forwarded",
-        Failed,
-        legacy(Headers=good.listed(["Host"])),
-    ),
+    ("headers.forwarded", Warned, legacy(Headers=good.listed(["Host"]))),
+    ("headers.forwarded", Warned, legacy(Headers=good.listed([]))),
+    ("headers.signed-urls", Warned, into("api", TrustedKeyGroups=signers("group"))),
+    ("headers.signed-urls", Warned, into("api", TrustedSigners=signers("self"))),
     ("headers.query", Failed, request_policy("allViewer", query="none")),
     ("headers.query", Failed, legacy(QueryString=False)),
     ("headers.path", Failed, into("origin", OriginPath="/v1")),
@@ -441,6 +471,7 @@ BROKEN: list[tuple[str, type, Change]] = [
             RemoveHeadersConfig=good.listed([{"Header": "Idempotent-Replayed"}]),
         ),
     ),
+    ("headers.cors", Warned, baked(allowed_origins=())),
     (
         "headers.logged",
         Failed,
@@ -458,6 +489,13 @@ BROKEN: list[tuple[str, type, Change]] = [
     ),
     ("viewer.grpc", Failed, into("api", GrpcConfig={"Enabled": True})),
     ("viewer.grpc", Failed, into("default", GrpcConfig={"Enabled": True})),
+    ("origin.triggers", Failed, in_a_vpc),
+    ("origin.triggers", Failed, origin_settings(OriginMtlsConfig=CERTIFICATE)),
+    (
+        "distribution.known",
+        Warned,
+        lambda it: it.answers["distribution"].update(unknown=["FutureShield"]),
+    ),
     ("origin.protocol", Failed, origin_settings(OriginProtocolPolicy="http-only")),
     ("origin.protocol", Failed, origin_settings(OriginProtocolPolicy="match-viewer")),
     ("origin.timeout", Warned, origin_settings(OriginReadTimeout=20)),

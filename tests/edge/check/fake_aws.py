@@ -34,6 +34,8 @@ class FakeAws:
         self.replies: dict[str, Reply] = {}
         self.calls: list[tuple[str, str]] = []
         """Operation and Region."""
+        self.requests: list[tuple[str, Answer]] = []
+        """The action, as IAM calls it, and the parameters."""
         boto_session = _boto3.Session(
             aws_access_key_id="AKIAEXAMPLE",
             aws_secret_access_key="example",
@@ -49,6 +51,8 @@ class FakeAws:
     def _answer(self, model: Any, context: Answer, **_: Any) -> tuple[Any, Answer]:
         region = context["client_region"]
         self.calls.append((model.name, region))
+        service = model.service_model.signing_name
+        self.requests.append((f"{service}:{model.name}", context["asked"]))
         try:
             answer = self.replies[model.name](context["asked"], region)
         except Denied as denied:

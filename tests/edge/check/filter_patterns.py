@@ -1,7 +1,7 @@
 """CloudWatch's filter patterns, as far as those that we ship go.
 
 A pattern is one comparison, or several with && between them: a field with a text, with
-"*" for any text, or with FALSE.
+a text that ends in "*" for what begins so, or with FALSE.
 """
 
 import json
@@ -31,6 +31,8 @@ def _holds(comparison: str, line: dict[str, Any]) -> bool:
     value = line.get(field)
     if constant:
         return value is False
-    if quoted == "*":
-        return isinstance(value, str)
-    return isinstance(value, str) and value == (quoted or bare)
+    if not isinstance(value, str):
+        return False
+    if quoted and quoted.endswith("*"):
+        return value.startswith(quoted[:-1])
+    return value == (quoted or bare)

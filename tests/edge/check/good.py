@@ -13,10 +13,11 @@ from edge.aws.managed_policies import (
     CACHING_OPTIMIZED,
 )
 from edge.build.bundle import Bundle
+from edge.build.environment import read_environment
+from edge.build.routes_file import parse_routes
+from edge.build.zip import build
 from edge.check.probe import Answered, Probe, ProbeResult
 from edge.runtime.routes import Route
-from edge.runtime.settings import Settings, endpoint
-from edge.runtime.signature import SigningKey
 from tests.edge.check.filter_patterns import matched
 
 Answer = dict[str, Any]
@@ -25,13 +26,32 @@ FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:x402-edge"
 ARN = f"{FUNCTION}:7"
 REGIONS = ("us-east-1", "eu-west-1")
 METHODS = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
-CONTENT = b"a zip"
-DIGEST = b64encode(sha256(CONTENT).digest()).decode()
 
 ROUTES = (
     Route("/api/joke", "eip155:8453", "joke-endpoint"),
     Route("/premium/*", "eip155:8453", "premium"),
 )
+_BUNDLE = build(
+    read_environment(
+        {
+            "NEXFLOW_FACILITATOR_URL": "https://facilitator.example.org/x402",
+            "NEXFLOW_API_KEY": "nf_live_SECRETKEY",
+            "EDGE_SIGNING_SECRET": "0123456789abcdef0123456789abcdef",
+            "EDGE_SIGNING_KEY_ID": "key-1",
+        }
+    ),
+    parse_routes(
+        {
+            "allowed_origins": "*",
+            "route": [
+                {"path": path, "network": network, "resource_id": resource_id}
+                for path, network, resource_id in ROUTES
+            ],
+        }
+    ),
+)
+CONTENT = _BUNDLE.content
+DIGEST = b64encode(sha256(CONTENT).digest()).decode()
 
 
 def listed(items: list[Any]) -> Answer:
@@ -309,14 +329,7 @@ def answers() -> Answer:
 
 
 def bundle() -> Bundle:
-    settings = Settings(
-        facilitator=endpoint("https://facilitator.example.org/x402"),
-        api_key="nf_live_SECRETKEY",
-        routes=ROUTES,
-        settle="delivered",
-        signing=(SigningKey("key-1", b"s" * 32),),
-    )
-    return Bundle(CONTENT, settings)
+    return _BUNDLE
 
 
 UNPAID = (

@@ -1,5 +1,7 @@
 """One change away from good, each named by exactly one finding."""
 
+from typing import Any
+
 import pytest
 
 from edge.build.bundle import Bundle
@@ -12,10 +14,12 @@ from edge.runtime.routes import Route
 from tests.edge.check import good
 from tests.edge.check.broken import (
     BROKEN,
+    CERTIFICATE,
     Change,
     Setting,
     baked,
     canary,
+    grouped,
     policy,
     setting,
 )
@@ -123,6 +127,40 @@ def test_a_response_header_that_does_not_override_is_no_trouble() -> None:
     assert troubles(findings(it)) == {"headers.answers": "Warned"}
 
 
+CORS: list[dict[str, Any]] = [
+    {"CorsConfig": {"AccessControlAllowOrigins": good.listed(["*"])}},
+    {
+        "CustomHeadersConfig": good.listed(
+            [
+                {
+                    "Header": "Access-Control-Allow-Origin",
+                    "Value": "*",
+                    "Override": False,
+                }
+            ]
+        )
+    },
+]
+
+
+@pytest.mark.parametrize("config", CORS)
+def test_a_policy_with_cors_lets_browsers_read_on_every_paid_behaviour(
+    config: dict[str, Any],
+) -> None:
+    it = setting()
+    baked(allowed_origins=())(it)
+    it.answers["policies"]["responseHeadersPolicies"]["cors"] = config
+    api, premium, _ = it.config["CacheBehaviors"]["Items"]
+    api["ResponseHeadersPolicyId"] = "cors"
+    found = {each.name: each.outcome for each in findings(it)}["headers.cors"]
+    assert isinstance(found, Warned)
+    assert "/premium*" in found.wrong
+    premium["ResponseHeadersPolicyId"] = "cors"
+    assert troubles(findings(it)) == {}
+    premium["ResponseHeadersPolicyId"] = "unread"
+    assert "headers.cors" in named(findings(it), NotChecked)
+
+
 def test_a_canary_that_is_switched_off_takes_no_traffic() -> None:
     it = setting()
     canary(it)
@@ -157,7 +195,67 @@ def test_an_origin_that_is_no_server_has_no_protocol_to_check() -> None:
     del it.origin["CustomOriginConfig"]
     assert troubles(findings(it)) == {}
     it.origin["VpcOriginConfig"] = {"VpcOriginId": "vo-1", "OriginReadTimeout": 20}
-    assert troubles(findings(it)) == {"origin.timeout": "Warned"}
+    assert troubles(findings(it)) == {
+        "origin.timeout": "Warned",
+        "origin.triggers": "Failed",
+    }
+
+
+@pytest.mark.parametrize("member", [0, -1])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"VpcOriginConfig": {"VpcOriginId": "vo-1"}},
+        {"CustomOriginConfig": {"OriginMtlsConfig": CERTIFICATE}},
+    ],
+)
+def test_an_origin_without_triggers_is_found_inside_a_group(
+    member: int, kind: dict[str, Any]
+) -> None:
+    """Whether it is asked first or second."""
+    it = setting()
+    grouped(it)
+    it.config["Origins"]["Items"][member] |= kind
+    found = troubles(findings(it))
+    assert found == {"origin.groups": "Warned", "origin.triggers": "Failed"}
+
+
+@pytest.mark.parametrize(
+    "place", ["VpcOriginConfig", "CustomOriginConfig.OriginMtlsConfig"]
+)
+def test_an_origin_without_triggers_is_found_by_a_boto3_that_does_not_know_them(
+    place: str,
+) -> None:
+    it = setting()
+    it.answers["distribution"]["unknown"] = [f"Origins.api.{place}"]
+    assert troubles(findings(it)) == {
+        "distribution.known": "Warned",
+        "origin.triggers": "Failed",
+    }
+    it.answers["distribution"]["unknown"] = [f"Origins.web.{place}"]
+    assert troubles(findings(it)) == {"distribution.known": "Warned"}
+
+
+def test_a_free_origin_may_be_without_triggers() -> None:
+    it = setting()
+    it.config["Origins"]["Items"][1]["VpcOriginConfig"] = {"VpcOriginId": "vo-1"}
+    assert troubles(findings(it)) == {}
+
+
+@pytest.mark.parametrize(
+    ("methods", "found"),
+    [
+        (["GET", "HEAD", "OPTIONS"], {"origin.groups": "Warned"}),
+        (["GET", "HEAD"], {"origin.groups": "Warned", "viewer.methods": "Warned"}),
+    ],
+)
+def test_no_method_is_asked_for_that_aws_refuses_for_a_group(
+    methods: list[str], found: dict[str, str]
+) -> None:
+    it = setting()
+    grouped(it)
+    it.api["AllowedMethods"] = good.listed(methods)
+    assert troubles(findings(it)) == found
 
 
 def test_without_bundle_and_probes_the_rest_is_checked() -> None:
@@ -168,7 +266,9 @@ def test_without_bundle_and_probes_the_rest_is_checked() -> None:
     found = findings(it)
     assert troubles(found) == {}
     groups = {name.partition(".")[0] for name in named(found, NotChecked)}
-    assert groups == {"bundle", "routes", "probes"}
+    assert groups == {"bundle", "routes", "headers", "probes"}
+    unchecked = [name for name in named(found, NotChecked) if name[:7] == "headers"]
+    assert unchecked == ["headers.cors"]
 
 
 UNREAD = {"unread": "the role may not"}

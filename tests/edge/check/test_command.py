@@ -24,7 +24,7 @@ Captured = pytest.CaptureFixture[str]
 Run = Callable[..., int]
 
 KEY, SIGNING = "nf_live_SECRETKEY", "0123456789-SIGNINGSECRET-abcdefghij"
-ROUTES = "".join(
+ROUTES = 'allowed_origins = "*"\n' + "".join(
     f'[[route]]\npath = "{route.path}"\nnetwork = "{route.network}"\n'
     f'resource_id = "{route.resource_id}"\n'
     for route in good.ROUTES
@@ -60,7 +60,7 @@ def test_a_good_configuration_is_status_0(run: Run, capsys: Captured) -> None:
         "EDFDVBD6EXAMPLE (d111111abcdef8.cloudfront.net), 2026-02-07T08:12:34+00:00"
     )
     assert "  ✓ Lambda timeout is set to 5 seconds: 5 s; the gate gives up" in shown.out
-    assert lines[-1].startswith("0 failed, 0 warned, 11 not checked, ")
+    assert lines[-1].startswith("0 failed, 0 warned, 12 not checked, ")
 
 
 def test_a_broken_one_is_status_1_and_says_what_to_do(
@@ -73,6 +73,20 @@ def test_a_broken_one_is_status_1_and_says_what_to_do(
         "✗ Lambda timeout is set to 5 seconds: Lambda ends the gate after 2 s" in shown
     )
     assert "      Set the timeout to 5 seconds, publish, and associate." in shown
+
+
+def test_without_a_bundle_the_routes_file_is_judged(
+    run: Run, capsys: Captured, tmp_path: Path
+) -> None:
+    assert run(*FILE) == 0
+    capsys.readouterr()
+    longest = "longest_intent = 172800\n"
+    plain = ROUTES.replace('allowed_origins = "*"\n', longest)
+    (tmp_path / "routes.toml").write_text(plain)
+    assert run(*FILE) == 0
+    shown = capsys.readouterr().out
+    assert "! Wallets in browsers can read what to pay: No page in a browser" in shown
+    assert "! No intent outlives its record: The gate takes intents that" in shown
 
 
 def test_a_warning_is_status_0(run: Run, capsys: Captured) -> None:
@@ -193,6 +207,46 @@ def test_a_live_check_asks_the_distribution_itself(
         ("https://d111111abcdef8.cloudfront.net", "/api/joke"),
         ("", "/premium/x"),
     ]
+
+
+def test_a_multi_tenant_distribution_is_not_asked_at_its_own_domain(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """It serves its tenants' domains only."""
+    answers = good.answers()
+    answers["distribution"]["DistributionConfig"]["ConnectionMode"] = "tenant-only"
+    monkeypatch.setattr(command, "open_session", lambda _: account(answers).session)
+    live = ("--distribution-id", "E", "--regions", "us-east-1", "eu-west-1")
+    assert run(*live) == 0
+    assert "402 without payment: give --url, where clients" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.example.org", "HTTP://API.example.org:8080", "http://10.0.0.1"]
+)
+def test_a_payment_is_not_sent_in_the_clear(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Captured, url: str
+) -> None:
+    asked: list[Any] = []
+
+    def probe(targets: Any) -> Any:
+        asked.append(targets.payment)
+        return good.probes()
+
+    monkeypatch.setattr(command, "probe", probe)
+    file = ("--from-file", "saved.json")
+    assert run(*file, "--url", url, "--payment", "PROOF") == 2
+    assert asked == []
+    shown = capsys.readouterr().err
+    assert f"{url} is not https: anybody on the way could read the payment" in shown
+    assert run(*file, "--url", url) == 0
+    assert run(*file, "--url", "https://api.example.org", "--payment", "PROOF") == 0
+    assert capsys.readouterr().err == ""
+    loopback = "http://127.0.0.1:8000"
+    assert run(*file, "--url", loopback, "--payment", "PROOF") == 0
+    assert asked == ["", "PROOF", "PROOF"]
+    shown = capsys.readouterr().err
+    assert shown == f"warning: the payment goes to {loopback}, in the clear\n"
 
 
 @pytest.mark.parametrize(

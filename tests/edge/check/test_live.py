@@ -1,6 +1,7 @@
 """What is asked of AWS, and what is kept of the answers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from edge.check.checklist import examine
 from edge.check.facts import Unread
 from edge.check.finding import NotChecked, Passed
 from edge.check.regions import all_regions
-from edge.check.snapshot import SnapshotRefused, load, parse, save
+from edge.check.snapshot import load, parse, save
 from edge.check.subject import gather
-from edge.errors import AwsTrouble
+from edge.errors import AwsTrouble, Refused
 from tests.edge.check import good
 from tests.edge.check.fake_aws import NOW, Denied, FakeAws, account
 from tests.edge.check.from_template import EDGE
+from tests.support.iam_policy import allows
+from tests.support.iam_requests import requests
 
 Answer = dict[str, Any]
 
@@ -64,6 +67,18 @@ def test_what_is_asked_is_what_the_permissions_allow() -> None:
         "GetResponseHeadersPolicy",
     }
     assert {operation for operation, _ in aws.calls} == allowed - rare
+    text = (EDGE / "check/permissions.json").read_text()
+    given = json.loads(text.replace("DISTRIBUTION-ID", "EDFDVBD6EXAMPLE"))
+    wanted = [
+        request
+        for action, parameters in aws.requests
+        for request in requests(action, parameters, "111122223333")
+    ]
+    named = [  # as IAM calls the service, not as requests to it are signed
+        replace(each, action=each.action.replace("monitoring:", "cloudwatch:"))
+        for each in wanted
+    ]
+    assert [each for each in named if not allows(given, each)] == []
     reads = ("Get", "List", "Describe", "Simulate", "Test")
     assert all(operation.startswith(reads) for operation in allowed)
 
@@ -83,6 +98,44 @@ def test_the_role_is_asked_about_a_region_that_is_not_the_functions() -> None:
     group = "111122223333:log-group:/aws/lambda/us-east-1.x402-edge:log-stream:check"
     assert resource == f"arn:aws:logs:ap-southeast-2:{group}"
     assert asked[0]["PolicySourceArn"] == good.function()["Role"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "group"),
+    [
+        ("/my/gate", "/my/gate"),
+        ("/aws/lambda/us-east-1.x402-edge", "/aws/lambda/us-east-1.x402-edge"),
+        ("/aws/lambda/another", "/aws/lambda/another"),
+        ("/aws/lambda/x402-edge", "/aws/lambda/us-east-1.x402-edge"),
+        ("", "/aws/lambda/us-east-1.x402-edge"),
+    ],
+)
+def test_the_log_group_is_that_of_the_configuration(
+    configured: str, group: str
+) -> None:
+    """AWS puts the Region into the default name, and into no other."""
+    answers = good.answers()
+    answers["function"]["LoggingConfig"] = {"LogFormat": "Text"}
+    if configured:
+        answers["function"]["LoggingConfig"]["LogGroup"] = configured
+    for region in answers["regions"].values():
+        region["logGroups"][0]["logGroupName"] = group
+        for each in region["metricFilters"]:
+            each["logGroupName"] = group
+    aws = account(answers)
+    simulate, asked = aws.replies["SimulatePrincipalPolicy"], []
+
+    def reply(parameters: Answer, region: str) -> Answer:
+        asked.append(parameters["ResourceArns"][0])
+        return simulate(parameters, region)
+
+    aws.replies["SimulatePrincipalPolicy"] = reply
+    found = examine(
+        gather(parse(collected(aws)), good.bundle(), good.ROUTES, good.probes())
+    )
+    assert [each for each in found if not isinstance(each.outcome, Passed)] == []
+    stream = f"log-group:{group}:log-stream:check"
+    assert asked == [f"arn:aws:logs:ap-southeast-2:111122223333:{stream}"]
 
 
 SECRET = "hush-hush"
@@ -311,7 +364,7 @@ def test_a_file_that_is_no_configuration_is_refused(
 ) -> None:
     file = tmp_path / "saved.json"
     file.write_text(text)
-    with pytest.raises(SnapshotRefused, match=reason):
+    with pytest.raises(Refused, match=reason):
         load(file)
 
 
@@ -319,21 +372,21 @@ def test_a_file_that_is_no_configuration_is_refused(
 def test_a_configuration_that_lacks_something_is_refused(missing: str) -> None:
     answers = good.answers()
     del answers["distribution"][missing]
-    with pytest.raises(SnapshotRefused, match=missing):
+    with pytest.raises(Refused, match=missing):
         parse(answers)
 
 
 def test_a_configuration_without_its_default_behaviour_is_refused() -> None:
     answers = good.answers()
     del answers["distribution"]["DistributionConfig"]["DefaultCacheBehavior"]
-    with pytest.raises(SnapshotRefused, match="DefaultCacheBehavior"):
+    with pytest.raises(Refused, match="DefaultCacheBehavior"):
         parse(answers)
 
 
 def test_a_file_that_cannot_be_read_or_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotRefused, match="cannot be read"):
+    with pytest.raises(Refused, match="cannot be read"):
         load(tmp_path / "missing.json")
-    with pytest.raises(SnapshotRefused, match="cannot be written"):
+    with pytest.raises(Refused, match="cannot be written"):
         save(good.answers(), tmp_path / "missing" / "saved.json")
 
 

@@ -39,12 +39,17 @@ class Account:
             "cloudfront": self.cloudfront,
         }
         self.calls: list[str] = []
+        self.parameters: list[Parameters] = []
+        """Of each call."""
         self.interruption: Interruption | None = None
+        self.sent: Callable[[str], str] = str
+        """What is on the wire of a distribution, of what we know of it."""
         self.before: Callable[[str], None] = nothing
         """Called before every call with its operation: somebody else at work."""
 
     def answer(self, service: str, operation: str, given: Parameters) -> Parameters:
         self.calls.append(f"{service}:{operation}")
+        self.parameters.append(deepcopy(given))
         number, cut = len(self.calls) - 1, self.interruption
         if cut and cut.call == number and cut.is_before:
             raise cut.by()

@@ -80,6 +80,33 @@ class CloudFrontService:
         policy = {"Id": Id, "OriginRequestPolicyConfig": self.request_policies[Id]}
         return {"OriginRequestPolicy": policy, "ETag": "E"}
 
+    def get_response_headers_policy(self, Id: str) -> Parameters:  # noqa: N803 - same
+        removed = {"Quantity": 1, "Items": [{"Header": "Retry-After"}]}
+        config = {"Name": Id, "RemoveHeadersConfig": removed}
+        if Id != "answers":
+            raise AwsError("AccessDenied", "not authorized")
+        policy = {
+            "Id": Id,
+            "LastModifiedTime": "2026-02-07T08:12:34Z",
+            "ResponseHeadersPolicyConfig": config,
+        }
+        return {"ResponseHeadersPolicy": policy, "ETag": "E"}
+
+    def get_realtime_log_config(self, ARN: str) -> Parameters:  # noqa: N803 - same
+        fields = ["timestamp", "cs-headers"]
+        found = {"ARN": ARN, "Name": "log", "SamplingRate": 100, "EndPoints": []}
+        return {"RealtimeLogConfig": found | {"Fields": fields}}
+
+    def get_continuous_deployment_policy(self, Id: str) -> Parameters:  # noqa: N803 - same
+        names = {"Quantity": 1, "Items": ["d2.cloudfront.net"]}
+        config = {"StagingDistributionDnsNames": names, "Enabled": True}
+        policy = {
+            "Id": Id,
+            "LastModifiedTime": "2026-02-07T08:12:34Z",
+            "ContinuousDeploymentPolicyConfig": config,
+        }
+        return {"ContinuousDeploymentPolicy": policy, "ETag": "E"}
+
     def _check(self, raw: Parameters) -> None:
         if "CachePolicyId" in raw:
             for legacy in ("ForwardedValues", "MinTTL", "DefaultTTL", "MaxTTL"):

@@ -14,12 +14,13 @@ ENVIRONMENT = {
 }
 NEW_KEY = ENVIRONMENT | {"NEXFLOW_API_KEY": "nf_live_NEWSECRET"}
 
-ROUTES = """
+ROUTE = """
 [[route]]
 path = "/api/*"
 network = "eip155:8453"
 resource_id = "api"
 """
+ROUTES = f'allowed_origins = "*"\n{ROUTE}'
 
 
 def behaviour(origin: str, pattern: str | None = None, **more: Any) -> Config:

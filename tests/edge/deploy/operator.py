@@ -63,6 +63,7 @@ class Operator:
             download=lambda address: self.account.functions.bundles[address],
         )
         self._session.answer = self.account.answer
+        self._session.sent = self.account.sent
         errors = io.StringIO()
         with contextlib.redirect_stderr(errors):
             options = parser.parse_args(words)

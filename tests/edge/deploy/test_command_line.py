@@ -10,15 +10,19 @@ from edge.__main__ import main
 from edge.deploy import terminal
 
 Captured = pytest.CaptureFixture[str]
+STATUS = "Exit status: 0 when it is done, 1"
 TARGET = ["--distribution-id", "E2QWRUHAPOMQZL"]
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("deploy", ["--distribution-id", "--bundle", "--plan", "permissions.json"]),
-        ("rollback", ["--version", "--yes", "revoked its API key"]),
-        ("rotate", ["--routes", "Then, and not before"]),
+        (
+            "deploy",
+            ["--distribution-id", "--bundle", "--plan", "permissions.json", STATUS],
+        ),
+        ("rollback", ["--version", "--yes", "revoked its API key", STATUS]),
+        ("rotate", ["--routes", "Then, and not before", STATUS]),
     ],
 )
 def test_help_says_what_a_command_does_and_needs(

@@ -170,6 +170,12 @@ def test_a_plan_says_every_change(operator: Operator) -> None:
         *of_a_behaviour,
         "  errors of the origin, kept for",
         *(f"    {each}  10 s → 0 s" for each in (404, 414, 500, 501, 502, 503, 504)),
+        (
+            "check will warn of viewer.methods: On /api CloudFront answers DELETE,"
+            " OPTIONS, PATCH, POST, PUT with 403, before the gate runs. Allow these"
+            " methods if a paid route takes one of them. Browsers send an OPTIONS"
+            " first."
+        ),
     ]
 
 

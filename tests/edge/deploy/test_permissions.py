@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.edge.deploy.cloudfront_service import cache_policy, request_policy
+from tests.edge.deploy.cloudfront_service import ID, cache_policy, request_policy
 from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import (
     ENVIRONMENT,
@@ -12,7 +12,10 @@ from tests.edge.deploy.examples import (
     behaviour,
     distribution,
 )
+from tests.support.iam_policy import allows
+from tests.support.iam_requests import requests
 
+LOG = "arn:aws:cloudfront::123456789012:realtime-log-config/log"
 DOCUMENT = Path(__file__).parents[3] / "edge" / "deploy" / "permissions.json"
 
 # No call of ours asks for these. AWS does, on the way:
@@ -43,11 +46,23 @@ def test_every_call_is_allowed_and_every_permission_is_used(hire: Hire) -> None:
     cloudfront = operator.account.cloudfront
     cloudfront.cache_policies["kept"] = cache_policy("kept")
     cloudfront.request_policies["sent"] = request_policy("sent", "none")
+    raw = operator.account.cloudfront.config["DefaultCacheBehavior"]
+    raw |= {"ResponseHeadersPolicyId": "answers", "RealtimeLogConfigArn": LOG}
+    operator.account.cloudfront.config["ContinuousDeploymentPolicyId"] = "canary"
     assert operator.deploy("--yes") == 0
     assert operator.deploy("--yes", "--memory", "256", environment=NEW_KEY) == 0
     assert operator.roll_back("--yes") == 0
     assert operator.rotate("--yes", environment=NEW_KEY) == 0
     assert sorted({*operator.account.calls, *ON_THE_WAY}) == sorted(allowed())
+    account = operator.account
+    document = json.loads(DOCUMENT.read_text().replace("DISTRIBUTION-ID", ID))
+    asked = [
+        request
+        for call, given in zip(account.calls, account.parameters, strict=True)
+        for request in requests(call, given, "123456789012")
+    ]
+    assert [each for each in asked if not allows(document, each)] == []
+    assert {each.action for each in asked} == set(allowed())
 
 
 def test_no_permission_is_given_twice_or_for_everything() -> None:

@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 
 from edge.aws.managed_policies import CACHING_OPTIMIZED
+from edge.build.bundle import SETTINGS
+from edge.build.environment import read_environment
+from edge.build.routes_file import read_routes
+from edge.build.zip import build
 from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import (
     ENVIRONMENT,
@@ -18,6 +22,7 @@ from tests.edge.deploy.examples import (
     listed,
 )
 from tests.edge.deploy.operator import Operator
+from tests.support.zips import doubled, rewritten
 
 
 def with_associations(**more: Any) -> dict[str, Any]:
@@ -113,6 +118,55 @@ def test_a_way_around_the_gate_is_not_left_open(
         "Enabled": False
     }
     assert operator.deploy("--yes") == 0
+
+
+VPC = {"VpcOriginConfig": {"VpcOriginId": "vo_1", "OriginReadTimeout": 30}}
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/c"
+MUTUAL_TLS = {"OriginMtlsConfig": {"ClientCertificateArn": CERTIFICATE}}
+
+
+def in_a_vpc(origin: dict[str, Any]) -> None:
+    del origin["CustomOriginConfig"]
+    origin |= VPC
+
+
+def with_mutual_tls(origin: dict[str, Any]) -> None:
+    origin["CustomOriginConfig"] |= MUTUAL_TLS
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("member", [0, 1])
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [(in_a_vpc, "is in a VPC"), (with_mutual_tls, "uses mutual TLS")],
+)
+def test_an_origin_whose_responses_are_never_settled_is_refused(
+    hire: Hire,
+    change: Callable[[dict[str, Any]], None],
+    why: str,
+    member: int,
+    grouped: bool,
+) -> None:
+    """AWS runs no origin-response function there. A free origin may be like that."""
+    config = with_associations()
+    name = ("api", "site")[member]
+    change(config["Origins"]["Items"][member])
+    if grouped:
+        members = listed({"OriginId": "api"}, {"OriginId": "site"})
+        codes = {"StatusCodes": {"Quantity": 1, "Items": [503]}}
+        group = {"Id": "both", "FailoverCriteria": codes, "Members": members}
+        config["OriginGroups"] = listed(group)
+        config["CacheBehaviors"]["Items"][0]["TargetOriginId"] = "both"
+    operator = hire(config)
+    if name == "site" and not grouped:
+        assert operator.deploy("--yes", "--replace") == 0
+        return
+    assert operator.deploy("--plan") == 2
+    assert operator.deploy("--yes", "--replace") == 2
+    assert f"behaviour /api/*: the origin {name} {why}, and AWS runs no" in (
+        operator.read
+    )
+    assert operator.account.changes == []
 
 
 def test_functions_that_are_in_nobodys_way_stay(hire: Hire) -> None:
@@ -372,6 +426,29 @@ def test_a_file_that_is_no_bundle_is_refused(
     write(file)
     assert operator.deploy("--yes", "--bundle", str(file)) == 2
     assert f"other.zip {reason}" in operator.said[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda zip_: rewritten(zip_, "edge/gate.py", b"pass"), "edge/gate.py"),
+        (lambda zip_: rewritten(zip_, "handler.py", b"handler = print"), "handler.py"),
+        (lambda zip_: rewritten(zip_, "json.py", b"pass"), "json.py"),
+        (lambda zip_: rewritten(zip_, "edge/routes.py", None), "edge/routes.py"),
+        (lambda zip_: doubled(zip_, "edge/gate.py", b"pass"), "edge/gate.py"),
+        (lambda zip_: doubled(zip_, SETTINGS, b"{}"), SETTINGS),
+    ],
+)
+def test_a_bundle_whose_code_was_changed_is_refused(
+    operator: Operator, change: Callable[[bytes], bytes], named: str
+) -> None:
+    built = build(read_environment(ENVIRONMENT), read_routes(operator.routes))
+    file = operator.routes.with_name("lambda-edge.zip")
+    file.write_bytes(change(built.content))
+    assert operator.deploy("--yes", "--bundle", str(file)) == 2
+    wanted = f"edge deploy: the code in {file} is not that of this checkout: {named}."
+    assert operator.said[-1].startswith(wanted)
+    assert operator.account.calls == []
 
 
 def test_a_disabled_distribution_is_noted(hire: Hire) -> None:

@@ -36,6 +36,8 @@ class WiredSession(Session):
         )
         super().__init__(boto_session)
         self.answer: Answer | None = None
+        self.sent: Callable[[str], str] = str
+        """What AWS makes of a distribution's XML before it sends it."""
         self._made: dict[str, Any] = {}
         self._parameters: Parameters = {}
         boto_session.events.register("before-parameter-build.*.*", self._requested)
@@ -67,7 +69,7 @@ class WiredSession(Session):
             given = self.answer(service, name, self._parameters)
         except AwsError as refused:
             return _refusal(operation, refused)
-        return _answer(operation, given)
+        return _answer(operation, given, self.sent)
 
 
 class _Raw:
@@ -86,15 +88,22 @@ def _parsed(operation: Any, body: bytes) -> Any:
     return found["DistributionConfig"]
 
 
-def _answer(operation: Any, given: Parameters) -> AWSResponse:
+def _answer(
+    operation: Any, given: Parameters, sent: Callable[[str], str]
+) -> AWSResponse:
     protocol = operation.service_model.protocol
     shape, headers = operation.output_shape, {"x-amzn-RequestId": "request-1"}
     if protocol == "rest-json":
         return _response(operation.http["responseCode"], headers, json.dumps(given))
     if protocol == "rest-xml":
-        payload = shape.serialization["payload"]
+        payload = shape.serialization.get("payload")
         headers["ETag"] = given.get("ETag", "")
-        body = _xml(shape.members[payload], given[payload], payload)
+        body = (
+            _xml(shape.members[payload], given[payload], payload)
+            if payload
+            else _xml(shape, given, shape.name)
+        )
+        body = sent(body) if operation.name == "GetDistribution" else body
         return _response(200, headers, body)
     inner = "" if shape is None else _xml(shape, given, f"{operation.name}Result")
     body = f"<{operation.name}Response>{inner}</{operation.name}Response>"

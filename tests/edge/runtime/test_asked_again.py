@@ -67,6 +67,40 @@ def test_settle_has_time_left_after_a_hang(
     assert facilitator.settle(DUE, 1.0) == Answer(200, SETTLED)
 
 
+@pytest.mark.parametrize("is_kept", [False, True])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_a_settle_that_is_merely_slow_is_heard_out(
+    scripted: ScriptedFacilitator, facilitator: Facilitator, share: float, is_kept: bool
+) -> None:
+    """Each attempt takes this share of the time, so a second one would be too late."""
+    if is_kept:
+        facilitator.verify(JOKE, {}, 2.0)
+    scripted.will(slow(share), slow(share))
+    assert facilitator.settle(DUE, 1.0) == Answer(200, SETTLED)
+    assert len(scripted.asked) <= 2 + is_kept
+
+
+def test_a_slow_answer_is_not_taken_for_the_next_one(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    """The connection on which nobody waits any more is used again, or closed, with what
+    came on it."""
+    facilitator.verify(JOKE, {}, 2.0)
+    scripted.will(slow(0.6), answer(200, {"ok": True, "settledAt": None}))
+    assert facilitator.settle(DUE, 1.0) == Answer(200, {"ok": True, "settledAt": None})
+    scripted.will(slow(0.3), answer(200, INVALID))
+    facilitator.settle(DUE, 2.0)
+    assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, INVALID)
+
+
+def slow(seconds: float) -> Step:
+    def step(conversation: Conversation) -> None:
+        conversation.server.facilitator.over.wait(seconds)
+        answer(200, SETTLED)(conversation)
+
+    return step
+
+
 def test_both_attempts_at_settle_are_inside_the_deadline(
     scripted: ScriptedFacilitator, facilitator: Facilitator
 ) -> None:
@@ -173,10 +207,19 @@ def test_a_connection_that_is_said_to_close_is_not_kept(
     assert scripted.connections == 2
 
 
-def test_a_kept_connection_that_hangs_is_not_replaced(
+def test_a_kept_connection_that_hangs_is_replaced(
     scripted: ScriptedFacilitator, facilitator: Facilitator
 ) -> None:
+    """A firewall has forgotten it: nothing comes back, not even a reset."""
     scripted.will(answer(200, VALID), hang())
     facilitator.verify(JOKE, {}, 2.0)
-    assert facilitator.verify(JOKE, {}, 0.1) == LATE
-    assert len(scripted.asked) == 2
+    assert facilitator.verify(JOKE, {}, 1.0) == Answer(200, VALID)
+    assert (len(scripted.asked), scripted.connections) == (3, 2)
+
+
+def test_a_fresh_connection_that_hangs_is_not_replaced_for_verify(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(hang())
+    assert facilitator.verify(JOKE, {}, 0.2) == LATE
+    assert len(scripted.asked) == 1

@@ -11,6 +11,7 @@ from edge.runtime.settlement import Settle
 from tests.edge.examples import JOKE, exactly, settings_for
 from tests.support.scripted_facilitator import (
     VALID,
+    Conversation,
     ScriptedFacilitator,
     Step,
     answer,
@@ -145,3 +146,70 @@ def test_without_time_nothing_is_asked(
     assert facilitator.verify(JOKE, {}, seconds) == LATE
     assert facilitator.settle(DUE, seconds) == LATE
     assert scripted.connections == 0
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n" + json.dumps(
+    VALID
+).encode().ljust(100)
+
+
+def interim(status: str) -> bytes:
+    return f"HTTP/1.1 {status}\r\nlink: </x>; rel=preload\r\n\r\n".encode()
+
+
+def said(*pieces: bytes) -> Step:
+    """In one connection that is kept, each piece by itself."""
+
+    def step(conversation: Conversation) -> None:
+        for piece in pieces:
+            conversation.wfile.write(piece)
+            conversation.wfile.flush()
+
+    return step
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [interim("100 Continue")],
+        [interim("102 Processing")],
+        [interim("103 Early Hints")],
+        [interim("199 Whatever")] * 8,
+        [interim("102 Processing") + interim("100 Continue") + interim("103 Hints")],
+    ],
+)
+def test_an_interim_answer_is_not_the_answer(
+    scripted: ScriptedFacilitator, facilitator: Facilitator, before: list[bytes]
+) -> None:
+    for pieces in ([*before, OK], [b"".join(before) + OK]):
+        scripted.will(said(*pieces))
+        assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, VALID)
+        scripted.will(said(*pieces))
+        assert facilitator.settle(DUE, 2.0) == Answer(200, VALID)
+    assert scripted.connections == 1
+
+
+def test_too_many_interim_answers_are_no_answer(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(said(interim("102 Processing") * 9 + OK))
+    assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)
+    assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, VALID)
+
+
+def test_an_interim_answer_without_an_answer_is_late(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    def hangs(conversation: Conversation) -> None:
+        conversation.wfile.write(interim("102 Processing"))
+        hang()(conversation)
+
+    scripted.will(hangs)
+    assert facilitator.verify(JOKE, {}, 0.2) == LATE
+
+
+def test_another_protocol_is_no_answer(
+    scripted: ScriptedFacilitator, facilitator: Facilitator
+) -> None:
+    scripted.will(said(interim("101 Switching Protocols") + OK))
+    assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)

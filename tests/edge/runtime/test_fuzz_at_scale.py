@@ -31,6 +31,8 @@ from tests.support.scripted_facilitator import (
     raw,
 )
 
+pytestmark = pytest.mark.slow
+
 EVENTS, SEED = 20_000, 20260207
 
 FIELDS = {

@@ -5,11 +5,13 @@ import pytest
 from edge.runtime.gate import (
     Answer,
     Forward,
+    Lifetime,
     NoAnswer,
     PaymentRequired,
     Unavailable,
     judge,
 )
+from edge.runtime.instant import seconds_of
 from tests.edge.examples import NOW, exactly
 
 VALID = {"valid": True, "settlementIntentId": "intent-1", "reason": None}
@@ -20,18 +22,20 @@ VALID = {"valid": True, "settlementIntentId": "intent-1", "reason": None}
     [
         {},
         {"expiresAt": None},
-        {"expiresAt": "2026-02-07T08:12:34.568Z"},
-        {"expiresAt": "2026-02-07T09:12:35+01:00"},
-        {"expiresAt": NOW + 1},
-        {"expiresAt": (NOW + 1) * 1000},
+        {"expiresAt": "2026-02-07T08:12:44.568Z"},
+        {"expiresAt": "2026-02-07T09:12:45+01:00"},
+        {"expiresAt": "2026-02-07T20:12:34.566Z"},
+        {"expiresAt": NOW + 11},
+        {"expiresAt": (NOW + 11) * 1000},
+        {"expiresAt": NOW + 12 * 3600 - 1},
     ],
 )
-def test_a_valid_payment_that_has_not_expired_is_forwarded(
+def test_a_valid_payment_that_is_good_for_long_enough_is_forwarded(
     expiry: dict[str, object],
 ) -> None:
-    assert exactly(judge(Answer(200, VALID | expiry), NOW)) == exactly(
-        Forward("intent-1")
-    )
+    verdict = judge(Answer(200, VALID | expiry), NOW)
+    expires = seconds_of(expiry.get("expiresAt"))
+    assert exactly(verdict) == exactly(Forward("intent-1", expires))
 
 
 @pytest.mark.parametrize(
@@ -39,15 +43,42 @@ def test_a_valid_payment_that_has_not_expired_is_forwarded(
     [
         "2026-02-07T08:12:34.567Z",  # now is not in the future
         "2026-02-07T08:12:34.566Z",
+        "2026-02-07T08:12:44.566Z",
         NOW,
         NOW - 1,
+        NOW + 9.9,
         (NOW - 1) * 1000,
+        (NOW + 9) * 1000,
         1,
     ],
 )
-def test_an_expired_intent_is_not_forwarded(expiry: object) -> None:
+def test_an_intent_that_expires_before_it_can_be_settled_is_not_forwarded(
+    expiry: object,
+) -> None:
     verdict = judge(Answer(200, VALID | {"expiresAt": expiry}), NOW)
-    assert verdict == Unavailable("the settlement intent has expired")
+    assert exactly(verdict) == exactly(PaymentRequired("expires_too_soon", None))
+
+
+@pytest.mark.parametrize(
+    "expiry",
+    ["2026-02-07T20:12:35Z", NOW + 43_201, (NOW + 30 * 86_400) * 1000, 9e10],
+)
+def test_an_intent_that_outlives_its_record_is_not_forwarded(expiry: object) -> None:
+    verdict = judge(Answer(200, VALID | {"expiresAt": expiry}), NOW)
+    assert exactly(verdict) == exactly(PaymentRequired("expires_too_late", None))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [(29, "expires_too_soon"), (30, None), (60, None), (61, "expires_too_late")],
+)
+def test_the_seller_says_for_how_long_an_intent_has_to_be_good(
+    seconds: int, reason: str | None
+) -> None:
+    answer = Answer(200, VALID | {"expiresAt": NOW + seconds})
+    verdict = judge(answer, NOW, Lifetime(shortest=30, longest=60))
+    expected = PaymentRequired(reason) if reason else Forward("intent-1", NOW + seconds)
+    assert exactly(verdict) == exactly(expected)
 
 
 @pytest.mark.parametrize("expiry", ["", "soon", "2099-01-01T00:00:00", True, [], {}])

@@ -21,7 +21,7 @@ BODIES: st.SearchStrategy[Any] = JSON | st.fixed_dictionaries(
     optional={
         "valid": st.just(True) | JSON,
         "settlementIntentId": st.just("intent-1") | JSON,
-        "expiresAt": st.just(NOW + 1) | JSON,
+        "expiresAt": st.just(NOW + 60) | JSON,
         "reason": JSON,
         "requirement": JSON,
         "ok": st.just(True) | JSON,

@@ -5,7 +5,7 @@ import typing
 import pytest
 
 from edge.runtime import hints
-from edge.runtime.gate import Answer, Gated
+from edge.runtime.gate import Answer, Forward, Gated, Lifetime
 from edge.runtime.routes import Route
 from tests.edge.examples import JOKE
 
@@ -21,6 +21,12 @@ def test_the_fields_are_the_annotations_in_their_order() -> None:
 def test_all_fields_have_to_be_given(values: tuple[str, ...]) -> None:
     with pytest.raises(TypeError):
         Route(*values)
+
+
+def test_a_field_with_a_default_may_be_left_out() -> None:
+    assert Lifetime() == Lifetime(10.0, 43_200.0)
+    assert Lifetime(longest=60) == (10.0, 60)
+    assert Forward("intent-1").expires is None
 
 
 def test_values_cannot_be_changed() -> None:

@@ -24,6 +24,8 @@ from tests.edge.runtime.hostile_paths import hostile, ordinary, seeded
 from tests.edge.runtime.paid_origins import PaidOrigin, paid_origins
 from tests.support.running import command
 
+pytestmark = pytest.mark.slow
+
 HOSTILE, ORDINARY, SEED = 100_000, 10_000, 20260207
 
 

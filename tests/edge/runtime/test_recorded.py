@@ -64,10 +64,11 @@ def zipped(
 
 
 @pytest.fixture
-def play(zipped: Handler, scripted: ScriptedFacilitator, capsys: Captured) -> Any:
+def play(zipped: Any, scripted: ScriptedFacilitator, capsys: Captured) -> Any:
     def play(event: Event, *steps: Step) -> tuple[Any, list[Asked], list[Any]]:
         scripted.asked.clear()
         scripted.will(*steps)
+        zipped._facilitator.close()  # it remembers what an unpaid request was told
         before = copy.deepcopy(event)
         returned = zipped(event, PLENTY)
         assert event == before
@@ -186,7 +187,6 @@ NO_INTENT = "the answer to verify has no usable settlement intent"
         (answer(200, VALID | {"valid": "true"}), MALFORMED),
         (answer(200, {"valid": True}), NO_INTENT),
         (answer(200, VALID | {"settlementIntentId": "a b"}), NO_INTENT),
-        (answer(200, VALID | {"expiresAt": "2020-01-01T00:00:00Z"}), "has expired"),
         (answer(200, VALID | {"expiresAt": "soon"}), "cannot be read"),
         (raw(200, b" " * 70_000), UNANSWERABLE + "HTTPException"),
         (wire(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"), "IncompleteRead"),
@@ -230,17 +230,12 @@ def test_settled_or_not(play: Any, method: str, status: int) -> None:
 @pytest.mark.parametrize(
     ("step", "error", "calls"),
     [
-        (
-            answer(404, {"ok": False, "error": "intent_not_found"}),
-            "intent_not_found",
-            1,
-        ),
         (answer(401, {"error": "unauthorized"}), "unauthorized", 1),
         (answer(429, {}), "settle answered 429", 1),
         (answer(500, {"error": "internal_error"}), "internal_error", 2),
         (answer(400, {"error": KEY}), "settle answered 400", 1),
         (raw(200, b"<html>"), "the answer to settle is malformed", 1),
-        (answer(200, {"ok": False}), "the answer to settle is malformed", 1),
+        (answer(200, {"ok": 0}), "the answer to settle is malformed", 1),
     ],
 )
 def test_not_settled(play: Any, step: Step, error: str, calls: int) -> None:
@@ -249,3 +244,22 @@ def test_not_settled(play: Any, step: Step, error: str, calls: int) -> None:
     assert returned == response_of(event)
     assert [call.path for call in asked] == ["/x402/settle"] * calls
     assert logged == [settled(None, error=error)]
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        (answer(404, {"ok": False, "error": "intent_not_found"}), "intent_not_found"),
+        (
+            answer(402, {"ok": False, "error": "insufficient_funds"}),
+            "insufficient_funds",
+        ),
+        (answer(200, {"ok": False}), "settle_refused"),
+    ],
+)
+def test_refused(play: Any, step: Step, error: str) -> None:
+    event = origin_response(headers=TOLD)
+    returned, asked, logged = play(event, step)
+    assert returned == response_of(event)
+    assert [call.path for call in asked] == ["/x402/settle"]
+    assert logged == [settled(None, error=f"refused: {error}")]

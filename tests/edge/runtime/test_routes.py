@@ -1,9 +1,11 @@
 """Paths: what reaches a route, and that no spelling gets past it."""
 
+from time import process_time
+
 import pytest
 
 from edge.runtime.gate import Ambiguous, Free, Gated, admit
-from edge.runtime.routes import Route, match, readings
+from edge.runtime.routes import LONGEST_ODD, Route, Table, match, readings
 from tests.edge.examples import JOKE, PREMIUM, ROUTES
 
 
@@ -163,3 +165,71 @@ def test_the_root_alone_can_be_gated() -> None:
 
 def test_a_plain_path_has_one_reading() -> None:
     assert readings("/api/joke") == {"/api/joke"}
+
+
+ODD = "a /b;///../% 3f\\e//../\\/a;e/%%5cb%..f%2f/2//2e%20/"
+REPEATED = (
+    *(ODD, "/a;", "//", "/..", "/../a", "/./", "%2f", "%41", "\\", "a;/", "%2e%2e/"),
+    *("/r1/a/../", "/r1/a;/..\\", "é", "%C3%A9", "%20/;//..%2f", " ", "?/", "#/.."),
+)
+TWENTY_TWO = (
+    *ROUTES,
+    *(Route(f"/r{number}/a/*", "eip155:1", f"r{number}") for number in range(20)),
+)
+
+
+@pytest.mark.parametrize("length", [500, 2_048, 8_190])
+@pytest.mark.parametrize("odd", REPEATED)
+def test_no_path_costs_much(odd: str, length: int) -> None:
+    """On the machine of the tests, and with room for whatever else it does."""
+    table, path = Table(TWENTY_TWO), ("/x" + odd * length)[: length - 1] + "/"
+
+    def cost() -> float:
+        started = process_time()
+        admit("GET", path, table)
+        return process_time() - started
+
+    assert min(cost() for _ in range(5)) < 0.003
+
+
+@pytest.mark.parametrize("odd", [each for each in REPEATED if each.isascii()])
+def test_a_path_that_is_too_odd_to_be_read_is_ambiguous(odd: str) -> None:
+    for start in ("/", "/premium/"):
+        path = (start + odd * 8_190)[:8_190]
+        assert isinstance(admit("GET", path, ROUTES), Ambiguous)
+
+
+@pytest.mark.parametrize(
+    ("length", "kind"), [(LONGEST_ODD, Free), (LONGEST_ODD + 1, Ambiguous)]
+)
+def test_an_odd_path_has_a_longest_form(length: int, kind: type) -> None:
+    assert isinstance(admit("GET", "/docs/%41".ljust(length, "a"), ROUTES), kind)
+
+
+def test_a_path_with_too_many_readings_is_ambiguous() -> None:
+    path = "/x;a/..%2f?b\\c//%23/.%2e/;%3f%5cd%20 /%3b%00/e;/..//%2e/"
+    assert isinstance(admit("GET", path, ROUTES), Ambiguous)
+    assert readings(path) is None
+
+
+def test_a_long_path_that_is_plain_is_read() -> None:
+    """Of signed links and of search pages."""
+    name = "abcdefghij-0123456789_" * 370
+    assert isinstance(admit("GET", f"/docs/{name}", ROUTES), Free)
+    assert admit("GET", f"/premium/{name}", ROUTES) == Gated(PREMIUM)
+
+
+@pytest.mark.parametrize("words", [10, 70])
+def test_a_long_path_in_another_script_is_read(words: int) -> None:
+    name = "%E6%97%A5%E6%9C%AC%E8%AA%9E" * words
+    assert isinstance(admit("GET", f"/docs/{name}/", ROUTES), Free)
+    assert admit("GET", f"/premium/{name}", ROUTES) == Gated(PREMIUM)
+
+
+def test_a_table_of_thousands_is_as_quick_as_one_of_two() -> None:
+    routes = [Route(f"/r{n}/a/*", "eip155:1", f"r{n}") for n in range(3_000)]
+    table, started = Table([*ROUTES, *routes]), process_time()
+    for number in range(1_000):
+        assert admit("GET", f"/r{number}/a/b", table) == Gated(routes[number])
+        assert isinstance(admit("GET", "/docs/index.html", table), Free)
+    assert process_time() - started < 1

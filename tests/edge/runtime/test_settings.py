@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from edge.runtime.gate import Lifetime
 from edge.runtime.settings import (
     Endpoint,
     Settings,
@@ -125,3 +126,19 @@ def test_settings_print_no_secret() -> None:
     for printed in (str(settings), repr(settings), repr(settings.signing)):
         assert KEY not in printed
         assert SECRET not in printed
+
+
+def test_a_document_without_terms_has_those_that_protect() -> None:
+    settings = parse(DOCUMENT)
+    assert settings.refused == "deliver"
+    assert settings.lifetime == Lifetime(shortest=10, longest=12 * 3600)
+    assert settings.allowed_origins == ()
+
+
+@pytest.mark.parametrize("value", [None, True, [1], {}, "keep"])
+@pytest.mark.parametrize(
+    "name", ["refused", "shortestIntent", "longestIntent", "allowedOrigins"]
+)
+def test_a_term_of_another_shape_is_refused(name: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=name):
+        parse(DOCUMENT | {name: value})

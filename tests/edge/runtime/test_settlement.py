@@ -8,6 +8,7 @@ from edge.runtime.gate import Admission, Ambiguous, Answer, Free, Gated, NoAnswe
 from edge.runtime.settlement import (
     Delivery,
     NotOurs,
+    Refused,
     Settle,
     Settled,
     SettleRule,
@@ -17,6 +18,7 @@ from edge.runtime.settlement import (
     delivered,
     outcome,
     settles,
+    withholds,
 )
 from tests.edge.examples import JOKE, exactly
 
@@ -53,9 +55,17 @@ def test_an_instant_that_cannot_be_read_is_not_repeated(at: object) -> None:
     ("answer", "error"),
     [
         (NoAnswer("too late"), "too late"),
-        (Answer(404, {"ok": False, "error": "intent_not_found"}), "intent_not_found"),
         (Answer(401, {"error": "unauthorized"}), "unauthorized"),
-        (Answer(200, {"ok": False, "error": "conflict"}), "conflict"),
+        (Answer(401, {"ok": False, "error": "unauthorized"}), "unauthorized"),
+        (Answer(400, {"ok": False, "error": "invalid_request"}), "invalid_request"),
+        (Answer(408, {"ok": False, "error": "timeout"}), "timeout"),
+        (Answer(429, {"ok": False, "error": "rate_limited"}), "rate_limited"),
+        (Answer(500, {"ok": False, "error": "internal_error"}), "internal_error"),
+        (Answer(503, {"ok": False}), "settle answered 503"),
+        (Answer(307, {"ok": False, "error": "moved"}), "moved"),
+        (Answer(404, {"error": "not_found"}), "not_found"),
+        (Answer(404, {"ok": 0, "error": "not_found"}), "not_found"),
+        (Answer(402, {"ok": None}), "settle answered 402"),
         (Answer(200, {"ok": 1}), "the answer to settle is malformed"),
         (Answer(200, None), "the answer to settle is malformed"),
         (Answer(500, None), "settle answered 500"),
@@ -70,6 +80,31 @@ def test_what_went_wrong_with_settle_is_said(
     answer: Answer | NoAnswer, error: str
 ) -> None:
     assert exactly(outcome(answer)) == exactly(Unsettled(error))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(200, {"ok": False, "error": "conflict"}), "conflict"),
+        (Answer(402, {"ok": False, "error": "expired"}), "expired"),
+        (Answer(403, {"ok": False, "error": "forbidden"}), "forbidden"),
+        (Answer(404, {"ok": False, "error": "intent_not_found"}), "intent_not_found"),
+        (Answer(409, {"ok": False, "error": "nonce_used"}), "nonce_used"),
+        (Answer(402, {"ok": False}), "settle_refused"),
+        (Answer(402, {"ok": False, "error": "nf_live_SECRETKEY"}), "settle_refused"),
+        (Answer(402, {"ok": False, "error": "a story"}), "settle_refused"),
+        (Answer(402, {"ok": False, "error": 1}), "settle_refused"),
+    ],
+)
+def test_a_plain_no_to_settle_is_a_refusal(answer: Answer, error: str) -> None:
+    assert exactly(outcome(answer)) == exactly(Refused(error))
+
+
+@pytest.mark.parametrize("what", [Settled(None), Unsettled("timeout")])
+def test_only_a_refusal_is_withheld(what: Settled | Unsettled) -> None:
+    assert withholds(Refused("expired"), "withhold")
+    assert not withholds(Refused("expired"), "deliver")
+    assert not withholds(what, "withhold")
 
 
 def test_a_delivered_response_is_settled() -> None:

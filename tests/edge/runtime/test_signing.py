@@ -11,6 +11,7 @@ import pytest
 from edge.runtime.facilitator import Facilitator
 from edge.runtime.handler import Edge
 from edge.runtime.settings import Settings
+from origin_middleware.signature import Distrust, verify
 from tests.edge.examples import NOW, PLENTY, SECRET, SIGNING, settings_for
 from tests.edge.runtime.triggers import (
     FORGED,
@@ -30,7 +31,7 @@ from tests.support.cloudfront_events import (
     values,
     viewer_request,
 )
-from tests.support.scripted_facilitator import ScriptedFacilitator
+from tests.support.scripted_facilitator import VALID, ScriptedFacilitator, answer
 
 MISSING = "the signature is missing"
 WRONG = "the signature does not fit the request"
@@ -178,3 +179,73 @@ def test_the_secret_is_in_no_header_and_no_log_line(
     edge(origin_response(headers=FORWARDED | SIGNED_BY_CLIENT), PLENTY)
     written = capsys.readouterr()
     assert "SIGNINGSECRET" not in json.dumps(request) + written.out + written.err
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "expires"), [(20, 20), (599, 599), (3_600, 600), (None, 600)]
+)
+def test_a_signature_never_outlives_its_intent(
+    edge: Handler,
+    scripted: ScriptedFacilitator,
+    lifetime: int | None,
+    expires: int,
+) -> None:
+    until = NOW + lifetime if lifetime else None
+    scripted.will(answer(200, VALID | {"expiresAt": until}))
+    (stated,) = values(forwarded(edge)["headers"])["signature-input"]
+    assert f";created={int(NOW)};expires={int(NOW) + expires};" in stated
+
+
+SIGNED_URL = (
+    "a=1&Expires=1767290400&b=%20&Signature=x~y-z_&Key-Pair-Id=K2JC&b=2",
+    "Policy=eyJ&a=1&b=%20&Signature=x&Key-Pair-Id=K2JC&b=2",
+    "a=1&b=%20&b=2&Expires=1&Signature=x&Key-Pair-Id=K2JC&Hash-Algorithm=SHA256",
+)
+
+
+@pytest.mark.parametrize("query", SIGNED_URL)
+def test_the_signature_of_a_signed_url_is_that_of_what_the_origin_gets(
+    edge: Handler, capsys: Captured, query: str
+) -> None:
+    """CloudFront takes its own parameters off, where a behaviour has key groups."""
+    event = viewer_request("/api/joke", headers=PAID)
+    request_of(event)["querystring"] = query
+    request = edge(event, PLENTY)
+    assert request["querystring"] == query
+    scope = {
+        "method": "GET",
+        "path": "/api/joke",
+        "query_string": b"a=1&b=%20&b=2",
+        "headers": [
+            (name.encode(), line["value"].encode())
+            for name, entries in request["headers"].items()
+            for line in entries
+        ],
+    }
+    verdict = verify(scope, {SIGNING.id: SIGNING.secret}, NOW, 0)
+    assert not isinstance(verdict, Distrust)
+    for seen in (query, "a=1&b=%20&b=2"):
+        edge(delivered({**request, "querystring": seen}), PLENTY)
+        assert lines(capsys)[-1]["settled"] is True
+
+
+@pytest.mark.parametrize(
+    ("query", "seen"),
+    [
+        ("Expires=1&a=1", "a=1"),
+        ("a=1&Policy=p", "a=1"),
+        ("Signature=s&Expires=1", ""),
+        ("key-pair-id=1&Expires=1", "key-pair-id=1"),
+        ("a=Key-Pair-Id&Expires=1", "a=Key-Pair-Id"),
+        ("Key-Pair-Id2=1&Expires=1", "Key-Pair-Id2=1"),
+    ],
+)
+def test_an_applications_own_parameters_are_signed(
+    edge: Handler, capsys: Captured, query: str, seen: str
+) -> None:
+    """They reach the origin: without key groups CloudFront leaves them alone."""
+    event = viewer_request("/api/joke", headers=PAID)
+    request_of(event)["querystring"] = query
+    request = edge(event, PLENTY)
+    edge(delivered({**request, "querystring": seen}), PLENTY)
+    assert lines(capsys)[-1]["reason"] == WRONG

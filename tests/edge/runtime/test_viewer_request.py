@@ -5,7 +5,11 @@ import json
 
 import pytest
 
-from tests.edge.examples import PLENTY, Lambda
+from edge.runtime.facilitator import Facilitator
+from edge.runtime.gate import Lifetime
+from edge.runtime.handler import Edge
+from edge.runtime.settings import Settings
+from tests.edge.examples import NOW, PLENTY, Lambda
 from tests.edge.runtime.triggers import (
     BROKEN,
     FORGED,
@@ -21,7 +25,12 @@ from tests.support.cloudfront_events import (
     values,
     viewer_request,
 )
-from tests.support.scripted_facilitator import ScriptedFacilitator, Step, answer
+from tests.support.scripted_facilitator import (
+    VALID,
+    ScriptedFacilitator,
+    Step,
+    answer,
+)
 
 
 def test_a_paid_request_is_forwarded_with_the_contract_headers(
@@ -181,3 +190,81 @@ def test_the_rest_of_what_was_shown_to_verify_stays_with_the_origin(
         "user-agent",
         "accept",
     }
+
+
+OVERRIDES = {
+    "X-HTTP-Method-Override": "DELETE",
+    "x-http-method": "DELETE",
+    "X-Method-Override": "DELETE",
+    "x_http_method_override": "DELETE",
+    "X-Original-URL": "/DELETE",
+    "x-rewrite-url": "/DELETE",
+    "X_Rewrite-URL": "/DELETE",
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_another_method_and_another_path_go_from_gated_requests(
+    edge: Handler, method: str
+) -> None:
+    headers = OVERRIDES | PAID | {"x-mine": "1"}
+    forwarded = edge(viewer_request("/api/joke", method, headers), PLENTY)
+    assert "DELETE" not in json.dumps(forwarded)
+    assert values(forwarded["headers"])["x-mine"] == ["1"]
+
+
+def test_another_path_goes_from_free_requests(edge: Handler) -> None:
+    """Or a free path would be the way to a paid one. Another method is the origin's."""
+    forwarded = edge(viewer_request("/health", headers=OVERRIDES), PLENTY)
+    assert "/DELETE" not in json.dumps(forwarded)
+    assert values(forwarded["headers"])["x-http-method-override"] == ["DELETE"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"), [(1, "expires_too_soon"), (86_400, "expires_too_late")]
+)
+def test_an_intent_of_the_wrong_lifetime_is_told_so(
+    edge: Handler,
+    scripted: ScriptedFacilitator,
+    capsys: Captured,
+    seconds: int,
+    reason: str,
+) -> None:
+    scripted.will(answer(200, VALID | {"expiresAt": NOW + seconds}))
+    refused = edge(viewer_request("/api/joke", headers=PAID), PLENTY)
+    assert refused["status"] == "402"
+    assert json.loads(refused["body"]) == {
+        "status": "payment_required",
+        "message": "x402 payment required to access this resource.",
+        "requirement": None,
+        "reason": reason,
+    }
+    (line,) = lines(capsys)
+    assert (line["valid"], line["settlementIntentId"]) == (False, None)
+    assert "error" not in line
+
+
+def test_the_seller_chooses_the_lifetime(
+    settings: Settings, scripted: ScriptedFacilitator
+) -> None:
+    chosen = settings._replace(lifetime=Lifetime(shortest=0, longest=1e6))
+    facilitator = Facilitator(chosen)
+    edge = Edge(chosen, facilitator, now=lambda: NOW)
+    for seconds in (1, 86_400):
+        scripted.will(answer(200, VALID | {"expiresAt": NOW + seconds}))
+        assert "status" not in edge(viewer_request(headers=PAID), PLENTY)
+    facilitator.close()
+
+
+def test_a_payment_passes_after_any_number_of_unpaid_requests(
+    edge: Handler, scripted: ScriptedFacilitator, capsys: Captured
+) -> None:
+    """They must not use up the facilitator's rate limit."""
+    invalid = {"valid": False, "reason": "missing_payment_header"}
+    scripted.will(answer(200, invalid))
+    for _ in range(50):
+        assert edge(viewer_request("/api/joke"), PLENTY)["status"] == "402"
+    assert "status" not in edge(viewer_request("/api/joke", headers=PAID), PLENTY)
+    assert len(scripted.asked) == 2
+    said = lines(capsys)
+    assert [line["hasPaymentHeader"] for line in said] == [*[False] * 50, True]

@@ -42,6 +42,7 @@ with open(sys.argv[2], "w") as file:
 MAY_IMPORT = {
     *("binascii", "collections", "collections.abc", "datetime", "hmac", "http.client"),
     *("io", "json", "os.path", "socket", "ssl", "_thread", "time", "urllib.parse"),
+    *("errno", "os", "select"),  # which socket loads
 }
 TOO_SLOW = {
     *("argparse", "asyncio", "contextlib", "dataclasses", "inspect", "logging"),

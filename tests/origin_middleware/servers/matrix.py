@@ -46,11 +46,19 @@ class Server:
         return [sys.executable, "-m", *filled, self.grace, str(grace), APP]
 
 
-_UVICORN = ("uvicorn", "--port", "{port}", "--http")
+_UVICORN = ("uvicorn", "--port", "{port}", "--loop")
 _GRACE = "--timeout-graceful-shutdown"
 SERVERS = [
-    Server("uvicorn (h11)", (*_UVICORN, "h11"), _GRACE),
-    Server("uvicorn (httptools)", (*_UVICORN, "httptools"), _GRACE),
+    Server("uvicorn (h11)", (*_UVICORN, "asyncio", "--http", "h11"), _GRACE),
+    Server(
+        "uvicorn (httptools)", (*_UVICORN, "asyncio", "--http", "httptools"), _GRACE
+    ),
+    # As uvicorn[standard] runs.
+    Server(
+        "uvicorn (httptools, uvloop)",
+        (*_UVICORN, "uvloop", "--http", "httptools"),
+        _GRACE,
+    ),
     Server(
         "hypercorn", ("hypercorn", "--bind", "127.0.0.1:{port}"), "--graceful-timeout"
     ),

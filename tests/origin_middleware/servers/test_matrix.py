@@ -13,6 +13,8 @@ from tests.origin_middleware.servers.matrix import (
     play_all,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[Cell, str]:

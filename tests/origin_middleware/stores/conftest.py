@@ -1,9 +1,11 @@
-"""Servers of a test's own, and both event loops."""
+"""Servers of a test's own, both event loops, and what the machine could do."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.support import machine
+from tests.support.machine import Stalls
 from tests.support.servers import RedisServer, running, valkey
 
 SERVERS = {"valkey_server", "own_server"}
@@ -23,3 +25,16 @@ def own_server() -> Iterator[RedisServer]:
     """A server that the test may stop."""
     with running(valkey()) as server:
         yield server
+
+
+@pytest.fixture
+async def pace() -> float:
+    """Multiplies budgets, and what depends on them."""
+    return await machine.pace()
+
+
+@pytest.fixture
+async def stalls() -> AsyncIterator[Stalls]:
+    stalls = Stalls()
+    yield stalls
+    stalls.stop()

@@ -13,7 +13,7 @@ import fakeredis
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Store
 from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import App, request
-from tests.support.stores import a_key
+from tests.support.stores import PATIENT, a_key
 
 
 def main(kind: str) -> None:
@@ -29,9 +29,9 @@ def _store(kind: str) -> Store:
         case "memory":
             return MemoryStore()
         case "fakeredis":
-            return RedisStore(fakeredis.FakeAsyncRedis())
+            return RedisStore(fakeredis.FakeAsyncRedis(), budget=PATIENT)
         case url:
-            return RedisStore.from_url(url)
+            return RedisStore.from_url(url, budget=PATIENT)
 
 
 if __name__ == "__main__":

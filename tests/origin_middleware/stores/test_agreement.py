@@ -19,11 +19,19 @@ from origin_middleware.record import Claim, Completed, Held, NotReplayable, Reco
 from tests.support.servers import RedisServer
 from tests.support.stores import Bench, a_claim, a_key, memory_bench, redis_bench
 
-# Claims differ in owner and fingerprint, and leases lapse well within the retention.
+# Claims differ in owner, fingerprint and limits, and leases lapse well within the
+# retention.
 CLAIMS = st.sampled_from(
     [
-        a_claim(owner, fingerprint, lease=10, retention=100)
-        for owner in "abc"
+        a_claim(
+            owner,
+            fingerprint,
+            lease=10,
+            retention=100,
+            max_attempts=most,
+            inquires=owner == "b",
+        )
+        for owner, most in zip("abc", [1, 2, 3], strict=True)
         for fingerprint in "fg"
     ]
 )

@@ -14,6 +14,7 @@ from origin_middleware.record import (
     Claimed,
     Completed,
     Evidence,
+    Exhausted,
     Finished,
     Held,
     NotReplayable,
@@ -211,6 +212,49 @@ async def test_a_released_key_is_absent(bench: Bench, key: Key) -> None:
     await bench.store.claim(key, a_claim("a"))
     assert await bench.store.release(key, a_claim("a"))
     assert await bench.store.claim(key, a_claim("b")) == Claimed()
+
+
+async def test_a_key_is_claimed_and_released_so_often_and_no_more(
+    bench: Bench, key: Key
+) -> None:
+    for n in range(3):
+        claim = a_claim(f"owner-{n}", f"request-{n}", max_attempts=3)
+        assert await bench.store.claim(key, claim) == Claimed()
+        assert await bench.store.release(key, claim)
+    seen = Held(a_claim().fingerprint, 10)
+    assert await bench.store.wait(key, seen, 5) == Absent()
+    assert await bench.store.claim(key, a_claim("x", max_attempts=3)) == Exhausted()
+    assert await bench.store.take_over(key, a_claim("x", max_attempts=3)) == Exhausted()
+    assert await bench.store.claim(key, a_claim("x", max_attempts=4)) == Claimed()
+
+
+async def test_a_take_over_is_an_attempt_and_an_inquiry_is_none(
+    bench: Bench, key: Key
+) -> None:
+    await bench.store.claim(key, a_claim("a"))
+    await bench.store.abandon(key, a_claim("a"))
+    for n in range(3):
+        claim = a_claim(f"inquiry-{n}", max_attempts=1, inquires=True)
+        assert await bench.store.take_over(key, claim) == Claimed()
+        assert await bench.store.abandon(key, claim)
+    assert await bench.store.take_over(key, a_claim("b", max_attempts=1)) == Exhausted()
+    assert (await held(bench, key, a_claim("c"))).abandoned
+    assert await bench.store.take_over(key, a_claim("b", max_attempts=2)) == Claimed()
+    assert await bench.store.abandon(key, a_claim("b"))
+    assert await bench.store.take_over(key, a_claim("c", max_attempts=2)) == Exhausted()
+
+
+async def test_attempts_are_forgotten_a_retention_after_the_last_claim(
+    bench: Bench, key: Key
+) -> None:
+    for owner, passed in [("a", 60), ("b", 99)]:
+        claim = a_claim(owner, retention=100, max_attempts=2)
+        assert await bench.store.claim(key, claim) == Claimed()
+        assert await bench.store.release(key, claim)
+        await bench.advance(passed)
+    assert await bench.store.claim(key, a_claim("c", max_attempts=2)) == Exhausted()
+    await bench.advance(2)
+    assert await bench.store.claim(key, a_claim("c", max_attempts=2)) == Claimed()
 
 
 async def test_only_the_owner_can_release(bench: Bench, key: Key) -> None:

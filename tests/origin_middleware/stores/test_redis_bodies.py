@@ -21,7 +21,7 @@ from origin_middleware.stores.redis import RedisStore
 from origin_middleware.stores.redis.bodies import LARGE
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 
 BODY = b"0123456789" * (LARGE // 5)
 
@@ -34,7 +34,7 @@ async def client(valkey_server: RedisServer) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def store(valkey_server: RedisServer) -> AsyncIterator[RedisStore]:
-    store = RedisStore.from_url(valkey_server.url)
+    store = RedisStore.from_url(valkey_server.url, budget=PATIENT)
     yield store
     await store.aclose()
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import traceback
 from importlib.util import find_spec
 
 import fakeredis
@@ -49,6 +50,69 @@ def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> Non
 def test_a_url_that_cannot_work_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="redis://"):
         RedisStore.from_url("http://localhost")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:{}@localhost:6379",
+        "redis://{}@localhost:6379",
+        "redis://user:{}@localhost:6379/0",
+        "rediss://:{}",
+        "redis://localhost:{}",
+        "redis://user:{}@localhost?sockettimeout=1",
+        "redis://localhost?password={}",
+        "unix://user:{}@/tmp/socket?db=one",
+        "http://user:{}@localhost",
+    ],
+)
+@pytest.mark.parametrize("join", ["/", "#", "?", "@", ":", "[", "&", "?x=", "&x=", " "])
+@pytest.mark.parametrize(("one", "two"), [("hunter", "zwei"), ("1234", "5678")])
+def test_no_piece_of_a_password_is_shown(
+    url: str, join: str, one: str, two: str
+) -> None:
+    refused = refusal(url.format(f"{one}{join}{two}"))
+    if refused is not None:
+        shown = "".join(traceback.format_exception(refused))
+        assert refused.__context__ is None
+        assert one not in shown
+        assert two not in shown
+        assert "urllib.parse.quote" in str(refused)
+
+
+def refusal(url: str) -> ConfigurationError | None:
+    try:
+        RedisStore.from_url(url)
+    except ConfigurationError as refused:
+        return refused
+    return None
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:12/34@host", "redis://:12#34@host", "redis://user:12?34@host"]
+)
+def test_a_password_is_not_taken_for_a_port(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="has to be quoted"):
+        RedisStore.from_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://me%40corp:a%2Fb@localhost/0",
+        "redis://localhost?password=p@ss&username=me@corp",
+        "unix://user:pw@/tmp/odd@name?db=1",
+        "unix:///tmp/socket",
+    ],
+)
+def test_a_url_that_is_well_formed_is_taken(url: str) -> None:
+    RedisStore.from_url(url)
+
+
+def test_a_single_endpoint_is_not_for_a_client_of_all_nodes() -> None:
+    client = RedisCluster(host="localhost")
+    with pytest.raises(ConfigurationError, match="single_endpoint"):
+        RedisStore(client, single_endpoint=True)
 
 
 @pytest.mark.parametrize("wrong", ["sockettimeout=1", "db=one"])

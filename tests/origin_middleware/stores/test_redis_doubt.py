@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from origin_middleware import StoreUnavailable
 from origin_middleware.key import Key
-from origin_middleware.record import Claim, Claimed, Held
+from origin_middleware.record import Claim, Claimed, Exhausted, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.calls import Calls
@@ -28,8 +28,8 @@ async def proxy(valkey_server: RedisServer) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def store(proxy: Proxy) -> AsyncIterator[RedisStore]:
-    store = RedisStore.from_url(proxy.url, budget=0.6)
+async def store(proxy: Proxy, pace: float) -> AsyncIterator[RedisStore]:
+    store = RedisStore.from_url(proxy.url, budget=0.6 * pace)
     await store.check()
     yield store
     await store.aclose()
@@ -95,6 +95,30 @@ async def test_a_take_over_of_which_no_reply_comes_leaves_the_key_abandoned(
     assert seen.abandoned
 
 
+@pytest.mark.parametrize("inquires", [False, True])
+async def test_what_is_withdrawn_is_no_attempt(
+    store: RedisStore, proxy: Proxy, key: Key, inquires: bool
+) -> None:
+    async def gives_up(script: Script, owner: str) -> None:
+        make = store.claim if script is scripts.CLAIM else store.take_over
+        proxy.spoil(script.sha, Fault.LOSE_REPLY)
+        with pytest.raises(StoreUnavailable):
+            await make(key, a_claim(owner, max_attempts=9, inquires=inquires))
+        proxy.spoil_nothing()
+        await withdrawn(store)
+
+    await gives_up(scripts.CLAIM, "first")
+    assert await store.claim(key, a_claim("a")) == Claimed()
+    await store.release(key, a_claim("a"))
+    await gives_up(scripts.CLAIM, "second")
+    assert await store.claim(key, a_claim("b", max_attempts=1)) == Exhausted()
+    assert await store.claim(key, a_claim("c", max_attempts=2)) == Claimed()
+    await store.abandon(key, a_claim("c"))
+    await gives_up(scripts.TAKE_OVER, "third")
+    assert await store.take_over(key, a_claim("d", max_attempts=2)) == Exhausted()
+    assert await store.take_over(key, a_claim("e", max_attempts=3)) == Claimed()
+
+
 async def test_an_attempt_that_comes_after_the_release_is_withdrawn(
     store: RedisStore, proxy: Proxy, client: Redis, key: Key
 ) -> None:
@@ -106,10 +130,10 @@ async def test_an_attempt_that_comes_after_the_release_is_withdrawn(
     assert await store.release(key, claim)
     record, not_after = codec.in_progress(claim), ghost.not_after
     name = store._name(key)
-    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, not_after)
-    assert await client.exists(store._name(key))
+    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, not_after, 20)
+    assert await client.getrange(name, 0, 1) == b"\x01P"
     await withdrawn(store)
-    assert not await client.exists(store._name(key))
+    assert await client.getrange(name, 0, 7) == b"\x01R000001"
 
 
 async def test_an_attempt_that_comes_after_somebody_elses_claim_is_withdrawn(
@@ -132,11 +156,11 @@ async def test_an_attempt_that_comes_after_somebody_elses_claim_is_withdrawn(
     proxy.spoil(scripts.CLAIM.sha, Fault.RESET_BEFORE, times=1)
     theirs = codec.in_progress(other)
     far = 10**15
-    await client.eval(scripts.CLAIM.source, 1, name, theirs, 1_000_000, far)
+    await client.eval(scripts.CLAIM.source, 1, name, theirs, 1_000_000, far, 20)
     assert isinstance(await store.claim(key, mine), Held)
     await client.delete(name)
     record = codec.in_progress(mine)
-    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, instants[0])
+    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, instants[0], 20)
     assert await client.exists(name)
     await withdrawn(store)
     assert not await client.exists(name)
@@ -292,7 +316,7 @@ async def test_a_clock_that_is_set_back_delays_no_withdrawal(
     async with asyncio.timeout(5):
         while await client.exists(name):
             pass
-        await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, 10**15)
+        await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, 10**15, 20)
         while await client.exists(name):
             pass
     ghosts = store._session.claims._ghosts

@@ -15,7 +15,7 @@ from origin_middleware.stores.redis.calls import Calls
 from origin_middleware.stores.redis.claims import Claims
 from origin_middleware.stores.redis.line import now
 from tests.support.servers import RedisServer, running, valkey
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def store(
         await joining.replicaof("127.0.0.1", str(primary.port))
     await client.set("first", b"", px=10_000)
     assert await client.wait(1, 4_000) == 1  # which waits for the first copy, too
-    store = RedisStore.from_url(primary.url, replicas=1)
+    store = RedisStore.from_url(primary.url, replicas=1, budget=PATIENT)
     yield store
     await store.aclose()
 

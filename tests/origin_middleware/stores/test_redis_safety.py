@@ -17,7 +17,7 @@ from origin_middleware.stores.redis.line import Command, ErrorReply, Line, now
 from origin_middleware.stores.redis.safety import Safety
 from origin_middleware.stores.redis.topology import Endpoint
 from tests.support.servers import RedisServer
-from tests.support.stores import OwnConnection, a_claim, a_key
+from tests.support.stores import PATIENT, OwnConnection, a_claim, a_key
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def test_a_server_that_evicts_is_refused_with_the_reason(
     own_server: RedisServer, client: Redis
 ) -> None:
     await client.config_set("maxmemory-policy", "allkeys-lru")
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     with pytest.raises(StoreUnsafe, match=r"allkeys-lru.*noeviction.*on_eviction"):
         await store.check()
     with pytest.raises(StoreUnsafe):
@@ -45,7 +45,7 @@ async def test_a_server_that_evicts_can_be_taken_with_a_warning(
     own_server: RedisServer, client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.config_set("maxmemory-policy", "volatile-lru")
-    store = RedisStore.from_url(own_server.url, on_eviction="warn")
+    store = RedisStore.from_url(own_server.url, on_eviction="warn", budget=PATIENT)
     for _ in range(2):
         assert await store.claim(a_key(), a_claim()) == Claimed()
         await store.aclose()
@@ -56,7 +56,7 @@ async def test_a_server_without_persistence_is_warned_about_once(
     own_server: RedisServer, client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     await client.config_set("appendonly", "no")
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     for _ in range(2):
         await store.check()
         await store.aclose()
@@ -67,7 +67,7 @@ async def test_an_app_does_not_start_on_a_server_that_evicts(
     own_server: RedisServer, client: Redis
 ) -> None:
     await client.config_set("maxmemory-policy", "allkeys-lru")
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     said = await startup(store)
     assert [message["type"] for message in said] == ["lifespan.startup.failed"]
     assert "noeviction" in said[0]["message"]
@@ -107,7 +107,7 @@ async def startup(store: RedisStore) -> list[Message]:
 async def test_a_server_that_came_back_empty_gets_no_new_claims(
     own_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     await store.claim(a_key(), a_claim())
     lose_everything(own_server)
     with pytest.raises(StoreUnavailable, match="may have lost records"):
@@ -151,7 +151,7 @@ async def test_clients_with_connections_of_their_own_notice_it_as_well(
     own_server: RedisServer,
 ) -> None:
     client = Redis.from_url(own_server.url, connection_class=OwnConnection)
-    store = RedisStore(client)
+    store = RedisStore(client, budget=PATIENT)
     await store.claim(a_key(), a_claim())
     lose_everything(own_server)
     with pytest.raises(StoreUnavailable, match="may have lost records"):
@@ -177,7 +177,7 @@ async def test_after_the_quarantine_claims_are_made_again(
 
 
 async def test_without_a_quarantine_nothing_is_refused(own_server: RedisServer) -> None:
-    store = RedisStore.from_url(own_server.url, quarantine=0)
+    store = RedisStore.from_url(own_server.url, quarantine=0, budget=PATIENT)
     await store.check()
     lose_everything(own_server)
     assert await store.claim(a_key(), a_claim()) == Claimed()
@@ -187,7 +187,7 @@ async def test_without_a_quarantine_nothing_is_refused(own_server: RedisServer) 
 async def test_what_is_there_is_replayed_during_a_quarantine(
     own_server: RedisServer,
 ) -> None:
-    store = RedisStore.from_url(own_server.url)
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
     key = a_key()
     await store.claim(key, a_claim())
     lose_everything(own_server)
@@ -397,6 +397,48 @@ async def test_a_server_that_does_not_tell_is_warned_about(
     with caplog.at_level(logging.WARNING):
         await safety.greet(an_endpoint(safety), silent)
     assert any("cannot tell" in line and "NOPERM" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("unsaid", "warning"),
+    [
+        ("maxmemory_policy", "may evict records"),
+        ("aof_enabled", "in memory only"),
+        ("run_id", "would not be noticed"),
+    ],
+)
+async def test_what_a_server_does_not_tell_is_warned_about_once(
+    caplog: pytest.LogCaptureFixture, unsaid: str, warning: str
+) -> None:
+    """A service may leave it out of INFO, as Redis Enterprise does with the policy."""
+    safety = Safety("refuse", 60.0, replicated=False)
+    silent = Talking({n: value for n, value in BEFORE.items() if n != unsaid})
+    for _ in range(2):
+        await safety.greet(an_endpoint(safety), silent)
+    (line,) = caplog.messages
+    assert unsaid in line
+    assert warning in line
+
+
+async def test_a_server_that_tells_everything_is_not_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    safety = Safety("refuse", 60.0, replicated=False)
+    await safety.greet(an_endpoint(safety), Talking(BEFORE))
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("name", ["redis_mode", "server_mode"])
+async def test_one_address_may_serve_a_whole_cluster_where_that_is_said(
+    name: str,
+) -> None:
+    serverless = Talking({**BEFORE, name: "cluster"})
+    safety = Safety("refuse", 60.0, replicated=False)
+    with pytest.raises(StoreUnsafe, match="single_endpoint=True"):
+        await safety.greet(an_endpoint(safety), serverless)
+    store = RedisStore.from_url("redis://localhost", single_endpoint=True)
+    endpoint = store._session.calls._topology.endpoints()[0]
+    await endpoint._greet(endpoint, serverless)
 
 
 def an_endpoint(safety: Safety) -> Endpoint:

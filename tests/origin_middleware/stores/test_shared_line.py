@@ -12,8 +12,9 @@ from redis.asyncio import Connection, Redis
 from redis.credentials import CredentialProvider
 
 from origin_middleware.stores.redis.connection import take_over
-from origin_middleware.stores.redis.line import ErrorReply
+from origin_middleware.stores.redis.line import CutOff, ErrorReply
 from origin_middleware.stores.redis.shared_line import SharedLine
+from tests.support.machine import Stalls
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
 
@@ -166,11 +167,13 @@ async def test_a_lost_connection_fails_everybody_at_once(
     replies = [line.send((c, b"a"), soon()) for c in ("ECHO", "GET", "ECHO")]
     first, *others = await ends(replies)
     assert first == b"a"
-    assert [type(other) for other in others] == [ConnectionError] * 2
+    assert [type(other) for other in others] == [CutOff, ConnectionError]
     assert line.closed
 
 
-async def test_who_waits_is_answered_by_the_deadline(proxy: Proxy) -> None:
+async def test_who_waits_is_answered_by_the_deadline(
+    proxy: Proxy, stalls: Stalls
+) -> None:
     """The line goes on: the reply is thrown away when it comes, and the next is not
     taken for it."""
     line = await a_line(proxy.port, silence=2)
@@ -179,21 +182,24 @@ async def test_who_waits_is_answered_by_the_deadline(proxy: Proxy) -> None:
     begun = loop.time()
     with pytest.raises(TimeoutError):
         await line.send(("GET", b"absent"), begun + 0.5)
-    assert 0 < loop.time() - begun <= 0.6
+    assert 0 < loop.time() - begun <= 0.6 + stalls.seconds
     assert not line.closed
     held_back.delayed.set()
     assert await line.send(("ECHO", b"next"), soon()) == b"next"
     line.close("the test is over")
 
 
-async def test_silence_closes_the_line(proxy: Proxy, line: SharedLine) -> None:
+async def test_silence_closes_the_line(
+    proxy: Proxy, line: SharedLine, stalls: Stalls
+) -> None:
     loop = asyncio.get_running_loop()
     proxy.spoil("GET", Fault.LOSE_REPLY, times=1)
     begun = loop.time()
     replies = [line.send((c, b"a"), soon()) for c in ("GET", "ECHO")]
     told = await ends(replies)
     assert [str(end) for end in told] == [f"no reply for {SILENCE:g} s"] * 2
-    assert SILENCE <= loop.time() - begun <= 2 * SILENCE
+    took = round(loop.time() - begun, 3)  # uvloop tells the time in ms
+    assert SILENCE <= took <= 2 * SILENCE + stalls.seconds
     await proxy.deserted()
 
 
@@ -287,7 +293,7 @@ async def test_closing_is_final_and_may_be_repeated(
     line.close("second")
     for command, reason in (waiting, "first"), (line.send(("PING",), soon()), "closed"):
         with pytest.raises(ConnectionError, match=reason):
-            await asyncio.wait_for(command, 1)
+            await asyncio.wait_for(command, 5)
     await proxy.deserted()
 
 
@@ -300,20 +306,20 @@ async def test_who_gave_up_does_not_disturb_the_closing(
     gave_up.cancel()
     line.close("over")
     with pytest.raises(ConnectionError, match="over"):
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 5)
     assert gave_up.cancelled()
 
 
 @pytest.mark.parametrize("fault", [Fault.LOSE_REPLY, Fault.RESET_BEFORE])
 async def test_a_connection_that_is_not_made_raises_in_time(
-    proxy: Proxy, fault: Fault
+    proxy: Proxy, fault: Fault, stalls: Stalls
 ) -> None:
     loop = asyncio.get_running_loop()
     proxy.spoil("HELLO", fault)
     begun = loop.time()
     with pytest.raises((TimeoutError, ConnectionError)) as kept:
         await a_line(proxy.port)
-    assert loop.time() - begun <= 2 * SILENCE
+    assert loop.time() - begun <= 2 * SILENCE + stalls.seconds
     await proxy.deserted()  # while its traceback is kept, and nothing is collected
     assert isinstance(kept.value, OSError)
 
@@ -326,7 +332,7 @@ async def test_a_server_that_refuses_at_once_says_why(proxy: Proxy) -> None:
 
 
 async def test_large_commands_that_keep_coming_do_not_hide_the_silence(
-    proxy: Proxy, line: SharedLine
+    proxy: Proxy, line: SharedLine, stalls: Stalls
 ) -> None:
     """Each is given time to leave, but they leave one after the other."""
     loop, body = asyncio.get_running_loop(), bytes(200_000)
@@ -337,7 +343,7 @@ async def test_large_commands_that_keep_coming_do_not_hide_the_silence(
         sent.append(line.send(("SET", "never", body, "PX", 60_000), soon()))
         await asyncio.wait(sent, timeout=SILENCE / 4)
     assert line.closed
-    assert loop.time() - begun <= 3 * SILENCE
+    assert loop.time() - begun <= 3 * SILENCE + stalls.seconds
     assert {str(end) for end in await ends(sent)} == {f"no reply for {SILENCE:g} s"}
 
 

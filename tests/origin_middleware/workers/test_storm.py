@@ -20,7 +20,10 @@ from origin_middleware.stores.redis import RedisStore, scripts
 from tests.origin_middleware.stores.topologies.names import record_name
 from tests.support.asgi import App, request
 from tests.support.servers import RedisServer, running, valkey
+from tests.support.stores import PATIENT
 from tests.support.topologies import until
+
+pytestmark = pytest.mark.slow
 
 WORKERS, CLIENTS = 4, 300
 LEASE = 10.0
@@ -93,7 +96,7 @@ def storm(
 def _waiting_processes(admin: Redis, key: str) -> int:
     """A record in progress ends with their channels."""
     record: Any = admin.get(record_name(key))
-    return int(record[73:].count(b","))
+    return int(record[92:].count(b","))
 
 
 def calls(admin: Redis, *commands: str) -> int:
@@ -140,7 +143,7 @@ def test_when_the_process_that_executes_dies_nobody_else_executes(
 
 async def asked_again(server: RedisServer, key: str) -> str:
     """By somebody who comes later, in a process that knows of nothing."""
-    store, app = RedisStore.from_url(server.url), App()
+    store, app = RedisStore.from_url(server.url, budget=PATIENT), App()
     guarded = IdempotencyMiddleware(app, store=store)
     answer = await request(guarded, key=key.encode())
     await store.aclose()

@@ -42,6 +42,9 @@ class Topology(Protocol):
     def holder(self, name: bytes, /) -> Node:
         """The server that holds the record of this name."""
 
+    def heal(self) -> None:
+        """Everybody is well again, or TimeoutError."""
+
     def client(
         self, protocol: int = 3
     ) -> AbstractAsyncContextManager[Redis | RedisCluster]:

@@ -44,7 +44,8 @@ def is_up(node: Node) -> bool:
 
 
 def is_whole(node: Node) -> bool:
-    """It sees everybody, and everybody well."""
+    """It sees everybody, and everybody well, and no slot is on its way."""
     flags = {flag for line in _lines(node) for flag in line[2].split(",")}
     everybody = known(node) == 6 and flags <= {"myself", "master", "slave"}
-    return everybody and is_up(node)
+    on_their_way = any(part.startswith("[") for part in _myself(node)[8:])
+    return everybody and is_up(node) and not on_their_way

@@ -17,9 +17,13 @@ from redis.retry import Retry
 
 from sample_origin.processes import RedisServer
 
-# What a topology takes to settle is seconds; longer means that it never will.
-_SETTLES_WITHIN = 15.0
+# What a topology takes to settle is seconds, on a busy machine some more; longer means
+# that it never will.
+_SETTLES_WITHIN = 40.0
 _LOOK_EVERY = 0.01
+
+# So many times the longest of a few answers is too long for somebody who is well.
+_PATIENCE, _HEARD = 30, 10
 
 NOT_PERSISTENT = ("--save", "", "--appendonly", "no")
 
@@ -76,7 +80,7 @@ class Node:
             port=self.port,
             password=self._password,
             retry=Retry(NoBackoff(), 0),
-            socket_timeout=2,
+            socket_timeout=5,
         )
 
 
@@ -112,12 +116,31 @@ def _kill(started: Sequence[Node]) -> None:
         node.process.kill()
 
 
+def revive(members: Sequence[Node]) -> None:
+    """Whoever was paused or killed runs again."""
+    for node in members:
+        node.process.resume()
+    start([node for node in members if not node.alive])
+
+
 def start(started: Sequence[Node]) -> None:
     """All at once."""
     for node in started:
         node.process.launch()
     for node in started:
         node.process.await_answer()
+
+
+def silence(members: Sequence[Node], least: int) -> int:
+    """How long those who are well may be silent here and now, in ms. On a machine that
+    has nothing else to do an answer takes one or two.
+    """
+    longest = 0.0
+    for node in [*members] * _HEARD:
+        begun = time.monotonic()
+        node.ask("PING")
+        longest = max(longest, time.monotonic() - begun)
+    return max(least, round(_PATIENCE * longest * 1000))
 
 
 def until(fact: Callable[[], bool], what: str) -> None:

@@ -11,9 +11,9 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
-from .node import REPLICATED, Node, nodes, start, until
+from .node import REPLICATED, Node, nodes, revive, silence, start, until
+from .sentinel_process import HASTY, PATIENT, judge_after, watcher
 from .sentinel_process import USER as SENTINEL
-from .sentinel_process import hasten, watcher
 from .sentinel_view import (
     SERVICE,
     fails_over,
@@ -48,7 +48,7 @@ class Sentinels:
     @asynccontextmanager
     async def client(self, protocol: int = 3) -> AsyncIterator[Redis]:
         """As docs/operations.md says: one that does not answer is not insisted on."""
-        quick = {"socket_timeout": 0.1, "socket_connect_timeout": 0.1}
+        quick = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3}
         manager = Sentinel(  # type: ignore[no-untyped-call] # redis-py's gap
             self.addresses,
             sentinel_kwargs={**quick, "retry": Retry(NoBackoff(), 0)},
@@ -89,19 +89,19 @@ class Sentinels:
         self.await_promotion(before)
 
     def kill_primary(self) -> Node:
-        primary = self.primary()
+        primary = self._hastened()
         primary.process.kill()
         return primary
 
     def pause_primary(self) -> Node:
         """Its connections stay open, and nobody answers."""
-        primary = self.primary()
+        primary = self._hastened()
         primary.process.pause()
         return primary
 
     def isolate_primary(self) -> Node:
         """Cut off from replicas and sentinels; its clients notice nothing."""
-        primary = self.primary()
+        primary = self._hastened()
         for user in (SENTINEL, _REPLICA):
             primary.ask("ACL", "SETUSER", user, "off")
         primary.ask("CLIENT", "KILL", "TYPE", "replica")
@@ -112,16 +112,27 @@ class Sentinels:
         """All sentinels name another primary, and it takes writes."""
         until(lambda: self._agreed() not in (None, before.port), "one is promoted")
         until(lambda: role(self.primary()) == b"master", "it takes writes")
+        self._judge_after(PATIENT)
 
     def heal(self) -> None:
         """Whoever was away follows the primary again."""
+        revive(self.sentinels)
+        self._judge_after(PATIENT)
+        revive(self.members)
         primary = self.primary()
         for node in self.members:
-            node.process.resume()
-            if not node.alive:
-                node.process.start()
             until(partial(_reconciled, node, primary), "it is told whom to follow")
         until(self._settled, "the replicas follow the primary")
+
+    def _hastened(self) -> Node:
+        """The primary, which is about to go."""
+        primary = self.primary()
+        self._judge_after(silence([*self.sentinels, *self.members], HASTY))
+        return primary
+
+    def _judge_after(self, milliseconds: int) -> None:
+        for sentinel in self.sentinels:
+            judge_after(sentinel, milliseconds)
 
     def _agreed(self) -> int | None:
         ports = {primary_port(sentinel) for sentinel in self.sentinels}
@@ -153,9 +164,8 @@ def sentinels(binary: Path) -> Iterator[Sentinels]:
         for n in range(3):
             started.append(watcher(binary, directory / f"sentinel-{n}", primary))
         start(started[3:])
-        for sentinel in started[3:]:
-            hasten(sentinel)
         made = Sentinels(members, started[3:])
+        made._judge_after(PATIENT)
         until(made._settled, "the sentinels know the replicas")
         until(lambda: all(map(has_a_quorum, made.sentinels)), "and each other")
         yield made

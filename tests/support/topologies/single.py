@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from .node import NOT_PERSISTENT, Node, nodes, start
+from .node import NOT_PERSISTENT, Node, nodes, revive, start, until
 
 PASSWORD = "for-clients"
 
@@ -25,6 +25,10 @@ class Single:
 
     def holder(self, _: bytes) -> Node:
         return self.node
+
+    def heal(self) -> None:
+        revive(self.members)
+        until(lambda: self.node.ask("PING") in (True, b"PONG"), "it answers")
 
     @asynccontextmanager
     async def client(self, protocol: int = 3) -> AsyncIterator[Redis]:

@@ -2,13 +2,16 @@
 -- error NOBODY: nothing written, because the body is not there │ 'owned' │ 'claim_lost' │ 'claim_taken': written (or written before) │ {record}: another completion was first
 local header = redis.call('GETRANGE', KEYS[1], 0, 17)
 local state, own = string.sub(header, 2, 2), string.sub(header, 3) == string.sub(ARGV[1], 3, 18)
+if state == 'R' then state = '' end -- released is absent
 if state ~= '' and state ~= 'P' then
   if own then return 'owned' end
   return {redis.call('GET', KEYS[1])}
 end
 if KEYS[2] and redis.call('GETRANGE', KEYS[2], 0, 0) == '' then return redis.error_reply('NOBODY') end
 local waiting = ''
-if state == 'P' then waiting = redis.call('GETRANGE', KEYS[1], 73, -1) end
+if state == 'P' then waiting = redis.call('GETRANGE', KEYS[1], 92, -1) end
+-- Small states are written into full memory too: it stops only the first write of a script.
+if string.sub(ARGV[1], 2, 2) ~= 'C' then redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 for channel in string.gmatch(waiting, '[^,]+') do redis.call('PUBLISH', channel, KEYS[1]) end
 if state == '' then return 'claim_lost' end

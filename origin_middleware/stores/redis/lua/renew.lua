@@ -2,5 +2,6 @@
 -- 1: renewed │ 0: not the caller's, or the caller has ended it
 local held = redis.call('GETRANGE', KEYS[1], 0, 59)
 if string.sub(held, 1, 18) ~= ARGV[1] or string.sub(held, 51) == '0000000000' then return 0 end
+local renewed = redis.call('PEXPIRE', KEYS[1], ARGV[2]) -- first: full memory stops only the first write of a script
 redis.call('SETRANGE', KEYS[1], 50, ARGV[3])
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return renewed

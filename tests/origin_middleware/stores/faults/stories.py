@@ -56,6 +56,6 @@ async def renewing(trial: Trial) -> list[str]:
     await trial.entered.wait()
     trial.spoil()
     duplicate = asyncio.create_task(trial.ask_elsewhere())
-    await asyncio.wait({duplicate}, timeout=_LAPSED)
+    await asyncio.wait({duplicate}, timeout=_LAPSED * trial.pace)
     trial.gate.set()
     return [await first, await duplicate, await trial.ask_afterwards()]

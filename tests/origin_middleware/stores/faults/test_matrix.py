@@ -18,6 +18,8 @@ from .matrix import (
 from .play import Outcome, play_all
 from .trial import BUDGET
 
+pytestmark = pytest.mark.slow
+
 _TOLERANCE = 0.5
 
 
@@ -103,6 +105,8 @@ def documented(cell: Cell) -> str:
         return row.once  # the script is sent along
     if cell.step == "ask for settings" and refused:
         return row.once  # and a warning
+    if cell.step in WRITES and (given_up := _given_up(cell)):
+        return given_up
     if cell.goes_on:
         takes_place = CARRIES_ON if cell.step == "write a body" else CARRIED_OUT
         known = row.effect_matters and cell.fault in takes_place
@@ -110,19 +114,22 @@ def documented(cell: Cell) -> str:
     return row.refused if refused else row.once
 
 
-@pytest.fixture(scope="module")
-def outcomes(valkey_server: RedisServer) -> dict[Cell, Outcome | Exception]:
-    return asyncio.run(play_all(valkey_server))
+WRITES = ("complete", "complete, large", "write a body")
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_nothing_is_executed_twice_and_nobody_is_misled(
-    cell: Cell, outcomes: dict[Cell, Outcome | Exception]
-) -> None:
-    seen = outcomes[cell]
-    if isinstance(seen, Exception):
-        raise seen
+def _given_up(cell: Cell) -> str | None:
+    """Where the store does not take the body, its record is soon without one."""
+    hung_up = cell.fault in ("reset before", "half a request", "reset after")
+    if cell.step == "write a body" and cell.goes_on and hung_up:
+        return "served, not-replayable, not-replayable"
+    if cell.fault != "OOM":
+        return None
+    small_too = cell.goes_on and cell.step != "write a body"
+    soon = "in-progress" if small_too else "not-replayable"
+    return f"served, {soon}, not-replayable"
+
+
+def verdict(cell: Cell, seen: Outcome) -> None:
     assert seen.fired >= 1, "the fault did not happen"
     assert cell.goes_on or seen.fired == 1
     assert ", ".join(seen.told) == documented(cell)
@@ -131,3 +138,17 @@ def test_nothing_is_executed_twice_and_nobody_is_misled(
     assert seen.slowest[0] <= BUDGET + _TOLERANCE
     assert seen.expires
     assert not seen.left
+
+
+@pytest.fixture(scope="module")
+def failures(valkey_server: RedisServer) -> dict[Cell, Exception | None]:
+    return asyncio.run(play_all(valkey_server, verdict))
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_nothing_is_executed_twice_and_nobody_is_misled(
+    cell: Cell, failures: dict[Cell, Exception | None]
+) -> None:
+    if (failure := failures[cell]) is not None:
+        raise failure

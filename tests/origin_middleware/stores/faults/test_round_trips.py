@@ -15,7 +15,7 @@ from tests.support import asgi
 from tests.support.asgi import App, chunk, start
 from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 
 CLAIM = f"EVALSHA {scripts.CLAIM.sha}"
 COMPLETE = f"EVALSHA {scripts.COMPLETE.sha}"
@@ -38,7 +38,7 @@ async def proxy(valkey_server: RedisServer) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def store(proxy: Proxy) -> AsyncIterator[RedisStore]:
     """With its connections made, also the one for large responses."""
-    store = RedisStore.from_url(proxy.url)
+    store = RedisStore.from_url(proxy.url, budget=PATIENT)
     key = a_key()
     await store.complete(key, a_claim(), Completed(b"." * (LARGE + 1)))
     await store.claim(key, a_claim())
@@ -134,7 +134,7 @@ async def test_a_record_takes_little_more_than_its_body(
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
     ]
-    store, key = RedisStore.from_url(found.url), token_hex(8)
+    store, key = RedisStore.from_url(found.url, budget=PATIENT), token_hex(8)
     app = IdempotencyMiddleware(App(start(200, headers), chunk(body)), store=store)
     await asgi.request(app, key=key.encode())
     async with Redis.from_url(found.url) as admin:

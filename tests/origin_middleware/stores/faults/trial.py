@@ -5,7 +5,7 @@ The books are kept here and not in the store, so that they tell what the store f
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_hex
 
 from origin_middleware import IdempotencyMiddleware, Policy, attempt_of
@@ -52,18 +52,27 @@ class Trial:
         elsewhere: RedisStore,
         selling: Selling,
         spoil: Callable[[], Spoiled],
+        pace: float,
     ) -> None:
-        """`elsewhere` is the other process's store. `spoil` begins the fault."""
+        """`elsewhere` is the other process's store. `spoil` begins the fault. A time
+        limit is `pace` times as long as on an idle machine.
+        """
         self.key = token_hex(16)
+        self.pace = pace
         self.proxy = proxy
         self.spoil = spoil
         # Before 8.0 redis-py says HELLO, which is spoiled, only for the protocol 3.
         url = f"{proxy.url}?protocol=3"
-        self.store = RedisStore.from_url(url, budget=BUDGET)
+        self.store = RedisStore.from_url(url, budget=BUDGET * pace)
         self.calls = clocked(self.store)
         self._selling = selling
+        policy = replace(
+            selling.policy,
+            lease=selling.policy.lease * pace,
+            patience=selling.policy.patience * pace,
+        )
         self._fronts = [
-            IdempotencyMiddleware(self._sell, store=store, policy=selling.policy)
+            IdempotencyMiddleware(self._sell, store=store, policy=policy)
             for store in (self.store, elsewhere)
         ]
         self.started = 0
@@ -85,7 +94,7 @@ class Trial:
 
     async def end(self) -> None:
         """Everything that goes on by itself has to come to its end."""
-        async with asyncio.timeout(_WITHDRAWN_WITHIN):
+        async with asyncio.timeout(_WITHDRAWN_WITHIN * self.pace):
             for front in self._fronts:
                 await front._runtime.drain()
             while self.store._session.claims._ghosts._ghosts:
@@ -94,7 +103,7 @@ class Trial:
                 await task
         assert not self.store._session.claims._in_doubt
         await self.store.aclose()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(self.pace):
             await self.proxy.deserted()
 
     async def _asked(self, front: IdempotencyMiddleware) -> str:

@@ -20,6 +20,9 @@ from tests.support.topologies import Topology
 # A completion that was lost leaves a lease, which somebody has to outwait.
 _LEASE, _PATIENCE = 3.0, 8.0
 
+# Of a machine that has other things to do.
+_BUDGET = 3.0
+
 
 class Shop:
     """Two processes that sell the same, as far as a store can tell."""
@@ -83,7 +86,7 @@ async def shop(topology: Topology, **options: Any) -> AsyncIterator[Shop]:
         stores = []
         for _ in range(2):
             client = await stack.enter_async_context(topology.client())
-            store = RedisStore(client, **options)
+            store = RedisStore(client, budget=_BUDGET, **options)
             stack.push_async_callback(store.aclose)
             stores.append(store)
         selling = Shop(stores)

@@ -2,14 +2,15 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from origin_middleware import StoreUnavailable
 from origin_middleware.record import Completed, Held, Preceded
 from origin_middleware.stores.redis import RedisStore, scripts, wakeups
-from tests.support.stores import a_claim, a_key
+from tests.support import machine
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Node, Single
 from tests.support.topologies.access_control import (
     CHANNELS,
@@ -22,6 +23,8 @@ from tests.support.topologies.access_control import (
 from .conftest import Started
 from .names import record_name
 
+pytestmark = pytest.mark.slow
+
 A, B = a_claim("a"), a_claim("b")
 DONE, LARGE = Completed(b"done"), Completed(b"x" * 1_048_576)
 
@@ -32,18 +35,18 @@ CONVENIENCES = ("+info", "+ping", "+append", "+subscribe", "+unlink")
 
 
 @pytest.fixture
-def guarded(started: Started, server: str) -> Iterator[Single]:
+def guarded(started: Started, server: str) -> Single:
     found = started.get("access-control", server)
     assert isinstance(found, Single)
     found.node.ask("SCRIPT", "FLUSH")
-    yield found
     allow(found.node, *LEAST)
+    return found
 
 
 @pytest.fixture
 async def store(guarded: Single) -> AsyncIterator[RedisStore]:
     async with guarded.client() as client:
-        store = RedisStore(client)
+        store = RedisStore(client, budget=PATIENT)
         yield store
         await store.aclose()
 
@@ -58,7 +61,7 @@ async def use(store: RedisStore) -> None:
     await store.claim(key, A)
     held = await store.claim(key, B)
     assert isinstance(held, Held)
-    await store.wait(key, held, 0.02)
+    await store.wait(key, held, 0.05 * await machine.pace())  # to be registered
     await store.renew(key, A)
     await store.complete(key, A, DONE)
     await store.complete(key := a_key(), A, LARGE)
@@ -140,7 +143,7 @@ async def test_without_ping_an_idle_subscription_is_lost(
     await store.claim(key, A)
     held = await store.claim(key, B)
     assert isinstance(held, Held)
-    await store.wait(key, held, 0.1)
+    await store.wait(key, held, 0.1 * await machine.pace())
     assert "Wake-ups are interrupted" in caplog.text
 
 

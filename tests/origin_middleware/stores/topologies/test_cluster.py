@@ -17,11 +17,13 @@ from origin_middleware.record import (
     Recorded,
 )
 from origin_middleware.stores.redis import RedisStore
-from tests.support.stores import a_claim
+from tests.support.stores import PATIENT, a_claim
 from tests.support.topologies import Cluster
 
 from .names import record_name, slotmates
 from .shop import nothing_happened_twice, shop
+
+pytestmark = pytest.mark.slow
 
 A, B = a_claim("a"), a_claim("b")
 
@@ -66,7 +68,7 @@ async def test_the_middle_of_a_migration_is_not_noticed(sharded: Cluster) -> Non
     """Each step of the protocol, against a record that was moved before it."""
     key = Key(slotmates(1)[0])
     async with sharded.client() as client:
-        store = RedisStore(client)
+        store = RedisStore(client, budget=PATIENT)
         migration = sharded.migration(record_name(key))
         migration.begin()
         assert await store.claim(key, A) == Claimed()
@@ -102,7 +104,7 @@ async def test_a_slot_that_moves_costs_no_connections(sharded: Cluster) -> None:
     name = record_name(key := Key(slotmates(1)[0]))
     target = (migration := sharded.migration(name)).target
     async with sharded.client() as client:
-        store = RedisStore(client)
+        store = RedisStore(client, budget=PATIENT)
         migration.begin()
         await store.claim(key, A)
         before = len(target.clients())

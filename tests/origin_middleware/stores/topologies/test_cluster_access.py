@@ -23,6 +23,8 @@ from tests.support.topologies.access_control import (
 
 from .names import record_name
 
+pytestmark = pytest.mark.slow
+
 ENOUGH = (*LEAST, *FOR_A_CLUSTER, *FOR_REPLICAS)
 
 

@@ -9,7 +9,7 @@ import pytest
 from origin_middleware.record import Completed, NotReplayable
 from origin_middleware.stores.redis import RedisStore
 from tests.docs.test_docs import names_of_tests
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Single
 from tests.support.topologies.access_control import (
     FOR_A_CLUSTER,
@@ -41,7 +41,7 @@ async def test_its_acl_line_is_enough(single_server: Single) -> None:
     line = permissions().replace("PASSWORD", PASSWORD)
     single_server.node.ask(*shlex.split(line))
     url = f"redis://{USER}:{PASSWORD}@127.0.0.1:{single_server.node.port}"
-    store = RedisStore.from_url(url)
+    store = RedisStore.from_url(url, budget=PATIENT)
     key, claim = a_key(), a_claim()
     await store.claim(key, claim)
     await store.complete(key, claim, Completed(b"done"))
@@ -64,7 +64,7 @@ async def test_a_record_is_found_and_read_by_hand(
     server = started.get("standalone", "valkey-9")
     key, claim = a_key(), a_claim()
     async with server.client() as client:
-        store = RedisStore(client)
+        store = RedisStore(client, budget=PATIENT)
         await store.claim(key, claim)
         if outcome is not None:
             await store.complete(key, claim, outcome)

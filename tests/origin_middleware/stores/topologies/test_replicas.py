@@ -16,6 +16,8 @@ from tests.support.topologies.node import REPLICATED
 
 from .names import record_name
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def primary(server: str) -> AsyncIterator[Node]:

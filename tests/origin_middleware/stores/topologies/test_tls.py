@@ -10,10 +10,13 @@ from redis.asyncio import Redis
 from origin_middleware import StoreUnavailable
 from origin_middleware.record import Claimed
 from origin_middleware.stores.redis import RedisStore
-from tests.support.stores import a_claim, a_key
+from tests.support import machine
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Single
 
-from .conftest import Started
+from .conftest import LOOPS, Started
+
+pytestmark = [pytest.mark.slow, LOOPS]
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def options(started: Started) -> dict[str, Any]:
 
 async def claim(options: dict[str, Any]) -> object:
     async with Redis(**options) as client:
-        store = RedisStore(client, budget=0.3)
+        store = RedisStore(client, budget=0.5 * await machine.pace())
         try:
             return await store.claim(a_key(), a_claim())
         finally:
@@ -41,7 +44,9 @@ async def test_a_server_and_a_client_that_know_each_other(
 
 async def test_the_url_carries_the_certificates(options: dict[str, Any]) -> None:
     files = "&".join(f"{n}={options[n]}" for n in options if n.startswith("ssl_"))
-    store = RedisStore.from_url(f"rediss://127.0.0.1:{options['port']}?{files}")
+    store = RedisStore.from_url(
+        f"rediss://127.0.0.1:{options['port']}?{files}", budget=PATIENT
+    )
     assert await store.claim(a_key(), a_claim()) == Claimed()
     await store.aclose()
 

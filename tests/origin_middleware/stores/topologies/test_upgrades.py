@@ -9,9 +9,11 @@ import pytest
 from origin_middleware.record import Completed, Finished, Held
 from origin_middleware.stores.redis import RedisStore
 from tests.support.servers import SERVERS
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Node, nodes, start, until
 from tests.support.topologies.node import REPLICATED
+
+pytestmark = pytest.mark.slow
 
 A, B = a_claim("a"), a_claim("b")
 SMALL, LARGE = Completed(b"done"), Completed(b"x" * 1_048_576)
@@ -43,7 +45,7 @@ async def test_a_newer_server_reads_the_file_of_an_older_one(
     for n, binary in enumerate(versions):
         running.append(node := Node(binary, directory / "0", *KEEPS))
         start([node])
-        store = RedisStore.from_url(node.process.url)
+        store = RedisStore.from_url(node.process.url, budget=PATIENT)
         if n == 0:
             await store.claim(claimed, A)
             await store.complete(small, A, SMALL)
@@ -68,12 +70,12 @@ async def test_a_newer_replica_takes_over_from_an_older_primary(
         running += pair
         start(pair)
         primary, replica = pair
-        store = RedisStore.from_url(primary.process.url)
+        store = RedisStore.from_url(primary.process.url, budget=PATIENT)
         await store.complete(key, A, SMALL)
         await store.aclose()
         replica.ask("REPLICAOF", "127.0.0.1", primary.port)
         until(lambda: replica.ask("DBSIZE") == 1, "the replica has the record")  # noqa: B023 - called before the next turn
         replica.ask("REPLICAOF", "NO", "ONE")
-        store = RedisStore.from_url(replica.process.url)
+        store = RedisStore.from_url(replica.process.url, budget=PATIENT)
         assert await store.claim(key, B) == Finished(A.fingerprint, SMALL)
         await store.aclose()

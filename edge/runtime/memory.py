@@ -1,0 +1,62 @@
+"""What one Lambda environment remembers from one invocation to the next.
+
+Between two invocations the process is frozen, for a second or for an hour, and only the
+clock on the wall goes on. So all that is kept here has the time at which it was.
+"""
+
+from collections.abc import Callable
+from time import time
+
+from .channel import Channel
+from .gate import Answer
+from .routes import Route
+
+Clock = Callable[[], float]
+
+# Firewalls between here and the facilitator forget a silent connection within minutes
+# and tell nobody. What is sent over it is never answered.
+LONGEST_SILENCE = 30.0
+# A price that is changed is shown after this time.
+LONGEST_ANSWER_KEPT = 30.0
+_MOST_ANSWERS = 256
+
+
+class Memory:
+    def __init__(self, now: Clock = time) -> None:
+        self._now = now
+        self._channels: list[tuple[float, Channel]] = []
+        self._unpaid: dict[Route, tuple[float, Answer]] = {}
+
+    def keep(self, channel: Channel) -> None:
+        self._channels.append((self._now(), channel))
+
+    def keeps(self, channel: Channel) -> bool:
+        return any(kept is channel for _, kept in self._channels)
+
+    def take(self) -> Channel | None:
+        """Taken out while in use, so that two threads never meet on one connection."""
+        while self._channels:
+            since, channel = self._channels.pop()
+            if self._is_recent(since, LONGEST_SILENCE) and channel.is_quiet():
+                return channel
+            channel.hang_up()
+        return None
+
+    def keep_unpaid(self, route: Route, answer: Answer) -> None:
+        if len(self._unpaid) >= _MOST_ANSWERS:
+            self._unpaid.clear()
+        self._unpaid[route] = (self._now(), answer)
+
+    def unpaid(self, route: Route) -> Answer | None:
+        """What verify said of this route to the last request without a payment."""
+        since, answer = self._unpaid.get(route, (0.0, None))
+        return answer if self._is_recent(since, LONGEST_ANSWER_KEPT) else None
+
+    def close(self) -> None:
+        self._unpaid.clear()
+        while self._channels:
+            self._channels.pop()[1].hang_up()
+
+    def _is_recent(self, since: float, seconds: float) -> bool:
+        """False where the clock was set back: then nobody knows."""
+        return 0 <= self._now() - since < seconds

@@ -1,0 +1,219 @@
+"""How the outcome of an attempt gets into the store: at once, or in the background if
+the store is away.
+
+What waits there has bounds that hold for the process: an outage of the store must not
+fill its memory. An outcome is known even where its response cannot be kept, so a body
+that does not fit is given up, and "not replayable" is written instead.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import assert_never
+
+from .errors import RecordDamaged, StoreUnavailable, WriteRefused
+from .events import (
+    ClaimMissing,
+    Event,
+    Executed,
+    Failed,
+    NotRecorded,
+    RecordedLate,
+    Superseded,
+)
+from .key import Key
+from .lease import Renewal
+from .record import (
+    Claim,
+    Completed,
+    Evidence,
+    Finished,
+    NotReplayable,
+    Outcome,
+    Preceded,
+    Recorded,
+)
+from .response import StoredResponse
+from .runtime import Runtime
+
+_log = logging.getLogger("origin_middleware")
+
+# How long, and how often, a write is tried again after its response has left.
+_PERSIST_FOR = 30.0
+_PERSIST_EVERY = 1.0
+
+# Of a process: bytes of bodies that wait to be written, and outcomes with or without.
+_MOST_BYTES = 67_108_864
+_MOST_OUTCOMES = 10_000
+
+# The event that tells of a write, and the response that was on record before it.
+_Written = tuple[Event, StoredResponse | None]
+
+
+class Persistence:
+    """Of the outcome of one attempt."""
+
+    def __init__(self, runtime: Runtime, key: Key, claim: Claim) -> None:
+        self._runtime = runtime
+        self._key = key
+        self._claim = claim
+
+    async def complete(
+        self, status: int, outcome: Outcome, seconds: float
+    ) -> StoredResponse | None:
+        """The response that was on record before, where there was one."""
+        return await self._persist(
+            _Completion(self._runtime, self._key, self._claim, status, outcome, seconds)
+        )
+
+    async def give_back(
+        self, status: int | None, seconds: float, *, again: bool
+    ) -> None:
+        """The attempt failed. `again`: a retry may run."""
+        await self._persist(
+            _Failure(self._runtime, self._key, self._claim, status, again, seconds)
+        )
+
+    async def _persist(self, write: "_Completion | _Failure") -> StoredResponse | None:
+        """Now, or in the background where that fails or is cancelled."""
+        try:
+            event, before = await write()
+        except asyncio.CancelledError:
+            self._postpone(write)
+            raise
+        except Exception as exc:  # a store may raise anything; the handler has run
+            _log.warning("The outcome could not be written: %r", exc)
+            self._runtime.observe(NotRecorded(self._key))
+            self._postpone(write)
+            return None
+        self._runtime.observe(event)
+        return before
+
+    def _postpone(self, write: "_Completion | _Failure") -> None:
+        if not _backlog.has_room_for(write):
+            write.give_up_body()
+        if _backlog.has_room_for(write):
+            task = self._runtime.spawn(self._persist_later(write))
+            _backlog.add(task, write.size)
+        else:
+            many = f"{_MOST_OUTCOMES:_} outcomes wait to be written: no more can."
+            self._runtime.log_failure(StoreUnavailable(many))
+
+    async def _persist_later(self, write: "_Completion | _Failure") -> None:
+        """With a renewal of its own: the handler's ends with the handler."""
+        until = _now() + _PERSIST_FOR
+        renewal = Renewal(self._runtime, self._key, self._claim, handler_runs=False)
+        renewal.start()
+        try:
+            while _now() < until:
+                try:
+                    event, _ = await write()
+                except Exception:  # as above
+                    await asyncio.sleep(_PERSIST_EVERY)
+                else:
+                    self._runtime.observe(RecordedLate(self._key))
+                    self._runtime.observe(event)
+                    return
+        finally:
+            renewal.stop()
+
+
+@dataclass(slots=True)
+class _Completion:
+    """Can be written twice, like a failure: the claim has the owner token."""
+
+    runtime: Runtime
+    key: Key
+    claim: Claim
+    status: int
+    outcome: Outcome
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.outcome.response) if isinstance(self.outcome, Completed) else 0
+
+    def give_up_body(self) -> None:
+        self.outcome = NotReplayable()
+
+    async def __call__(self) -> _Written:
+        store = self.runtime.store
+        try:
+            answer = await store.complete(self.key, self.claim, self.outcome)
+        except WriteRefused as refused:
+            if not self.size:
+                raise
+            self.runtime.log_failure(refused)
+            self.give_up_body()
+            answer = await store.complete(self.key, self.claim, self.outcome)
+        return self._event(answer), self._canonical(answer)
+
+    def _event(self, answer: Recorded | Preceded) -> Event:
+        match answer:
+            case Recorded(Evidence.OWNED):
+                return Executed(self.key, self.status, self.seconds)
+            case Recorded(found):
+                return ClaimMissing(self.key, found)
+            case Preceded(by):
+                other = by.fingerprint != self.claim.fingerprint
+                return Superseded(self.key, other)
+            case _:
+                assert_never(answer)
+
+    def _canonical(self, answer: Recorded | Preceded) -> StoredResponse | None:
+        """None where the response of our own handler goes out."""
+        match answer:
+            case Preceded(Finished(fingerprint, Completed(response))):
+                if fingerprint == self.claim.fingerprint:
+                    with suppress(RecordDamaged):
+                        return StoredResponse.from_bytes(response)
+        return None
+
+
+@dataclass(slots=True)
+class _Failure:
+    runtime: Runtime
+    key: Key
+    claim: Claim
+    status: int | None
+    again: bool
+    seconds: float
+    size: int = 0
+
+    def give_up_body(self) -> None:
+        """It has none."""
+
+    async def __call__(self) -> _Written:
+        store = self.runtime.store
+        give_up = store.release if self.again else store.abandon
+        ours = await give_up(self.key, self.claim)
+        return Failed(self.key, self.status, self.again and ours, self.seconds), None
+
+
+class _Backlog:
+    """What waits to be written in this process, whatever the middleware."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._outcomes = 0
+
+    def has_room_for(self, write: _Completion | _Failure) -> bool:
+        fits = self._bytes + write.size <= _MOST_BYTES
+        return fits and self._outcomes < _MOST_OUTCOMES
+
+    def add(self, task: "asyncio.Task[None]", size: int) -> None:
+        self._count(1, size)
+        task.add_done_callback(lambda _: self._count(-1, -size))
+
+    def _count(self, outcomes: int, size: int) -> None:
+        self._outcomes += outcomes
+        self._bytes += size
+
+
+_backlog = _Backlog()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
