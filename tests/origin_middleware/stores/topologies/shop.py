@@ -18,7 +18,7 @@ from tests.support.asgi import KEY, Connection, chunk, request, start
 from tests.support.topologies import Topology
 
 # A completion that was lost leaves a lease, which somebody has to outwait.
-_LEASE, _PATIENCE = 3.0, 8.0
+_LEASE, _PATIENCE = 6.0, 12.0
 
 # Of a machine that has other things to do.
 _BUDGET = 3.0
