@@ -13,6 +13,8 @@ from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Node, nodes, start, until
 from tests.support.topologies.node import REPLICATED
 
+from .names import record_name
+
 pytestmark = pytest.mark.slow
 
 A, B = a_claim("a"), a_claim("b")
@@ -74,7 +76,8 @@ async def test_a_newer_replica_takes_over_from_an_older_primary(
         await store.complete(key, A, SMALL)
         await store.aclose()
         replica.ask("REPLICAOF", "127.0.0.1", primary.port)
-        until(lambda: replica.ask("DBSIZE") == 1, "the replica has the record")  # noqa: B023 - called before the next turn
+        name = record_name(key)
+        until(lambda: replica.ask("EXISTS", name) == 1, "the replica has the record")  # noqa: B023 - called before the next turn
         replica.ask("REPLICAOF", "NO", "ONE")
         store = RedisStore.from_url(replica.process.url, budget=PATIENT)
         assert await store.claim(key, B) == Finished(A.fingerprint, SMALL)
