@@ -1,6 +1,5 @@
 """One request with a key, from its claim to its answer. Read it from the top."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, assert_never
@@ -74,7 +73,8 @@ class Exchange:
         self._key = admitted.key
         self._scope = scope
         self._body = RequestBody()
-        self._begun = self._claimed = event_loop().time()
+        self._now = event_loop().time
+        self._begun = self._claimed = self._now()
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Raises what the handler raises."""
@@ -151,7 +151,7 @@ class Exchange:
                     return claim, decision
 
     def _send(self, make: _Make, claim: Claim) -> Awaitable[Answer]:
-        self._claimed = _now()
+        self._claimed = self._now()
         return make(self._key, claim)
 
     async def _wait(self, held: Held, timeout: float) -> Absent | Held | Finished:
@@ -229,13 +229,13 @@ class Exchange:
         """Has so much time passed since the claim was sent that its lease may lapse
         before the first renewal? Then this process was stalled.
         """
-        return _now() - self._claimed > claim.lease / 2
+        return self._now() - self._claimed > claim.lease / 2
 
     async def _confirm(self, claim: Claim, first: bool) -> Execute | Refuse:
         """A claim that may have been taken over meanwhile starts no handler."""
         store, key = self._runtime.store, self._key
         try:
-            self._claimed = _now()
+            self._claimed = self._now()
             if not await store.renew(key, claim):
                 return Refuse(Refusal.IN_PROGRESS)
             if not self._is_late(claim):
@@ -290,8 +290,4 @@ class Exchange:
         return self._policy.patience - self._elapsed()
 
     def _elapsed(self) -> float:
-        return _now() - self._begun
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+        return self._now() - self._begun

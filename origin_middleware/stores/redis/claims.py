@@ -74,12 +74,7 @@ class Claims:
             if self._replicas.wanted:
                 await self._confirm(kind, name, claim, until)
             if now() > usable_until:
-                # This process was stalled, and others may have seen the lease lapse.
-                self._doubt(kind, name, claim, _APPLIED)
-                raise StoreUnavailable(
-                    "The reply to a claim was read too late to rely on it: the event "
-                    "loop was blocked, or the machine was stopped."
-                )
+                await self._renew(kind, name, claim)
         except BaseException:
             if ghost := self._in_doubt.pop(claim.owner, None):
                 self._ghosts.add(ghost._replace(until=until))
@@ -147,6 +142,30 @@ class Claims:
         if not have_it:
             raise StoreUnavailable(
                 f"The claim did not reach {self._replicas.wanted} replicas in time."
+            )
+        if before is None:
+            self.finished(claim)
+
+    async def _renew(self, kind: Kind, name: bytes, claim: Claim) -> None:
+        """This process was stalled before it read that the claim was made, and others
+        may have seen the lease lapse. Raises StoreUnavailable unless it is ours still.
+        """
+        before = self._in_doubt.get(claim.owner)
+        self._doubt(kind, name, claim, _APPLIED)
+        until = self._calls.deadline()
+        usable_until = min(until, now() + claim.lease)
+        renewed = await self._calls.evaluate(
+            scripts.RENEW,
+            name,
+            codec.header(b"P", claim.owner),
+            milliseconds(claim.retention),
+            codec.lease(claim),
+            until=until,
+        )
+        if not renewed or now() > usable_until:
+            raise StoreUnavailable(
+                "The reply to a claim was read too late to rely on it: the event loop "
+                "was blocked, or the machine was stopped."
             )
         if before is None:
             self.finished(claim)

@@ -11,6 +11,7 @@ from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Exhausted, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
+from origin_middleware.stores.redis.calls import Calls
 from origin_middleware.stores.redis.claims import Claims, Kind
 from origin_middleware.stores.redis.line import Line, now
 from origin_middleware.stores.redis.scripts import Script
@@ -37,7 +38,12 @@ async def store(proxy: Proxy, pace: float) -> AsyncIterator[RedisStore]:
 @pytest.fixture
 async def client(valkey_server: RedisServer) -> AsyncIterator[Redis]:
     async with Redis.from_url(valkey_server.url) as client:
-        for script in (scripts.CLAIM, scripts.TAKE_OVER, scripts.RELEASE):
+        for script in (
+            scripts.CLAIM,
+            scripts.TAKE_OVER,
+            scripts.RELEASE,
+            scripts.RENEW,
+        ):
             await client.script_load(script.source)
         yield client
 
@@ -191,8 +197,9 @@ async def test_a_claim_that_is_cancelled_is_withdrawn(
     assert abandoned if script is scripts.TAKE_OVER else seen == Claimed()
 
 
-@pytest.mark.parametrize("script", [scripts.CLAIM, scripts.TAKE_OVER])
+@pytest.mark.parametrize("meanwhile", ["nothing", "taken over", "stalled again"])
 @pytest.mark.parametrize("lease", [10.0, 0.3])
+@pytest.mark.parametrize("script", [scripts.CLAIM, scripts.TAKE_OVER])
 async def test_a_reply_that_is_read_too_late_is_no_claim(
     store: RedisStore,
     proxy: Proxy,
@@ -200,29 +207,51 @@ async def test_a_reply_that_is_read_too_late_is_no_claim(
     key: Key,
     script: Script,
     lease: float,
+    meanwhile: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The process was stopped for longer than the budget, or than the lease; meanwhile
-    another may have taken over what looked abandoned.
+    """The process was stopped for longer than the budget, or than the lease, and
+    another may have taken over what looked abandoned. A renewal tells.
     """
-    stall = 0.0
-    monkeypatch.setattr(f"{Claims.__module__}.now", lambda: now() + stall)
+    stall, late = 0.0, 0.31 if lease < 1 else 0.61
+    for where in (Claims, Calls):
+        monkeypatch.setattr(f"{where.__module__}.now", lambda: now() + stall)
     if script is scripts.TAKE_OVER:
         await store.claim(key, a_claim("dead"))
         await store.abandon(key, a_claim("dead"))
     make = store.claim if script is scripts.CLAIM else store.take_over
     held_back = proxy.spoil(script.sha, Fault.DELAY_REPLY, times=1)
+    renewal = proxy.spoil("nothing", Fault.DELAY_REPLY)
+    if meanwhile == "stalled again":
+        renewal = proxy.spoil(scripts.RENEW.sha, Fault.DELAY_REPLY, times=1)
     claiming = asyncio.create_task(make(key, a_claim("stalled", lease=lease)))
     await has_record(store, client, key, "stalled")
-    stall = 0.31 if lease < 1 else 0.61
+    if meanwhile == "taken over":
+        taken = codec.in_progress(a_claim("other"))
+        await client.set(store._name(key), taken, px=1_000_000)
+    stall = late
     held_back.delayed.set()
+    if meanwhile == "nothing":
+        assert await claiming == Claimed()
+        return
+    if meanwhile == "stalled again":
+        async with asyncio.timeout(5):
+            await renewal.happened.wait()
+        stall += late
+        renewal.delayed.set()
     with pytest.raises(StoreUnavailable, match="too late"):
         await claiming
     await withdrawn(store)
     stall = 0.0
     seen = await store.claim(key, a_claim("b"))
-    abandoned = isinstance(seen, Held) and seen.abandoned
-    assert abandoned if script is scripts.TAKE_OVER else seen == Claimed()
+    if meanwhile == "taken over":
+        assert isinstance(seen, Held)
+        assert not seen.abandoned
+    elif script is scripts.TAKE_OVER:
+        assert isinstance(seen, Held)
+        assert seen.abandoned
+    else:
+        assert seen == Claimed()
 
 
 async def has_record(store: RedisStore, client: Redis, key: Key, owner: str) -> None:

@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 
 from origin_middleware import ConfigurationError, StoreUnavailable
 from origin_middleware.record import Claimed
+from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore
+from origin_middleware.stores.redis.calls import Calls
 from origin_middleware.stores.redis.claims import Claims
 from origin_middleware.stores.redis.line import now
 from tests.support.servers import RedisServer, running, valkey
@@ -74,22 +76,22 @@ async def test_a_claim_that_no_replica_has_is_refused_and_withdrawn(
 async def test_a_confirmation_that_is_read_too_late_is_no_claim(
     store: RedisStore, client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Here another process has taken over by then."""
     key, stall = a_key(), 0.0
-    confirm = Claims._confirm
+    confirm, other = Claims._confirm, codec.in_progress(a_claim("other"))
 
     async def stalled(*arguments: Any) -> None:
         nonlocal stall
         await confirm(*arguments)
+        await client.set(store._name(key), other, px=100_000)
         stall = store.budget
 
-    monkeypatch.setattr(f"{Claims.__module__}.now", lambda: now() + stall)
+    for where in (Claims, Calls):
+        monkeypatch.setattr(f"{where.__module__}.now", lambda: now() + stall)
     monkeypatch.setattr(Claims, "_confirm", stalled)
     with pytest.raises(StoreUnavailable, match="too late"):
         await store.claim(key, a_claim())
-    withdrawing = store._session.claims._ghosts._task
-    assert withdrawing is not None
-    await withdrawing
-    assert not await client.exists(store._name(key))
+    assert await client.get(store._name(key)) == other
 
 
 async def test_claims_that_come_together_wait_for_replicas_together(
