@@ -66,8 +66,8 @@ def _missing(results: Results, what: str, row: str) -> str:
 
 def _explanation(results: Results) -> Iterator[str]:
     yield (
-        "Each figure is a ratio to the floor: the same app with the fewest redis-py commands that "
-        "can do the job: `SET NX` and `SET` around a first execution, "
+        "Each figure is a ratio to the floor: the same app with the fewest redis-py "
+        "commands that can do the job: `SET NX` and `SET` around a first execution, "
         "one `GET` for a replay."
     )
     yield (
@@ -75,9 +75,10 @@ def _explanation(results: Results) -> Iterator[str]:
         "The columns with × compare requests per second: more is better."
     )
     yield (
-        f"Each cell has the median of {results['meta']['effort']['rounds']:.0f} rounds, "
-        "and their range in brackets. `floor-again` measures the floor a second time, "
-        "so it shows the noise."
+        "Each cell has the median of "
+        f"{results['meta']['effort']['rounds']:.0f} rounds, and their range in "
+        "brackets. `floor-again` measures the floor a second time, so it shows the "
+        "noise."
     )
     on_fastapi = [
         f"`{name}`"

@@ -132,7 +132,7 @@ class _Reader:
 
 
 def _arn_of_the_gate(config: Raw, function_name: str | None) -> str:
-    """The first that a behaviour runs; empty where there is none."""
+    """The first one that a behaviour runs; empty if there is none."""
     arns: list[Any] = [
         item["LambdaFunctionARN"]
         for behaviour in behaviours(config)

@@ -1,4 +1,4 @@
-"""What a distribution becomes when the gate stands in front of its origin. Pure."""
+"""Puts the gate in front of a distribution's origin, on a copy. Pure."""
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -33,7 +33,7 @@ _LEGACY = ("ForwardedValues", "MinTTL", "DefaultTTL", "MaxTTL")
 def associate(
     snapshot: Snapshot, spec: Spec, version: int | None
 ) -> tuple[Associate | None, tuple[str, ...]]:
-    """The step, if there is one to take, and what there is to say about it."""
+    """The step, if one is needed, and the notes about it."""
     distribution = snapshot.distribution
     policies = {**MANAGED, **snapshot.policies}
     config = deepcopy(distribution.config)

@@ -64,7 +64,7 @@ class Deployment:
         system: System,
         judge: Judge = lambda _: (),
     ) -> None:
-        """The names are those of the function and of the distribution."""
+        """Takes the names of the function and of the distribution."""
         self._account = account
         self._planner = planner
         self._names = names

@@ -44,7 +44,7 @@ async def receive_request(scope: Scope, receive: Receive) -> Request | None:
 
 
 def check(request: Request) -> None:
-    """Raise ViewerRequestError for what CloudFront refuses at once."""
+    """Raise ViewerRequestError for a request that CloudFront refuses at once."""
     if not request.path.startswith(b"/"):
         raise ViewerRequestError(HTTPStatus.BAD_REQUEST, "The path must begin with /.")
     if len(request.target) > URL_LIMIT or request.size > REQUEST_LIMIT:

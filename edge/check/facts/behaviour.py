@@ -1,4 +1,4 @@
-"""One behaviour: its triggers, what it caches, and what it hands to the origin."""
+"""One behaviour: its triggers, its caching, and the request that the origin gets."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Caching:
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """What is in the cache key is sent as well, without being asked for."""
+    """The parts of the cache key are always sent as well."""
 
     parts: tuple[Forwarded, ...]
 
@@ -171,7 +171,7 @@ def _logged_fields(raw: Raw, policies: Raw) -> frozenset[str] | Unread:
 
 
 def _policy_of(raw: Raw, policies: Raw, key: str, kind: str) -> Raw | None:
-    """What AWS says of the policy that a behaviour names; None where it names none."""
+    """AWS's answer about a behaviour's policy; None if it names none."""
     policy_id = raw.get(key)
     if not policy_id:
         return None
