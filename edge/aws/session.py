@@ -14,7 +14,7 @@ from ..errors import AwsTrouble, Refused
 # Lambda@Edge functions live in N. Virginia; CloudFront and IAM are global.
 REGION = "us-east-1"
 
-# How botocore repeats what was throttled or lost on the way, before we hear of it.
+# botocore retries throttled and lost calls like this, before it raises.
 ATTEMPTS = 6
 
 _UNKNOWN_KEYS = frozenset(

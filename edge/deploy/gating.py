@@ -61,7 +61,7 @@ def _run(config: dict[str, Any], spec: Spec, arn: str) -> None:
     for behaviour in sharing_origin(config, spec.paths):
         associations.place(behaviour.raw, arn)
     # A route may have moved on from a behaviour that still runs an old version,
-    # and with it an old key. The new version lets what is not gated pass.
+    # and with it an old key. The new version lets free requests pass.
     for behaviour in behaviours(config):
         associations.move(behaviour.raw, spec.function, arn)
 

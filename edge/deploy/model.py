@@ -70,8 +70,8 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What the operator asks for. Where it says None, a function keeps what it has, and
-    a new one gets the default."""
+    """The operator's request. With None, a function keeps its setting, and a new one
+    gets the default."""
 
     function: str
     code: str

@@ -91,7 +91,7 @@ def _missing(headers: Headers) -> Headers:
 def _framed(
     headers: Headers, request: Request, response: Response, body: bytes
 ) -> Headers:
-    # The length of a HEAD response or of a 304 is that of a body nobody sends.
+    # The length of a HEAD response or of a 304 is that of a body that is not sent.
     if request.method == "HEAD" or response.status in WITHOUT_BODY:
         return headers
     if values(response.headers, b"transfer-encoding"):

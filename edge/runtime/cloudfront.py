@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .hints import Any, NamedTuple
 from .intent import without_contract_headers, without_method_overrides
 
-# Whatever the event holds that we do not know is carried along untouched,
+# Parts of the event that we do not know are carried along untouched,
 # read-only headers and later additions of AWS included.
 Event = dict[str, Any]
 

@@ -52,7 +52,7 @@ def settled(
     outcome: Settled | Refused | Unsettled,
     latency_ms: int,
 ) -> None:
-    """`due` is None if a bug came before the decision what is due.
+    """`due` is None if a bug came before it was decided.
 
     If the error begins with "refused", the payment is not made. With any other error it
     may have been made."""

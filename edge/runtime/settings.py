@@ -109,7 +109,7 @@ def endpoint(url: str) -> Endpoint:
         )
     if port == 0:
         raise SettingsError(
-            "facilitatorUrl has port 0, on which nobody listens:"
+            "facilitatorUrl has port 0, on which nothing listens:"
             " name another, or leave it out"
         )
     secure = parts.scheme == "https"

@@ -7,7 +7,7 @@ from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
 from ..subject import Subject
 
-# What the two halves answer with. A client acts on the status and on the body.
+# The statuses of the two halves. A client acts on the status and the body.
 OF_THE_CONTRACT = frozenset({400, 401, 402, 409, 422, 500, 503})
 
 

@@ -13,10 +13,10 @@ from ...aws.forwarding import (
 from ...aws.managed_policies import CACHING_DISABLED
 from . import Raw, Unread, read
 
-# What the API assumes when the field is not sent.
+# The API's default for a missing field.
 _DEFAULT_METHODS = ["GET", "HEAD"]
 
-# What CloudFront assumes where nothing is said: a day, and a year.
+# CloudFront's defaults: a day, and a year.
 _DEFAULT_TTL = 86_400
 _MAXIMUM_TTL = 31_536_000
 

@@ -45,7 +45,7 @@ class Distribution:
     errors_kept: dict[int, int]
     """Seconds by status."""
     pages: dict[int, int]
-    """The statuses of which a page is shown, and as which."""
+    """Statuses that show an error page, each with the status shown instead."""
     unknown: tuple[str, ...]
     """Settings that the installed boto3 does not know, by their place in `config`."""
     config: Config
