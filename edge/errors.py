@@ -20,7 +20,7 @@ class Refused(Exception):
 
 
 class AwsTrouble(Exception):
-    """AWS did not do what it was asked. One line says why, and what to do about it."""
+    """AWS failed. One line says why, and what to do about it."""
 
     @property
     def code(self) -> str:

@@ -1,4 +1,4 @@
-"""The side effects of the paid API, in a file where anybody can count them."""
+"""The side effects of the paid API, in a file where they can be counted."""
 
 import json
 import os
@@ -15,7 +15,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.outage = path.with_name(path.name + ".outage")
-        """While this file exists, what the paid API depends on is down."""
+        """While this file exists, the paid API's dependency is down."""
 
     def append(self, **row: object) -> None:
         line = json.dumps(row | {"pid": os.getpid()}) + "\n"

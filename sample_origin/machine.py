@@ -46,13 +46,13 @@ def running(port: int = 0) -> Iterator["Machine"]:
 
 
 class Machine:
-    """The processes, and a directory for what they write."""
+    """The processes, and a directory for their files."""
 
     def __init__(self, directory: Path, port: int) -> None:
         self.directory = directory
         self._bundle = directory / "lambda-edge.zip"
         self._edge_log = directory / "edge.log"
-        # The gate signs with this secret what it tells the origin; the origin verifies.
+        # The gate signs with this secret, and the origin verifies with it.
         self._signing = {
             "EDGE_SIGNING_SECRET": secrets.token_hex(32),
             "EDGE_SIGNING_KEY_ID": "demo",
@@ -116,7 +116,7 @@ class Machine:
         return self._edge_log.read_text() if self._edge_log.exists() else ""
 
     def begin_outage(self) -> None:
-        """Take down what the paid API depends on."""
+        """Take down the paid API's dependency."""
         self.ledger.outage.touch()
 
     def end_outage(self) -> None:

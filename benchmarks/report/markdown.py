@@ -66,18 +66,19 @@ def _missing(results: Results, what: str, row: str) -> str:
 
 def _explanation(results: Results) -> Iterator[str]:
     yield (
-        "Each figure is a ratio to the floor: the same app with the fewest commands of "
-        "redis-py that could do the job, `SET NX` and `SET` around a first execution, "
+        "Each figure is a ratio to the floor: the same app with the fewest redis-py "
+        "commands that can do the job: `SET NX` and `SET` around a first execution, "
         "one `GET` for a replay."
     )
     yield (
-        "The first five columns compare median times, where less is better; those with "
-        "× compare requests per second, where more is better."
+        "The first five columns compare median times: less is better. "
+        "The columns with × compare requests per second: more is better."
     )
     yield (
-        f"In front is the median of {results['meta']['effort']['rounds']:.0f} rounds, "
-        "in brackets their range; `floor-again` is the floor a second time, so it "
-        "shows the noise."
+        "Each cell has the median of "
+        f"{results['meta']['effort']['rounds']:.0f} rounds, and their range in "
+        "brackets. `floor-again` measures the floor a second time, so it shows the "
+        "noise."
     )
     on_fastapi = [
         f"`{name}`"
@@ -86,8 +87,8 @@ def _explanation(results: Results) -> Iterator[str]:
     ]
     if on_fastapi:
         yield (
-            f"{', '.join(on_fastapi)}: on FastAPI, where the floor is a decorator of "
-            "the endpoint, as those rivals are."
+            f"{', '.join(on_fastapi)}: on FastAPI. There the floor decorates the "
+            "endpoint, as those rivals do."
         )
     for name in _shown(results):
         reasons: dict[str, list[str]] = {}

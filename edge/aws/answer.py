@@ -1,4 +1,4 @@
-"""A distribution as CloudFront answers, and what of the answer botocore does not know.
+"""A distribution as CloudFront answers, and the parts that botocore does not know.
 
 botocore leaves out of an answer what its model of the API has no name for. It writes
 with the same model, and UpdateDistribution replaces the whole configuration: what was
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 def get_distribution(client: Any, id_: str) -> Answer:
-    """Through boto3's client. Raises AwsTrouble where there is no such distribution."""
+    """Through boto3's client. Raises AwsTrouble if there is no such distribution."""
     arrived: list[bytes] = []
 
     def keep(response_dict: dict[str, Any] | None, **_: Any) -> None:

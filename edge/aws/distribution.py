@@ -150,7 +150,7 @@ def keep_none(config: Config) -> None:
 
 
 def replaced(config: Config) -> dict[int, int]:
-    """The statuses of which CloudFront shows a page of its own, and as which."""
+    """Statuses that show an error page, each with the status shown instead."""
     return {
         int(each["ErrorCode"]): int(each.get("ResponseCode") or each["ErrorCode"])
         for each in items(config, "CustomErrorResponses")

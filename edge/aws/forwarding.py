@@ -1,4 +1,4 @@
-"""What of a viewer's request reaches the origin, and which policy to set for that.
+"""The part of a viewer's request that reaches the origin, and the policy for it.
 
 The gate's headers are part of the viewer's request once it has added them.
 Without an origin request policy they stop at CloudFront, and nothing is ever settled.
@@ -106,7 +106,7 @@ def of_request_policy(config: dict[str, Any]) -> Forwarded:
 
 
 def of_cache_policy(config: dict[str, Any]) -> Forwarded:
-    """From a CachePolicyConfig: what is in the cache key is sent to the origin."""
+    """From a CachePolicyConfig: the parts of the cache key are sent to the origin."""
     key = config.get("ParametersInCacheKeyAndForwardedToOrigin")
     if key is None:
         return NOTHING

@@ -1,4 +1,4 @@
-"""A function and the role it runs as, from what Lambda and IAM answer."""
+"""A function and its role, from the answers of Lambda and IAM."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +40,7 @@ class Function:
     environment: tuple[str, ...]
     """Names only: a value may be a secret."""
     unsupported: tuple[str, ...]
-    """What else Lambda@Edge does not support."""
+    """Other features that Lambda@Edge does not support."""
     log_format: str
     log_group: str
     """In every Region in which it runs at the edge."""

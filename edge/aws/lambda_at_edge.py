@@ -1,4 +1,4 @@
-"""What Lambda@Edge asks of a function, and how the gate's own is set."""
+"""Lambda@Edge's requirements of a function, and the gate's own settings."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ TIMEOUT = 5
 # MB. For viewer triggers AWS documents both 128 as the limit and no limit of their own.
 MEMORY = 128
 
-# Who runs the function: Lambda, and its replicas at the edge.
+# The services that run the function: Lambda, and its replicas at the edge.
 PRINCIPALS = frozenset({"lambda.amazonaws.com", "edgelambda.amazonaws.com"})
 
 _MOST_STORAGE = 512  # MB
@@ -31,7 +31,7 @@ Configuration = dict[str, Any]
 
 
 def replica(function: str) -> str:
-    """What its replicas are called, in every Region."""
+    """The name of its replicas, in every Region."""
     return f"us-east-1.{function}"
 
 
@@ -50,7 +50,7 @@ def variables(configuration: Configuration) -> list[str]:
 
 
 def unsupported(configuration: Configuration) -> list[str]:
-    """What else there is that Lambda@Edge has not, after the developer guide's list."""
+    """Other features that Lambda@Edge lacks, after the developer guide's list."""
     vpc = _part(configuration, "VpcConfig")
     storage = _part(configuration, "EphemeralStorage").get("Size", 0)
     snap_start = _part(configuration, "SnapStart").get("ApplyOn", "None")

@@ -6,7 +6,7 @@ developer guide of Amazon CloudFront.
 
 # Nothing is kept, and nothing is in the cache key: every request reaches the origin.
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
-# A day, unless the origin says otherwise: what is paid for must not be under it.
+# A day, unless the origin says otherwise: paid paths must not use it.
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 
 ALL_VIEWER = "216adef6-5c7f-47e4-b989-5492eafa07d3"

@@ -109,7 +109,7 @@ def _is_hopeless(patterns: Sequence[_Pattern], here: Sequence[_Positions]) -> bo
 
 
 def _alphabet(patterns: Sequence[_Pattern]) -> list[str]:
-    """What the patterns tell apart: their characters, and one for all others."""
+    """The characters that the patterns tell apart, and one for all others."""
     named = {
         token for pattern in patterns for token in pattern if isinstance(token, str)
     }

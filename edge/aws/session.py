@@ -1,4 +1,4 @@
-"""The account as boto3 sees it, and what its errors mean to an operator.
+"""The account as boto3 sees it, with errors translated for the operator.
 
 boto3 is imported here and nowhere else, when a command needs it: building needs none.
 """
@@ -14,7 +14,7 @@ from ..errors import AwsTrouble, Refused
 # Lambda@Edge functions live in N. Virginia; CloudFront and IAM are global.
 REGION = "us-east-1"
 
-# How botocore repeats what was throttled or lost on the way, before we hear of it.
+# botocore retries throttled and lost calls like this, before it raises.
 ATTEMPTS = 6
 
 _UNKNOWN_KEYS = frozenset(
@@ -57,14 +57,14 @@ class Session:
         try:
             credentials = self._session.get_credentials()
         except import_module("botocore.exceptions").BotoCoreError:
-            credentials = None  # the first call will say what is wrong with them
+            credentials = None  # the first call will report the error
         if credentials is not None and credentials.method == "env":
             return "the credentials in the environment"
         return f'profile "{self._session.profile_name}"'
 
 
 def open_session(profile: str | None = None) -> Session:
-    """Raises Refused where boto3 is missing."""
+    """Raises Refused if boto3 is missing."""
     try:
         boto3 = import_module("boto3")
     except ModuleNotFoundError as missing:

@@ -21,7 +21,7 @@ ENTRY = "handler.py"
 
 _NOT_OURS = "is not a bundle of this version. Build it again with python -m edge build."
 
-# What a zip raises that was damaged, cut off, or is another one. RuntimeError: it asks
+# Raised for a zip that is damaged, cut off, or not ours. RuntimeError: it asks
 # for a password, or is packed in a way that Python does not know.
 DAMAGED = (
     ValueError,

@@ -1,4 +1,4 @@
-"""python -m edge build: the bundle, and what there is to say about it."""
+"""python -m edge build: writes the bundle, and warns about it."""
 
 import argparse
 import sys
@@ -22,9 +22,9 @@ from .zip import build, write
 VARIABLES = (
     (URL_VARIABLE, "the facilitator's base URL"),
     (KEY_VARIABLE, "the key it knows you by"),
-    (SIGNING[0], "signs what the origin is told: `openssl rand -hex 32`"),
+    (SIGNING[0], "signs the intents: the output of `openssl rand -hex 32`"),
     (SIGNING[1], "a name for that secret, such as 2026-02"),
-    (ACCEPTED[0], "a second secret, whose signatures are settled, too"),
+    (ACCEPTED[0], "a second secret, whose signatures are also settled"),
     (ACCEPTED[1], "its name"),
 )
 _LINES = "\n".join(f"  {name:28}  {use}" for name, use in VARIABLES)
@@ -32,17 +32,12 @@ ENVIRONMENT = f"""\
 environment:
 {_LINES}
 
-All of it is baked into the bundle, because Lambda@Edge has no environment variables.
-So the bundle holds secrets.
+All of it goes into the bundle, because Lambda@Edge has no environment variables.
+So the bundle contains secrets.
 
-The origin verifies with Policy(secrets={{key id: secret as bytes}}).
+The origin verifies with IdempotencyMiddleware(secrets={{key id: secret as bytes}}).
 
-To rotate the signing secret, and leave no payment unsettled, wait after each step
-until CloudFront has deployed it:
-  1. give the origin both secrets; build with the new one as the accepted one
-  2. build with the new one as the signing one and the old one as the accepted one
-  3. ten minutes later, when what the old one has signed is answered, build without
-     an accepted one; then take the old one from the origin
+docs/deploying-the-edge.md, "The signing secret", says how to rotate it.
 """
 
 
@@ -58,7 +53,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--routes",
         type=Path,
         default=Path("routes.toml"),
-        help="what is paid for (default: %(default)s)",
+        help="the paid routes (default: %(default)s)",
     )
     command.add_argument(
         "--output",

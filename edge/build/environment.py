@@ -1,4 +1,4 @@
-"""What a build reads from its environment, or what to change there.
+"""Reads the environment of a build, or says what to change there.
 
 Lambda@Edge has no environment variables, so all of it is baked into the bundle.
 
@@ -32,7 +32,7 @@ SIGNING = ("EDGE_SIGNING_SECRET", "EDGE_SIGNING_KEY_ID")
 ACCEPTED = ("EDGE_SIGNING_ACCEPTED_SECRET", "EDGE_SIGNING_ACCEPTED_KEY_ID")
 
 NO_SIGNING = (
-    f"{SIGNING[0]} is not set: the gate does not sign, and whoever can reach the"
+    f"{SIGNING[0]} is not set: the gate does not sign, and anybody who can reach the"
     " origin can make up a payment. Set it to the output of `openssl rand -hex 32`,"
     f" {SIGNING[1]} to a name for it, and give both to the origin."
 )
@@ -40,7 +40,7 @@ NO_SIGNING = (
 # For how long the origin keeps a record, in seconds, unless its policy says otherwise.
 RETENTION = 24 * 3600
 
-# What HMAC-SHA256 can use, and what the origin asks for.
+# HMAC-SHA256 can use this much, and the origin requires it.
 SHORTEST = 32
 # Random text of that length has more different characters, a key held down has one.
 _FEWEST_DIFFERENT = 5
@@ -51,7 +51,7 @@ _ID_CHARACTERS = frozenset(
 _LONGEST_ID = 64
 
 
-# RFC 1123, and the underscore, which some names have all the same.
+# RFC 1123, plus the underscore, which some names have anyway.
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # RFC 3986, section 3.3.
 _PATH = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
@@ -265,7 +265,7 @@ def _check_secret(variable: str, secret: str) -> None:
 
 
 def _is_hex(text: str) -> bool:
-    """As long as what openssl makes: somebody has mixed up the two."""
+    """As long as the output of openssl: the two variables are mixed up."""
     return len(text) >= SHORTEST and set(text.lower()) <= set(hexdigits)
 
 

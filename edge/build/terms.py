@@ -1,4 +1,4 @@
-"""What stands above the routes in routes.toml: the terms, which are those of all."""
+"""The terms of all routes, which stand above them in routes.toml."""
 
 import re
 from math import inf

@@ -22,7 +22,7 @@ RUNTIME = Path(__file__).parent.parent / "runtime"
 
 # AWS loads `handler.handler` from the root, where relative imports have no package
 # to be relative to. So the files keep a package, and this one points into it:
-# what runs at the edge is byte for byte what the tests import.
+# the code at the edge is byte for byte the code that the tests import.
 _ENTRY_CODE = f'''\
 """The name that AWS calls: handler.handler. Everything else is in the package."""
 
@@ -38,7 +38,9 @@ _READABLE_BY_LAMBDA = 0o100644 << 16
 
 def build(secrets: Secrets, routes: RoutesFile) -> Bundle:
     document = _document(secrets, routes)
-    settings = parse(document)  # what the bundle could not read must not be built
+    settings = parse(
+        document
+    )  # do not build a bundle that cannot read its own settings
     baked = json.dumps(document, indent=1, sort_keys=True).encode()
     return Bundle(_zipped(_code() | {SETTINGS: baked}), settings)
 
@@ -67,9 +69,9 @@ def write(bundle: Bundle, output: Path) -> None:
 
 
 def write_whole(content: bytes, file: Path) -> None:
-    """Writes all of a file or nothing: nobody must ever find half a zip.
+    """Writes a whole file or nothing: half a zip must never be found.
 
-    For its owner only, because of what may be in it. Raises OSError."""
+    Readable by its owner only, because it may contain secrets. Raises OSError."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix="~")
     temporary = Path(name)
     try:

@@ -20,7 +20,7 @@ from .policies import or_why, read_continuous_deployment, read_policies
 from .regions import NEEDED, read_regions
 from .snapshot import SCHEMA
 
-# What the gate's role needs, in a Region that it has not run in yet.
+# The permissions of the gate's role, in a Region in which it has not run yet.
 _LOG_ACTIONS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
 
 
@@ -132,7 +132,7 @@ class _Reader:
 
 
 def _arn_of_the_gate(config: Raw, function_name: str | None) -> str:
-    """The first that a behaviour runs; empty where there is none."""
+    """The first one that a behaviour runs; empty if there is none."""
     arns: list[Any] = [
         item["LambdaFunctionARN"]
         for behaviour in behaviours(config)

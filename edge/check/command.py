@@ -79,7 +79,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
 
 def _add_source(command: argparse.ArgumentParser) -> None:
-    source = command.add_argument_group("what is checked").add_argument
+    source = command.add_argument_group("the account to check").add_argument
     which = command.add_mutually_exclusive_group(required=True).add_argument
     which("--distribution-id", metavar="ID", help="in the account, as it is now")
     which("--from-file", type=Path, metavar="FILE", help="as --save has written it")
@@ -95,8 +95,8 @@ def _add_source(command: argparse.ArgumentParser) -> None:
 
 
 def _add_local(command: argparse.ArgumentParser) -> None:
-    local = command.add_argument_group("what it is compared with").add_argument
-    local("--bundle", type=Path, metavar="ZIP", help="the one that was deployed")
+    local = command.add_argument_group("compared with").add_argument
+    local("--bundle", type=Path, metavar="ZIP", help="the deployed bundle")
     local("--routes", type=Path, metavar="FILE", help=f"(default: {_ROUTES})")
     local(
         "--allow-http-origin",
@@ -106,10 +106,10 @@ def _add_local(command: argparse.ArgumentParser) -> None:
 
 
 def _add_probes(command: argparse.ArgumentParser) -> None:
-    probes = command.add_argument_group("what is tried").add_argument
+    probes = command.add_argument_group("requests to send").add_argument
     probes("--no-probes", action="store_true", help="send no request")
     probes("--url", default="", help="where clients ask (default: the distribution's)")
-    probes("--path", default="", help="a gated path (default: that of a route)")
+    probes("--path", default="", help="a gated path (default: a route's own)")
     probes(
         "--payment",
         default="",
@@ -122,7 +122,7 @@ def _add_probes(command: argparse.ArgumentParser) -> None:
 def _read_local(
     options: argparse.Namespace,
 ) -> tuple[Bundle | None, RoutesFile | None]:
-    """One of both has to be there: without routes nobody knows what is paid for."""
+    """One of the two is required: without routes, the paid paths are unknown."""
     bundle = read_bundle(options.bundle) if options.bundle else None
     file = options.routes
     if file is None and (bundle is None or _ROUTES.exists()):
@@ -177,7 +177,7 @@ def _check_url(url: str) -> None:
 
 
 def _keep_secret(url: str) -> None:
-    """A payment is worth money to whoever reads it on the way."""
+    """Anybody who reads a payment on the way can use it."""
     parts = urlsplit(url)
     if parts.scheme != "http":
         return

@@ -1,4 +1,4 @@
-"""A check, and what it can find."""
+"""A check and its possible outcomes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """It works, but one day it will cost somebody something."""
+    """It works, but will cost money or trouble one day."""
 
     wrong: str
     remedy: str
@@ -30,7 +30,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class NotChecked:
-    """Neither good nor bad: nobody has looked, and this is why."""
+    """Neither good nor bad: it could not be checked, for this reason."""
 
     why: str
 
@@ -41,8 +41,8 @@ Outcome: TypeAlias = Passed | Failed | Warned | NotChecked
 def worst_of(
     each: Callable[[Subject], Iterable[Outcome]], passed: str
 ) -> Callable[[Subject], Outcome]:
-    """Of several behaviours or Regions. One that could not be read does not hide what
-    is wrong in another."""
+    """The worst outcome of several behaviours or Regions. An unreadable one does not
+    hide a failure in another."""
 
     def examine(subject: Subject) -> Outcome:
         found = list(each(subject))
@@ -60,7 +60,7 @@ class Check(NamedTuple):
 
     name: str
     line: str
-    """The line of the checklist that it is for."""
+    """Its line of the checklist."""
     examine: Callable[[Subject], Outcome]
 
 

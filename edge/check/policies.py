@@ -63,7 +63,7 @@ OrWhy = Callable[[Callable[[str], Raw], str], Raw]
 
 
 def or_why(who: str, needed: str) -> OrWhy:
-    """`needed` says where the permissions are listed that a command needs."""
+    """`needed` is the file that lists the permissions of the command."""
 
     def asked(read: Callable[[str], Raw], argument: str) -> Raw:
         try:
@@ -87,7 +87,7 @@ def read_policies(client: Any, named_by: Iterable[Behaviour], asked: OrWhy) -> R
 
 
 def read_continuous_deployment(client: Any, config: Raw, asked: OrWhy) -> Raw | None:
-    """None where the distribution names no such policy."""
+    """None if the distribution names no such policy."""
 
     def read(id_: str) -> Raw:
         answer = client.get_continuous_deployment_policy(Id=id_)

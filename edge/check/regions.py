@@ -1,6 +1,6 @@
 """Asks every Region for the gate's log group, its filters and its alarms.
 
-A replica runs, and logs, in the Region nearest to the client. Nobody knows which.
+A replica runs and logs in the Region nearest to the client, so it may be any Region.
 AWS says whether a filter matches: it gets one of the gate's log lines of each kind.
 """
 
@@ -60,7 +60,7 @@ class _Region:
         names: tuple[str, str],
         lines: Mapping[str, str],
     ) -> None:
-        """The names are those of the function and of its log group."""
+        """Takes the names of the function and of its log group."""
         self._who = f"{session} in {region}"
         # Made here: threads can share clients, but not sessions.
         self._logs = session.client("logs", region)

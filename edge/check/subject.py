@@ -1,4 +1,4 @@
-"""All that the checks look at. A check asks nobody: it sees this and nothing else."""
+"""The input of all checks. A check makes no calls: it sees only this."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from .snapshot import Snapshot
 class Subject:
     snapshot: Snapshot
     routes: tuple[Route, ...]
-    """Those of the bundle, where there is one."""
+    """From the bundle, or else from routes.toml."""
     written: tuple[Route, ...] | None
-    """Those of routes.toml, where there is one."""
+    """From routes.toml, if it was given."""
     gated: tuple[BehaviourFacts, ...]
-    """Those that can serve a request that a route gates."""
+    """Behaviours that can serve a gated request."""
     reaching: tuple[BehaviourFacts, ...]
-    """Those and all others that lead to the same server."""
+    """Those, and all others that lead to the same server."""
     bundle: Bundle | None
     probes: Mapping[Probe, ProbeResult]
     file: RoutesFile | None
@@ -33,14 +33,14 @@ class Subject:
 
     @property
     def allowed_origins(self) -> tuple[str, ...] | None:
-        """Of pages that may read the gate's answers; None where nobody can tell."""
+        """Pages that may read the gate's answers; None if unknown."""
         if self.bundle is not None:
             return self.bundle.settings.allowed_origins
         return self.file.allowed_origins if self.file else None
 
     @property
     def longest_intent(self) -> float | None:
-        """Seconds; None where nobody can tell."""
+        """In seconds; None if unknown."""
         if self.bundle is not None:
             return self.bundle.settings.lifetime.longest
         return self.file.lifetime.longest if self.file else None

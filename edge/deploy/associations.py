@@ -39,7 +39,7 @@ def conflicts(raw: Raw, name: str) -> Iterator[str]:
 
 
 def place(raw: Raw, arn: str) -> None:
-    """Both triggers, on a copy. What is in their way goes, the rest stays."""
+    """Both triggers, on a copy. Functions in their way go, the rest stays."""
     present = items(raw, "LambdaFunctionAssociations")
     kept = [each for each in present if each["EventType"] not in EVENTS]
     ours = [

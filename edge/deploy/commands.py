@@ -60,7 +60,7 @@ def add_deploy(
     command.add_argument(
         "--replace",
         action="store_true",
-        help="take off other functions where the gate has to run",
+        help="remove other functions that are in the gate's way",
     )
     command.add_argument(
         _DROP_SIGNING,
@@ -154,7 +154,7 @@ def _rollback(options: argparse.Namespace, system: System) -> None:
 def _routes_rolled_back(
     published: PublishedKeys, running: Iterable[int], to: int
 ) -> Iterator[str]:
-    """Who rolls back is in a hurry: it does not wait for a bundle that is not there."""
+    """A rollback is urgent: it does not wait for a bundle that is missing."""
     try:
         yield from changed_routes(published[to], published.of(running))
     except AwsTrouble as trouble:

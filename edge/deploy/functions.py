@@ -1,4 +1,4 @@
-"""The gate's function: what Lambda says of it, and what is asked of Lambda."""
+"""The gate's function: reads its state from Lambda, and changes it."""
 
 import re
 from typing import Any
@@ -62,7 +62,7 @@ class Functions:
         return condition_of(found)
 
     def address(self, version: int) -> str:
-        """From where the bundle can be read for some minutes."""
+        """An address from which the bundle can be read for some minutes."""
         found = self._client.get_function(
             FunctionName=self._name, Qualifier=str(version)
         )

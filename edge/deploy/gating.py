@@ -1,4 +1,4 @@
-"""What a distribution becomes when the gate stands in front of its origin. Pure."""
+"""Puts the gate in front of a distribution's origin, on a copy. Pure."""
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -33,7 +33,7 @@ _LEGACY = ("ForwardedValues", "MinTTL", "DefaultTTL", "MaxTTL")
 def associate(
     snapshot: Snapshot, spec: Spec, version: int | None
 ) -> tuple[Associate | None, tuple[str, ...]]:
-    """The step, if there is one to take, and what there is to say about it."""
+    """The step, if one is needed, and the notes about it."""
     distribution = snapshot.distribution
     policies = {**MANAGED, **snapshot.policies}
     config = deepcopy(distribution.config)
@@ -61,7 +61,7 @@ def _run(config: dict[str, Any], spec: Spec, arn: str) -> None:
     for behaviour in sharing_origin(config, spec.paths):
         associations.place(behaviour.raw, arn)
     # A route may have moved on from a behaviour that still runs an old version,
-    # and with it an old key. The new version lets what is not gated pass.
+    # and with it an old key. The new version lets free requests pass.
     for behaviour in behaviours(config):
         associations.move(behaviour.raw, spec.function, arn)
 

@@ -38,7 +38,7 @@ def keys_of(bundle: Bundle) -> Keys:
 
 
 def keys_in(content: bytes) -> Keys | None:
-    """Also for bundles of other versions of this project; None for what is none."""
+    """Also of bundles from other versions of this project; None if it is no bundle."""
     try:
         found = document(content)
         signing = (
@@ -69,18 +69,18 @@ class PublishedKeys:
             except OSError as lost:
                 raise AwsTrouble(
                     f"the bundle of version {version} cannot be read: {lost}."
-                    " Its key has to be compared with the new one. Repeat the command."
+                    " Its key must be compared with the new one. Repeat the command."
                 ) from lost
             self._found[version] = keys_in(content)
         return self._found[version]
 
 
 def signing_breaks(new: Keys, live: VersionKeys) -> Iterator[str]:
-    """Where a bundle does not go on with the signing secret of a version that is live,
-    each with what to do about it.
+    """The signing secrets of live versions that a new bundle does not continue, each
+    with the remedy.
 
-    While one version replaces another, either may sign and either may check. What does
-    not fit is not settled, and refused by an origin that verifies."""
+    While one version replaces another, either may sign and either may check. If they do
+    not match, payments are not settled, and an origin that verifies refuses them."""
     for version, old in sorted(live.items()):
         if old is not None:
             yield from _breaks(new, version, old)
@@ -108,12 +108,12 @@ def _breaks(new: Keys, version: int, old: Keys) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What the new version replaces."""
+    """The keys and routes that the new version replaces."""
 
     api_key_of: int | None
     """A version that has the old API key."""
     signing_key: str | None
-    """The id of the one that signed."""
+    """The id of the old signing key."""
     paths: frozenset[str]
     """Of the routes that were gated until now."""
 
@@ -195,7 +195,7 @@ def notes(new: Keys, rotation: Rotation) -> Iterator[str]:
 
 
 def last_words(rotation: Rotation) -> Iterator[str]:
-    """What may be done now that the new keys are everywhere."""
+    """What the operator may do now that the new keys are everywhere."""
     if rotation.api_key_of is not None:
         yield (
             f"Now revoke the old API key, the one in version {rotation.api_key_of}:"

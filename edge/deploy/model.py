@@ -53,12 +53,12 @@ class Distribution:
     is_deployed: bool
     config: dict[str, Any]
     unknown: tuple[str, ...] = ()
-    """What writing the configuration back would lose, by its place in it."""
+    """The settings that writing the configuration back would lose, by their place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a function has besides its code, and the gate decides."""
+    """The settings of a function that the gate decides, besides its code."""
 
     runtime: str
     handler: str
@@ -70,8 +70,8 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What the operator asks for. Where it says None, a function keeps what it has, and
-    a new one gets the default."""
+    """The operator's request. With None, a function keeps its setting, and a new one
+    gets the default."""
 
     function: str
     code: str
@@ -122,7 +122,7 @@ def configuration_of(function: Function) -> Configuration:
 
 
 def unfit(function: Function) -> tuple[str, ...]:
-    """What it has and Lambda@Edge does not support."""
+    """Its features that Lambda@Edge does not support."""
     names = ", ".join(function.environment)
     variables = (f"environment variables ({names})",) if names else ()
     return (*variables, *function.unsupported)
@@ -142,7 +142,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """It stays like this until somebody does something."""
+    """It stays like this until somebody changes it."""
 
     why: str
 
@@ -199,7 +199,7 @@ class CreateRole:
 
 @dataclass(frozen=True, slots=True)
 class AllowLogs:
-    """Without this nobody would see what the gate does."""
+    """Without this the gate has no log."""
 
     role: str
 

@@ -1,4 +1,4 @@
-"""The options that the commands share, and what they stand for."""
+"""The options that the commands share, and their meaning."""
 
 import argparse
 import re
@@ -74,7 +74,7 @@ def _add_routes(to: "argparse._ActionsContainer") -> None:
         type=Path,
         default=Path("routes.toml"),
         metavar="FILE",
-        help="what is paid for (default: %(default)s)",
+        help="the paid routes (default: %(default)s)",
     )
 
 
@@ -98,12 +98,12 @@ def add_function(command: Parser) -> None:
         "--memory",
         type=_memory,
         metavar="MB",
-        help=f"default: what the function has; {MEMORY} for a new one",
+        help=f"default: the function's own; {MEMORY} for a new one",
     )
     command.add_argument(
         "--runtime",
         choices=RUNTIMES,
-        help="default: what the function has, if it is one of these;"
+        help="default: the function's own, if it is one of these;"
         f" otherwise {RUNTIMES[0]}",
     )
 
@@ -169,7 +169,7 @@ def _between(text: str, least: int, most: int) -> int:
 
 
 def bundle_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Bundle:
-    """The one that is given, or one that is built here. Raises Refused."""
+    """The given bundle, or a new one. Raises Refused."""
     if options.bundle:
         bundle = read_bundle(options.bundle)
         _refuse_other_code(bundle, options.bundle)
@@ -191,14 +191,14 @@ def _refuse_other_code(bundle: Bundle, file: Path) -> None:
     other = changed(bundle)
     if other:
         raise Refused(
-            f"the code in {file} is not that of this checkout: {', '.join(other)}."
+            f"the code in {file} differs from this checkout: {', '.join(other)}."
             " Build it again with python -m edge build, or deploy it with the checkout"
             " that has built it."
         )
 
 
 def _objections(bundle: Bundle, allow_test_key: bool) -> Iterator[str]:
-    """What is fine in a bundle and would be wrong on the internet."""
+    """Settings that are fine in a bundle, but wrong on the internet."""
     if is_loopback(bundle.settings.facilitator.host):
         yield (
             "the facilitator is this machine, which the edge cannot connect to."

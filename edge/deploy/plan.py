@@ -135,7 +135,7 @@ def _obstacles(snapshot: Snapshot, spec: Spec) -> Iterator[str]:
 
 
 def _of_function(function: Function, name: str) -> Iterator[str]:
-    """Not simply put right: a function like this one may well be somebody else's."""
+    """Refused, not repaired: such a function may belong to somebody else."""
     features, condition = unfit(function), condition_of(function)
     if features:
         yield (
@@ -239,7 +239,7 @@ def rollback_target(snapshot: Snapshot, name: str, asked: int | None) -> int:
         raise Refused(
             f"no version before {current} is left, which {distribution.id} runs."
             " To take the gate off, remove its associations in CloudFront:"
-            " then the origin has to refuse unpaid requests by itself."
+            " then the origin itself must refuse unpaid requests."
         )
     if not distribution.is_deployed:
         raise Refused(

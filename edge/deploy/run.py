@@ -1,7 +1,7 @@
 """Carries a plan out: look, take the first step, look again, until none is left.
 
 Looking again after every step is what makes it safe to interrupt, to repeat and to
-share the account with others: what was true a step ago is never relied on.
+share the account with others: no step relies on an earlier look.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ from .terminal import System, told
 # Raises Refused.
 Planner = Callable[[Snapshot], Plan]
 
-# What there is to say of a distribution that is about to be written.
+# The notes about a distribution before it is written.
 Judge = Callable[[Associate], Iterable[str]]
 
 # How often the same step is tried. IAM takes up to a minute to make a role known.
@@ -64,7 +64,7 @@ class Deployment:
         system: System,
         judge: Judge = lambda _: (),
     ) -> None:
-        """The names are those of the function and of the distribution."""
+        """Takes the names of the function and of the distribution."""
         self._account = account
         self._planner = planner
         self._names = names

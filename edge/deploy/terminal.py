@@ -35,7 +35,7 @@ def say(line: str) -> None:
 
 
 def ask(question: str) -> bool | None:
-    """None when there is nobody to ask."""
+    """None if there is no terminal."""
     if not sys.stdin.isatty():
         return None
     try:
@@ -53,7 +53,7 @@ def download(address: str) -> bytes:
 
 
 class System(NamedTuple):
-    """What a command needs from outside: the terminal, the clock, AWS."""
+    """The outside of a command: the terminal, the clock, AWS."""
 
     say: Callable[[str], None] = say
     ask: Callable[[str], bool | None] = ask
@@ -64,7 +64,7 @@ class System(NamedTuple):
 
 
 def exit_status(command: str, act: Callable[[], None], warning: str = "") -> int:
-    """Runs a command. The warning is for an operator who would think it was done."""
+    """Runs a command. The warning is for an operator who may think it has finished."""
     try:
         act()
     except Refused as refused:

@@ -1,4 +1,4 @@
-"""What the commands say of themselves."""
+"""The help texts of the commands."""
 
 EXIT_STATUS = """\
 Exit status: 0 when it is done, 1 when AWS did not do it or took too long, 2 when you

@@ -67,7 +67,7 @@ class Cache:
 
 
 def cache_key(request: Request) -> CacheKey:
-    """What makes two requests the same to the cache."""
+    """Two requests with the same key are the same to the cache."""
     return request.method, request.path
 
 

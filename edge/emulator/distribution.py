@@ -1,4 +1,4 @@
-"""What a distribution is made of. An invalid one cannot be constructed.
+"""The parts of a distribution. An invalid one cannot be constructed.
 
 AWS "Distribution settings" and "Optimize high availability with CloudFront origin
 failover".

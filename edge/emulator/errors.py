@@ -1,4 +1,4 @@
-"""What makes CloudFront answer with a page of its own.
+"""The reasons for CloudFront to answer with a page of its own.
 
     DistributionError
     ├── ViewerRequestError     the viewer's request breaks a limit      400, 403, 413
@@ -19,7 +19,7 @@ from .messages import Response
 
 
 class DistributionError(Exception):
-    """Whatever the viewer sees as an error page; its message says what to look at."""
+    """The viewer gets an error page. The message says what to look at."""
 
     status: HTTPStatus
     x_cache = "Error from cloudfront"

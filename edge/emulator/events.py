@@ -13,7 +13,7 @@ Json: TypeAlias = dict[str, Any]
 def viewer_request_event(
     distribution: Distribution, request_id: str, request: Request
 ) -> Json:
-    """What the function gets before the cache is looked at."""
+    """The function's input before the cache lookup."""
     config = _config(distribution, "viewer-request", request_id)
     return _event({"config": config, "request": _request(request)})
 
@@ -25,7 +25,7 @@ def origin_response_event(
     request: Request,
     response: Response,
 ) -> Json:
-    """What the function gets before caching: the *origin's* request, and no body."""
+    """The function's input before caching: the *origin's* request, without a body."""
     config = _config(distribution, "origin-response", request_id)
     sent = _request(request) | {"origin": {"custom": _custom_origin(origin)}}
     return _event({"config": config, "request": sent, "response": _response(response)})

@@ -130,7 +130,7 @@ def _translated(exc: httpx.TransportError) -> OriginError:
 def origin_request(
     request: Request, policy: Forwarded, origin: Origin, request_id: str
 ) -> Request:
-    """What the policy lets through, and what CloudFront adds."""
+    """The headers that the policy lets through, and those that CloudFront adds."""
     kept = tuple(pair for pair in request.headers if _goes_along(pair[0], policy))
     return replace(
         request,
@@ -161,7 +161,7 @@ def _is_unseen(name: str) -> bool:
 
 
 def _instead(policy: Forwarded, origin: Origin) -> Headers:
-    """What stands in for a viewer's header that the policy keeps back."""
+    """Replaces a viewer's header that the policy keeps back."""
     host = (b"Host", origin.split.netloc.encode())
     agent = (b"User-Agent", b"Amazon CloudFront")
     return tuple(pair for pair in (host, agent) if not policy.has(lower(pair[0])))

@@ -26,7 +26,7 @@ REPLACED_RESPONSE_LIMIT = 1024 * 1024
 REQUEST_LIMIT = 32_768
 URL_LIMIT = 8_192
 
-# What a function returned, before its fields are checked.
+# A function's result, before its fields are checked.
 Result: TypeAlias = Mapping[str, object]
 
 STATUS = re.compile(r"[2-5][0-9]{2}")

@@ -118,7 +118,7 @@ class RuntimeApi:
 
 def _future() -> "asyncio.Future[Any]":
     future = asyncio.get_running_loop().create_future()
-    # Where nobody waits for it any more, its exception is no news.
+    # If its caller has gone, its exception is not news.
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
 

@@ -37,7 +37,7 @@ class Transcript:
     def viewer_request(
         self, log: Sequence[str], outcome: Request | Response | None
     ) -> None:
-        """`outcome` is None where the function failed."""
+        """`outcome` is None if the function failed."""
         match _event(log), outcome:
             case _, None:
                 what = "failed"
@@ -51,7 +51,7 @@ class Transcript:
         self._function("viewer-request", log, what)
 
     def origin_response(self, log: Sequence[str], returned: bool) -> None:
-        """`returned` is false where the function failed."""
+        """`returned` is false if the function failed."""
         match _event(log):
             case _ if not returned:
                 what = "failed"
@@ -78,7 +78,7 @@ class Transcript:
 
 
 def _event(log: Sequence[str]) -> dict[str, Any]:
-    """What the gate says that it did: one event for each invocation, or none."""
+    """The gate's own account: one event for each invocation, or none."""
     return next(filter(None, map(_parsed, log)), {})
 
 

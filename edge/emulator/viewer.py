@@ -44,7 +44,7 @@ async def receive_request(scope: Scope, receive: Receive) -> Request | None:
 
 
 def check(request: Request) -> None:
-    """Raise ViewerRequestError for what CloudFront refuses at once."""
+    """Raise ViewerRequestError for a request that CloudFront refuses at once."""
     if not request.path.startswith(b"/"):
         raise ViewerRequestError(HTTPStatus.BAD_REQUEST, "The path must begin with /.")
     if len(request.target) > URL_LIMIT or request.size > REQUEST_LIMIT:
@@ -91,7 +91,7 @@ def _missing(headers: Headers) -> Headers:
 def _framed(
     headers: Headers, request: Request, response: Response, body: bytes
 ) -> Headers:
-    # The length of a HEAD response or of a 304 is that of a body nobody sends.
+    # The length of a HEAD response or of a 304 is that of a body that is not sent.
     if request.method == "HEAD" or response.status in WITHOUT_BODY:
         return headers
     if values(response.headers, b"transfer-encoding"):

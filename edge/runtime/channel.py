@@ -1,4 +1,4 @@
-"""A connection whose every operation gets what is left of one deadline.
+"""A connection whose operations share one deadline.
 
 A socket's timeout starts anew with each operation, so a server that drips bytes
 outlives any timeout, and looking up a name takes none at all.
@@ -163,7 +163,7 @@ def first_of(attempts: Sequence[Callable[[], Result]], deadline: Deadline) -> Re
     def run(attempt: Callable[[], Result]) -> None:  # pragma: no cover - not seen there
         try:
             results.append(attempt())
-        except Exception as failure:  # whatever it is, it is raised below
+        except Exception as failure:  # raised below
             failures.append(failure)
             if len(failures) < len(attempts):
                 return

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .hints import Any, NamedTuple
 from .intent import without_contract_headers, without_method_overrides
 
-# Whatever the event holds that we do not know is carried along untouched,
+# Parts of the event that we do not know are carried along untouched,
 # read-only headers and later additions of AWS included.
 Event = dict[str, Any]
 
@@ -23,7 +23,7 @@ class ViewerRequest(NamedTuple):
     query: str
     headers: dict[str, str]
     forwarded: Event
-    """What the origin may see: without contract headers that a client made up."""
+    """The request for the origin, without contract headers that a client made up."""
     request_id: str | None
 
     @property
@@ -123,7 +123,7 @@ def generated_response(
 
 
 def in_place_of(event: Event, generated: Event) -> Event:
-    """This response and nothing of the origin's, except what has to stay."""
+    """This response, and nothing of the origin's except the headers that must stay."""
     headers = event["Records"][0]["cf"]["response"]["headers"]
     kept = {name: headers[name] for name in headers if name.lower() in _READ_ONLY}
     return {**generated, "headers": {**kept, **generated["headers"]}}

@@ -1,10 +1,9 @@
-"""Asks the facilitator, within the time that there is.
+"""Asks the facilitator, within the time left.
 
-A question is sent a second time, over a connection of its own, when the first one is
-late and there is a reason: the first went over a kept connection, which may be dead, or
-it is settle, which is the seller's money. The first is heard out all the same, so a
-facilitator that is merely slow is understood.
-Settle is asked once more after an error, too.
+If the answer to settle is late, or the answer over a kept connection, the same question
+is sent again in parallel, over a connection of its own: settle is the seller's money,
+and a kept connection may be dead. The first attempt is still heard out, so a slow
+facilitator is not lost. Settle is also asked once more after an error.
 """
 
 import json
@@ -23,17 +22,17 @@ from .routes import Route
 from .settings import Settings
 from .settlement import Settle
 
-# What the facilitator is shown of a request. Not cookie, not authorization:
-# they are secrets between the client and the origin.
+# The headers that the facilitator sees. Not cookie and not authorization: these are
+# secrets between the client and the origin.
 SHOWN_HEADERS = (PAYMENT_HEADER, "user-agent", "accept")
 
-# Answers are a few hundred bytes. The cap is what a broken one may cost in memory.
+# Answers have a few hundred bytes. The cap limits the memory for a broken one.
 LARGEST_ANSWER = 64 * 1024
 
 # The share of the time after which a first byte is late.
 LATE = 0.4
 
-# 102 and 103 come before the answer. More of them than this are no way to answer.
+# 102 and 103 come before the answer. More of them than this count as an error.
 _MOST_INTERIM = 8
 
 
@@ -64,11 +63,11 @@ class Facilitator:
     def verify(
         self, route: Route, headers: Mapping[str, str], seconds: float
     ) -> Answer | NoAnswer:
-        """After an error it is not asked again: the client can do that.
+        """No retry after an error: the client can retry.
 
-        Without a payment the answer is the same for each request to a route. Were it
-        asked for each time, those who do not pay would use up the rate limit of those
-        who do."""
+        Without a payment, the answer is the same for each request to a route, so it is
+        kept. Otherwise unpaid requests would use up the rate limit of paying clients.
+        """
         is_unpaid = not headers.get(PAYMENT_HEADER, "").strip()
         if is_unpaid:
             known = self._memory.unpaid(route)
@@ -86,7 +85,8 @@ class Facilitator:
         return answer
 
     def settle(self, due: Settle, seconds: float) -> Answer | NoAnswer:
-        """Idempotent per intent, and the seller's money: asked again after an error."""
+        """Asked again after an error: it is idempotent per intent, and the seller's
+        money."""
         deadline = Deadline(seconds, self._clock)
         question = {
             "network": due.network,
@@ -126,10 +126,10 @@ class Facilitator:
         self, path: str, body: bytes, deadline: Deadline, insists: bool
     ) -> tuple[int, bytes]:
         """A kept connection may have been closed, or forgotten by a firewall, while
-        this process was frozen. When it fails before a byte of an answer has come, or
-        is late with the first, a fresh one is tried.
-        That is safe for verify, too: it is not billed,
-        and the same proof verifies to the same intent."""
+        this process was frozen. If it fails before the first byte of an answer, or that
+        byte is late, a fresh one is tried.
+        This is safe for verify too: verify is not billed, and the same proof verifies
+        to the same intent."""
         kept = self._memory.take()
         first = kept or self._opened(deadline)
         try:
@@ -148,7 +148,7 @@ class Facilitator:
     def _first_answer(
         self, late: Channel, path: str, body: bytes, deadline: Deadline
     ) -> tuple[int, bytes]:
-        """To a question that has been sent, or to the same one, sent anew."""
+        """The answer to a question already sent, or to the same one sent again."""
         channels, rest = [late], deadline.part()
 
         def ask_anew() -> tuple[int, bytes]:  # pragma: no cover - in a bare thread
@@ -192,7 +192,7 @@ class Facilitator:
         try:
             status, content, reusable = _read_answer(channel)
         finally:
-            # An answer that was read in part must not be continued by the next one.
+            # The next answer must not begin with the rest of a half-read one.
             if reusable:
                 self._memory.keep(channel)
             else:
@@ -213,8 +213,7 @@ def _read_answer(channel: Any) -> tuple[int, bytes, bool]:
 
 
 def _final_response(channel: Any) -> HTTPResponse:
-    """Behind what may come before it (RFC 9110, section 15.2). http.client knows that
-    of 100 only."""
+    """Skips interim responses (RFC 9110, section 15.2). http.client skips only 100."""
     for _ in range(_MOST_INTERIM + 1):
         response = HTTPResponse(channel, method="POST")
         response.begin()
@@ -233,7 +232,7 @@ def _asks_for_payment(answer: Answer | NoAnswer) -> TypeGuard[Answer]:
 
 
 def _is_worth_a_retry(answer: Answer | NoAnswer) -> bool:
-    """Not 429: asking at once again is what the limit is against."""
+    """Not 429: an immediate retry is what the limit forbids."""
     return isinstance(answer, NoAnswer) or answer.status >= 500
 
 
@@ -250,7 +249,7 @@ def _read(content: bytes) -> object:
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """`valid` or an intent that is there twice is neither of the two."""
+    """If `valid` or an intent is there twice, neither value counts."""
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member is there twice")

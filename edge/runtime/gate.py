@@ -1,4 +1,4 @@
-"""What viewer-request decides: plain values in, one of a closed set of outcomes out.
+"""Decides for viewer-request: plain values in, one of a closed set of outcomes out.
 
     admit ─┬─▶ Free         forwarded, without the client's contract headers
            ├─▶ Ambiguous    400
@@ -39,7 +39,7 @@ Admission = Free | Ambiguous | Gated
 
 
 class Answer(NamedTuple):
-    """What the facilitator said; the body is None when it was not JSON."""
+    """The facilitator's answer; the body is None if it was not JSON."""
 
     status: int
     body: object
@@ -60,17 +60,17 @@ class PaymentRequired(NamedTuple):
 
 
 class Unavailable(NamedTuple):
-    """It cannot be told whether the payment is valid."""
+    """It is unknown whether the payment is valid."""
 
     error: str
 
 
 class Lifetime(NamedTuple):
-    """For how many seconds from now an intent that expires has to be good."""
+    """The limits, in seconds, of how long an expiring intent must still be valid."""
 
     shortest: float = 10.0
     """The payer decides how long a request takes. An intent that expires before the
-    origin has answered cannot be settled any more."""
+    origin has answered can no longer be settled."""
     longest: float = 12 * 3600.0
     """An intent that outlives the origin's record buys another execution. Records are
     kept for 24 hours unless the origin says otherwise."""
@@ -95,7 +95,7 @@ def admit(method: str, path: str, routes: Sequence[Route] | Table) -> Admission:
 def judge(
     answer: Answer | NoAnswer, now: float, lifetime: Lifetime = _USUAL
 ) -> Forward | PaymentRequired | Unavailable:
-    """What the answer to verify allows.
+    """Decides from the answer to verify.
 
     `True` and `False` match by identity: 1 and "true" are neither."""
     match answer:

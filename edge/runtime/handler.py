@@ -53,7 +53,7 @@ class Edge:
                     withheld = self._origin_response(event, context)
                     if withheld:
                         return cloudfront.in_place_of(event, withheld)
-        except Exception as bug:  # whatever it is, see above
+        except Exception as bug:  # any bug, see above
             cors = refusal.cors(
                 self._settings.allowed_origins, cloudfront.origin(event)
             )
@@ -117,7 +117,7 @@ class Edge:
         told: dict[str, str],
         expires: float | None,
     ) -> cloudfront.Event:
-        """With what the origin is told, signed where there is a key."""
+        """With the contract headers, signed if there is a key."""
         if self._settings.signing:
             message = signature.Message(
                 request.method, request.path, request.query, told
@@ -130,7 +130,7 @@ class Edge:
     def _origin_response(
         self, event: Any, context: Context | None
     ) -> cloudfront.Event | None:
-        """What goes out in place of the response; None where the response does."""
+        """The replacement for the response; None if the response goes out."""
         response = cloudfront.origin_response(event)
         admission = gate.admit(response.method, response.path, self._routes)
         conclusion = settlement.conclude(

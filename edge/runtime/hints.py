@@ -1,4 +1,4 @@
-"""What the files of the bundle use of `typing`, without loading it.
+"""The names from `typing` that the bundle uses, without loading it.
 
 It takes 4 ms of a cold start of 60, and at run time does next to nothing.
 A type checker sees the real thing.

@@ -29,7 +29,7 @@ Values = TypeVar("Values")
 
 
 def is_intent(value: object) -> TypeGuard[str]:
-    """1 to 255 visible ASCII characters: fit for a header, and for a key in a store."""
+    """1 to 255 visible ASCII characters: fit for a header and for a store's key."""
     return (
         isinstance(value, str)
         and 1 <= len(value) <= LONGEST_INTENT
@@ -38,8 +38,8 @@ def is_intent(value: object) -> TypeGuard[str]:
 
 
 def without_contract_headers(headers: Mapping[str, Values]) -> dict[str, Values]:
-    """What a client sends under our names is forged: it goes before anything reads.
-    So does what would make another path of the one that the gate has judged."""
+    """A client's headers under the gate's names are forged: they go before anything
+    reads them. So do headers that would replace the path that the gate has judged."""
     return _without(_FORGED, headers.items())
 
 
@@ -59,8 +59,8 @@ def _without(
 
 
 def carried(headers: Mapping[str, str]) -> tuple[str | None, str | None, str | None]:
-    """Intent, resource id and network of a forwarded request, as far as they are fit
-    to be used: what is a header of the gate's has its form."""
+    """Intent, resource id and network of a forwarded request; None for each that does
+    not have the form of the gate's own header."""
     return (
         _fit(headers.get(INTENT_HEADER)),
         _fit(headers.get(RESOURCE_HEADER)),

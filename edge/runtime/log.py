@@ -15,7 +15,7 @@ from .settlement import Refused, Settle, Settled, Skip, Unsettled
 
 
 class Occasion(NamedTuple):
-    """When, where, and in which request."""
+    """The time, the path and the request of an event."""
 
     now: float
     path: str | None
@@ -29,7 +29,7 @@ def verified(
     latency_ms: int,
     has_payment_header: bool,
 ) -> None:
-    """An unpaid request is no error: alarms are set on `error`."""
+    """An unpaid request is not an error: alarms watch `error`."""
     line: dict[str, object] = {
         "ts": stamp(occasion.now),
         "eventType": "verify",
@@ -52,10 +52,10 @@ def settled(
     outcome: Settled | Refused | Unsettled,
     latency_ms: int,
 ) -> None:
-    """`due` is None when a bug came before it was known what is due.
+    """`due` is None if a bug came before it was decided.
 
-    An error that begins with "refused" is a payment that is not made. Behind any other
-    one, the payment may have been made all the same."""
+    If the error begins with "refused", the payment is not made. With any other error it
+    may have been made."""
     line: dict[str, object] = {
         "ts": stamp(occasion.now),
         "eventType": "settle",
@@ -91,7 +91,7 @@ def settle_skipped(occasion: Occasion, skip: Skip) -> None:
 
 def _write(line: dict[str, object]) -> None:
     """Flushed, because the process is frozen as soon as the trigger returns.
-    A pipe that is closed must not cost anybody the response they paid for."""
+    A closed pipe must not cost a client the response they paid for."""
     try:  # noqa: SIM105 - contextlib is cold start
         print(json.dumps(line, separators=(",", ":")), flush=True)
     except (OSError, ValueError):

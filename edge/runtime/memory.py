@@ -1,7 +1,7 @@
-"""What one Lambda environment remembers from one invocation to the next.
+"""The memory of one Lambda environment, from one invocation to the next.
 
 Between two invocations the process is frozen, for a second or for an hour, and only the
-clock on the wall goes on. So all that is kept here has the time at which it was.
+wall clock goes on. So everything here is kept with its time.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from .routes import Route
 
 Clock = Callable[[], float]
 
-# Firewalls between here and the facilitator forget a silent connection within minutes
-# and tell nobody. What is sent over it is never answered.
+# Firewalls on the way to the facilitator forget a silent connection within minutes,
+# without a word. A question sent over it is never answered.
 LONGEST_SILENCE = 30.0
-# A price that is changed is shown after this time.
+# A changed price is shown after this time.
 LONGEST_ANSWER_KEPT = 30.0
 _MOST_ANSWERS = 256
 
@@ -48,7 +48,7 @@ class Memory:
         self._unpaid[route] = (self._now(), answer)
 
     def unpaid(self, route: Route) -> Answer | None:
-        """What verify said of this route to the last request without a payment."""
+        """Verify's answer to the route's last request without a payment."""
         since, answer = self._unpaid.get(route, (0.0, None))
         return answer if self._is_recent(since, LONGEST_ANSWER_KEPT) else None
 
@@ -58,5 +58,5 @@ class Memory:
             self._channels.pop()[1].hang_up()
 
     def _is_recent(self, since: float, seconds: float) -> bool:
-        """False where the clock was set back: then nobody knows."""
+        """False if the clock was set back: then the age is unknown."""
         return 0 <= self._now() - since < seconds

@@ -15,7 +15,7 @@ LARGEST_RESPONSE = 40_000
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 _NOBODY: Mapping[str, str] = {}
 
-# What a wallet in a page reads: the two of x402, and what to tell the operator.
+# The headers that a wallet in a page reads: the two of x402, and one for the operator.
 _EXPOSED = "payment-required, payment-response, retry-after, x-amz-cf-id"
 
 
@@ -60,7 +60,7 @@ def payment_required(
     requirement: Mapping[str, object] | None,
     cors: Mapping[str, str] = _NOBODY,
 ) -> Event:
-    """Both come from outside: what is too large, or no JSON (1e999), is left out."""
+    """Both come from outside. Too large, or no JSON (1e999): left out."""
     return (
         _payment_required(reason, requirement, cors)
         or _payment_required(reason, None, cors)

@@ -1,7 +1,7 @@
 """Routes, and which of them a path matches.
 
-CloudFront hands the function the path as the client wrote it;
-the origin routes on what it makes of it.
+CloudFront hands the function the path as the client wrote it; the origin routes on its
+own reading of it.
 So a path is looked at in every reading that an origin might give it.
 """
 
@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 from .hints import NamedTuple
 
-# A client may choose how odd a path is, and must not choose what it costs to read.
+# A client chooses how odd a path is, but must not choose the cost of reading it.
 # Ordinary paths have at most 6 readings; 100,000 hostile spellings had at most 57.
 LONGEST_ODD = 2048
 _MOST_READINGS = 64
-# Characters of paths of which another reading was made.
+# The limit, in characters, of all the paths that are read again.
 _MOST_READ = 6144
 
 
@@ -40,7 +40,7 @@ class Table:
     def match_any_reading(self, path: str) -> set[Route] | None:
         """Case-folded on both sides, because some origins ignore case.
 
-        None where the path is too odd to be read."""
+        None if the path is too odd to read."""
         read = readings(path)
         if read is None:
             return None
@@ -118,8 +118,8 @@ class _Patterns:
     def named_by(self, segments: list[str]) -> set[Route]:
         """Routes whose names are among these, in their order.
 
-        Who climbs out of a directory that files are served from enters it again under
-        its own name, which only the origin knows: /../static/paid/a.pdf is /paid/a.pdf.
+        A path may climb out of a directory of static files and enter it again by its
+        own name, which only the origin knows: /../static/paid/a.pdf is /paid/a.pdf.
         """
         there = set(segments)
         return {
@@ -136,7 +136,7 @@ def _in_order(names: list[str], segments: list[str]) -> bool:
 
 
 def _is_odd(path: str) -> bool:
-    """Whether a step may make something else of it."""
+    """Whether a step may change it."""
     return (
         any(mark in path for mark in _MARKS)
         or path.endswith("/")
@@ -198,8 +198,8 @@ def _rejoined(segments: Iterable[str]) -> str:
 
 _MARKS = ("%", "/.", "//", ";", "\\", "?", "#", " ")
 
-# Decoded once: that is what servers do, and a second time is somebody else's path.
-# A server cuts off what it sees before it decodes, or what it sees afterwards.
+# Decoded once, as servers do: decoded twice, it is another path.
+# A server cuts either before it decodes or afterwards.
 _STEPS = (
     _visible,
     _cut,

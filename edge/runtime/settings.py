@@ -1,7 +1,7 @@
-"""What was baked into the bundle, read once: Lambda@Edge has no environment variables.
+"""The settings in the bundle, read once: Lambda@Edge has no environment variables.
 
 `settings.json` is written by the build, which has refused what makes no sense.
-What is left to find is a file that was damaged or written by another version.
+Only a file that was damaged or written by another version can still be wrong.
 """
 
 import json
@@ -109,7 +109,7 @@ def endpoint(url: str) -> Endpoint:
         )
     if port == 0:
         raise SettingsError(
-            "facilitatorUrl has port 0, on which nobody listens:"
+            "facilitatorUrl has port 0, on which nothing listens:"
             " name another, or leave it out"
         )
     secure = parts.scheme == "https"

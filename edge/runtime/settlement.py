@@ -1,4 +1,4 @@
-"""What origin-response decides: is the answer settled, and what became of that?
+"""The decisions of origin-response: is the answer settled, and with what outcome?
 
     conclude ─┬─▶ NotOurs
               ├─▶ Skip
@@ -6,24 +6,24 @@
                                                    ├─▶ Refused
                                                    └─▶ Unsettled
 
-Settle fails open: the payer has paid and the origin has delivered, so what is unknown
-never replaces the response. A plain no does, where the seller has chosen that.
+Settle fails open: the payer has paid and the origin has delivered, so an unknown
+outcome never replaces the response. A plain no does, if the seller has chosen that.
 """
 
 from .gate import Admission, Answer, Gated, NoAnswer
 from .hints import Literal, NamedTuple, TypeGuard, assert_never
 from .instant import seconds_of
 
-# "below-400" is what the published adapter does; ours can be told to.
+# "below-400" is the rule of the published adapter.
 SettleRule = Literal["delivered", "below-400"]
 
-# What becomes of a response whose payment was refused for certain.
-# "deliver" is what the published checklist says.
+# For a response whose payment was refused for certain.
+# "deliver" is the rule of the published checklist.
 RefusedRule = Literal["deliver", "withhold"]
 
 
 class Delivery(NamedTuple):
-    """What the origin answered, and to whose request."""
+    """The origin's answer, and the request that it answers."""
 
     method: str
     status: int | None
@@ -31,11 +31,11 @@ class Delivery(NamedTuple):
     resource_id: str | None
     network: str | None
     distrust: str | None
-    """Why the intent is not one of the gate's own, where the gate signs."""
+    """Why the intent is not the gate's own, if the gate signs."""
 
 
 class NotOurs:
-    """Not a gated request: nothing to settle and nothing to say."""
+    """Not a gated request: nothing to settle and nothing to log."""
 
     __slots__ = ()
 
@@ -64,7 +64,7 @@ class Refused(NamedTuple):
 
 
 class Unsettled(NamedTuple):
-    """It is not known whether the payment is made."""
+    """It is unknown whether the payment is made."""
 
     error: str
 
@@ -72,11 +72,11 @@ class Unsettled(NamedTuple):
 def conclude(
     admission: Admission, delivery: Delivery, rule: SettleRule
 ) -> NotOurs | Skip | Settle:
-    """What the origin's response is worth.
+    """Decides whether the origin's response is settled.
 
-    Where the gate signs, a missing intent is said: without an origin request policy
-    that forwards the headers, nothing would ever be settled. A gate that does not sign
-    cannot tell, because its own requests look like anybody's."""
+    If the gate signs, it logs a missing intent: without an origin request policy that
+    forwards the headers, nothing would ever be settled. A gate that does not sign
+    cannot tell its own requests from others."""
     if not isinstance(admission, Gated):
         return NotOurs()
     intent, status = delivery.intent, delivery.status
@@ -88,8 +88,8 @@ def conclude(
         return Skip(intent, status, f"origin returned {status}")
     if delivery.distrust is not None:
         return Skip(intent, status, delivery.distrust)
-    # What verify was asked about, and the origin was told. While a version of the gate
-    # replaces another, the route may have changed in between.
+    # The resource that was verified. While one version of the gate replaces another,
+    # the route may have changed in between.
     resource_id = delivery.resource_id or admission.route.resource_id
     network = delivery.network or admission.route.network
     return Settle(intent, resource_id, network, status)
@@ -150,8 +150,8 @@ def withholds(
 
 
 def _is_final(status: int) -> bool:
-    """Not 400, 401 and 429: those are about us and not about the payment. Not 408, and
-    nothing from 500 on: the payment may have been made all the same."""
+    """Not 400, 401 and 429: those are about the gate, not the payment. Not 408, and
+    nothing from 500 on: the payment may have been made anyway."""
     return status == 200 or (400 <= status < 500 and status not in _ABOUT_US)
 
 
@@ -163,7 +163,7 @@ def _instant(value: object) -> str | None:
 
 
 def _is_code(text: str) -> bool:
-    """A word like intent_not_found: fit for an alarm filter, whoever sent it.
-    Not the API key, which a broken facilitator may say back: it begins with nf_."""
+    """A word like intent_not_found: safe for an alarm filter.
+    Not the API key, which a broken facilitator may repeat: it begins with nf_."""
     is_word = len(text) <= 64 and text.isascii() and text.isidentifier()
     return is_word and not text.startswith("nf_")

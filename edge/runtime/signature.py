@@ -1,4 +1,4 @@
-"""The gate's signature of what it forwards (RFC 9421), made and recognised again.
+"""The gate's signature of forwarded requests (RFC 9421), made and recognised again.
 
     signature-input: settlement=("@method" "@path" "@query" "x-settlement-intent-id"
         "x-settlement-resource-id" "x-settlement-network");created=…;expires=…;keyid="…"
@@ -19,8 +19,8 @@ from .intent import CARRIERS
 # The origin looks at the last attempt when it arrives, well before that is over.
 LIFETIME = 600
 
-# Where a behaviour has trusted key groups, CloudFront takes these off a signed URL when
-# it has checked them. Every signed URL has the first one. Where a URL has it not, the
+# If a behaviour has trusted key groups, CloudFront removes these from a signed URL
+# after checking them. Every signed URL has the first one. In a URL without it, the
 # others are an application's own, and reach the origin.
 _OF_SIGNED_URLS = ("Key-Pair-Id", "Expires", "Policy", "Signature", "Hash-Algorithm")
 
@@ -39,7 +39,7 @@ class SigningKey(NamedTuple):
 class Message(NamedTuple):
     """A request with its contract headers, as it goes to the origin.
 
-    Path and query are those of the wire: CloudFront does not touch them either, except
+    Path and query are as on the wire: CloudFront does not change them either, except
     for the parameters of a signed URL."""
 
     method: str
@@ -51,7 +51,7 @@ class Message(NamedTuple):
 def signed(
     message: Message, key: SigningKey, now: float, until: float | None = None
 ) -> dict[str, str]:
-    """The two headers of the signature, which is not good for longer than `until`."""
+    """The two headers of the signature, which is valid until `until` at the latest."""
     created = int(now)
     expires = created + LIFETIME
     if until is not None:
@@ -65,10 +65,10 @@ def signed(
 
 
 def distrust(message: Message, keys: Sequence[SigningKey]) -> str | None:
-    """Why this intent is not the gate's own; None where it is, or where no gate signs.
+    """Why this intent is not the gate's own; None if it is, or if no gate signs.
 
     `expires` is for the origin. Here the response has been delivered: a slow origin
-    makes a signature old, and does not make it forged."""
+    makes a signature old, not forged."""
     if not keys:
         return None
     stated = message.headers.get("signature-input")
@@ -90,7 +90,7 @@ def _signature(message: Message, params: str, key: SigningKey) -> str:
 
 
 def _base(message: Message, params: str) -> bytes:
-    """RFC 9421, section 2.5: what is signed, one component a line."""
+    """RFC 9421, section 2.5: the signed components, one per line."""
     return _bytes(
         "\n".join(
             (

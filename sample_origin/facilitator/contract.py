@@ -1,4 +1,4 @@
-"""The requests of the published contract. One that breaks it cannot be constructed."""
+"""The requests of the published contract. An invalid one cannot be constructed."""
 
 import re
 from collections.abc import Mapping

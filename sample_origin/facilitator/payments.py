@@ -35,7 +35,7 @@ class InvalidProofError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a proof pays for, and until when it can be verified again."""
+    """The resource that a proof pays for, and how long it can be verified again."""
 
     resource_id: str
     network: str

@@ -1,4 +1,4 @@
-"""The bundle: whether it is the one that runs, what is baked into it, its rotation."""
+"""The bundle: whether it is the live one, its settings, its rotation."""
 
 import json
 
@@ -40,7 +40,7 @@ def digest(subject: Subject) -> Outcome:
         return Failed(
             f"Version {function.arn.version} is not this bundle: CodeSha256 is"
             f" {function.code_digest} there and {subject.bundle.code} here.",
-            "Deploy this bundle, or check with the one that was deployed.",
+            "Deploy this bundle, or check with the deployed one.",
         )
     return Passed(f"version {function.arn.version} is this bundle")
 
@@ -51,8 +51,8 @@ def code(subject: Subject) -> Outcome:
     other = changed(subject.bundle)
     if other:
         return Warned(
-            f"The code in the bundle is not that of this checkout: {', '.join(other)}.",
-            "Check with the checkout that has built it, or build and deploy again.",
+            f"The bundle's code differs from this checkout: {', '.join(other)}.",
+            "Check from the checkout that built it, or build and deploy again.",
         )
     return Passed("the code of this checkout")
 
@@ -82,7 +82,7 @@ def signing(subject: Subject) -> Outcome:
     if not subject.bundle.settings.signing:
         return Warned(
             "The gate does not sign: anybody who can reach the origin can make up an"
-            " intent, or read a response that was recorded for somebody else.",
+            " intent, or read a response recorded for another client.",
             "Build with EDGE_SIGNING_SECRET and EDGE_SIGNING_KEY_ID, and give the"
             " origin the same secret.",
         )
@@ -90,7 +90,7 @@ def signing(subject: Subject) -> Outcome:
 
 
 def lifetime(subject: Subject) -> Outcome:
-    """Nobody but its owner knows how long the origin keeps a record."""
+    """Only the owner knows how long the origin keeps a record."""
     longest = subject.longest_intent
     if longest is None:
         return _NOT_GIVEN
@@ -102,9 +102,7 @@ def lifetime(subject: Subject) -> Outcome:
             "Set a shorter longest_intent in routes.toml, build and deploy, or give the"
             " origin a longer Policy(retention=...).",
         )
-    return Passed(
-        f"{longest / 3600:g} h; the origin's retention has to be longer than that"
-    )
+    return Passed(f"{longest / 3600:g} h; the origin's retention must be longer")
 
 
 def key_is_live(subject: Subject) -> Outcome:

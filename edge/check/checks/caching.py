@@ -7,7 +7,7 @@ from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
 from ..subject import Subject
 
-# What the two halves answer with. A client acts on the status and on the body.
+# The statuses of the two halves. A client acts on the status and the body.
 OF_THE_CONTRACT = frozenset({400, 401, 402, 409, 422, 500, 503})
 
 
@@ -19,8 +19,8 @@ def policy(subject: Subject) -> Iterator[Outcome]:
         elif found.maximum > 0:
             yield Failed(
                 f"{behaviour.pattern} serves {subject.example(behaviour)} and keeps"
-                f" responses for up to {found.maximum} s. Others get what one client"
-                " paid for, and a response from the cache is never settled.",
+                f" responses for up to {found.maximum} s. Other clients get a response"
+                " that one has paid for, and a cached response is never settled.",
                 f"Set the managed policy CachingDisabled ({CACHING_DISABLED}), or add"
                 " a behaviour with it for that path.",
             )
@@ -32,8 +32,8 @@ def errors_kept(subject: Subject) -> Outcome:
     if long:
         return Warned(
             f"CloudFront caches errors of the origin: {', '.join(long)}."
-            " CachingDisabled has no query in its key, so others are shown the"
-            " error of one client.",
+            " CachingDisabled has no query in its key, so other clients see one"
+            " client's error.",
             "Run python -m edge deploy, or add a custom error response for each,"
             " without a page, with an error caching minimum TTL of 0.",
         )

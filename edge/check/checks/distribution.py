@@ -18,8 +18,8 @@ def viewer_protocol(subject: Subject) -> Outcome:
     plain = [b.pattern for b in subject.gated if b.viewer_protocol == "allow-all"]
     if plain:
         return Failed(
-            f"{', '.join(plain)} also takes http, where anybody on the way can read the"
-            " payment proof.",
+            f"{', '.join(plain)} also accepts http, where anybody on the way can read"
+            " the payment proof.",
             "Set the viewer protocol policy to https-only or redirect-to-https.",
         )
     return Passed("https")
@@ -61,7 +61,7 @@ def grpc(subject: Subject) -> Outcome:
     if open_:
         return Failed(
             f"gRPC is enabled on {', '.join(open_)}. AWS does not support Lambda@Edge"
-            " for gRPC requests: what calls itself application/grpc could pass the"
+            " for gRPC requests: a request that claims to be gRPC could pass the"
             " gate unpaid.",
             "Switch gRPC off for every behaviour that reaches the paid origin.",
         )
@@ -131,7 +131,7 @@ def known(subject: Subject) -> Outcome:
     if unknown:
         return Warned(
             f"The distribution has {', '.join(unknown)}, which the installed boto3 does"
-            " not know: nobody has looked at it.",
+            " not know, so it was not checked.",
             "Update boto3 (pip install --upgrade boto3), and check again.",
         )
     return Passed("boto3 knows all of it")

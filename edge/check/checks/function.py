@@ -87,7 +87,7 @@ def environment(function: Function) -> Outcome:
     if function.environment:
         return Failed(
             f"There are environment variables: {', '.join(function.environment)}.",
-            "Remove them. What the gate needs is baked into the bundle.",
+            "Remove them. The bundle contains all that the gate needs.",
         )
     return Passed("none")
 
@@ -134,8 +134,8 @@ def may_log(subject: Subject) -> Outcome:
         group = named or "/aws/lambda/*"
         return Failed(
             f"The execution role may not call {', '.join(sorted(denied))} in every"
-            " Region. Where it may not, the gate runs without a log and no alarm"
-            " fires.",
+            " Region. Without these permissions the gate runs without a log, and no"
+            " alarm fires.",
             f"Allow it on arn:aws:logs:*:<account>:log-group:{group}:*.",
         )
     return Passed("simulated for a Region far from the function's")

@@ -13,7 +13,7 @@ _REMEDY = (
     f" ({ALL_VIEWER_EXCEPT_HOST_HEADER}), or AllViewer if the origin needs the host."
 )
 
-# What a client needs to pay, to ask again, and to recognise a replay.
+# A client needs these to pay, to retry, and to recognise a replay.
 _OF_RESPONSES = frozenset(
     {"cache-control", "content-type", "retry-after", "idempotent-replayed"}
 )
@@ -131,7 +131,7 @@ def logged(subject: Subject) -> Iterator[Outcome]:
 
 
 def paths(subject: Subject) -> Outcome:
-    """What the gate signs is the path of the request, not that of the origin."""
+    """The gate signs the path of the request, not of the origin."""
     for name, prefix in _prefixed(subject):
         wrong = (
             f"CloudFront puts {prefix} in front of the path of requests for {name}. The"

@@ -21,7 +21,7 @@ _COUNT = "Sum|SampleCount"
 
 
 class _Watch(NamedTuple):
-    """What one of the alarms of edge/alarms.yaml is for."""
+    """The purpose of one of the alarms in edge/alarms.yaml."""
 
     alarm: str
     title: str
@@ -159,8 +159,8 @@ def actions(subject: Subject) -> Outcome:
     ]
     if silent:
         return Failed(
-            f"Nobody is told when {', '.join(sorted(silent))} fires.",
-            "Give it an alarm action, such as an SNS topic that somebody reads.",
+            f"Nobody is notified when {', '.join(sorted(silent))} fires.",
+            "Give it an alarm action, such as an SNS topic that your team reads.",
         )
     return Passed("each has an action")
 
@@ -184,8 +184,8 @@ def _alarms(region: RegionLogs, watch: _Watch) -> list[Alarm]:
 
 
 def _serves(alarm: Alarm, watch: _Watch, region: RegionLogs) -> bool:
-    """A metric that nobody writes, even if it is only the divisor of a rate, keeps an
-    alarm from firing."""
+    """A metric without data, even if it is only the divisor of a rate, keeps an alarm
+    from firing."""
     return (
         all(_lines(each, region) for each in alarm.statistics)
         and any(_is_of(each, watch, region) for each in alarm.statistics)
@@ -204,8 +204,8 @@ def _is_of(statistic: Statistic, watch: _Watch, region: RegionLogs) -> bool:
 
 
 def _fires_early(alarm: Alarm, watch: _Watch) -> bool:
-    """What is not a rate, but the number of failures, has a threshold that nobody can
-    judge without knowing the traffic."""
+    """If it counts failures and is not a rate, its threshold cannot be judged without
+    knowing the traffic."""
     if alarm.threshold is None or watch.silent_at is None:
         return True
     is_number = watch.statistic == _COUNT and not alarm.is_computed
@@ -237,7 +237,7 @@ def _published(metric_filter: MetricFilter, region: RegionLogs) -> Iterator[str]
 
 
 def _doubts(region: RegionLogs) -> set[str]:
-    """Why AWS did not say what the filters match that alarms rely on."""
+    """Why AWS did not say which lines the filters of the alarms match."""
     watched = {each.metric for alarm in region.alarms for each in alarm.statistics}
     return {
         each.matched.why
@@ -258,5 +258,5 @@ CHECKS = (
         )
         for watch in _WATCHES
     ),
-    Check("alarms.actions", "Somebody is told when an alarm fires", actions),
+    Check("alarms.actions", "Somebody is notified when an alarm fires", actions),
 )

@@ -1,4 +1,4 @@
-"""What the deployed gate and the origin answered."""
+"""The answers of the deployed gate and of the origin."""
 
 import json
 from typing import assert_never
@@ -42,8 +42,8 @@ def paid(subject: Subject) -> Outcome:
         return Failed(
             f"With a payment the answer is {answer.status}.",
             "At 402, the facilitator refuses the payment: the body says why. At 401,"
-            " gate and origin have different signing secrets. At 404, name a path that"
-            " is there with --path.",
+            " gate and origin have different signing secrets. At 404, name an existing"
+            " path with --path.",
         )
     return Passed(str(answer.status))
 
@@ -66,7 +66,7 @@ def replayed(subject: Subject) -> Outcome:
 
 
 def forged(subject: Subject) -> Outcome:
-    """One that reached the origin would be executed anew, or refused."""
+    """An intent that reached the origin would be executed again, or refused."""
     first = _answer(subject, Probe.PAID)
     answer = _answer(subject, Probe.FORGED)
     if not isinstance(answer, Answered):
@@ -89,8 +89,8 @@ def direct(subject: Subject) -> Outcome:
     if answer.status == 401 or _is_problem(answer, 400):
         return Passed(f"refused with {answer.status}")
     return Failed(
-        f"The origin answers an intent that nobody signed with {answer.status}: anybody"
-        " who reaches it directly need not pay.",
+        f"The origin answers an unsigned intent with {answer.status}: anybody who"
+        " reaches it directly need not pay.",
         "Give the middleware require_key=True and the verification secret of the gate.",
     )
 

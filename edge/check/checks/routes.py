@@ -1,4 +1,4 @@
-"""Routes and behaviours: each has to know the other."""
+"""Routes and behaviours must match."""
 
 from ...aws.distribution import gated
 from ...aws.lambda_at_edge import EVENTS
@@ -11,7 +11,7 @@ def baked(subject: Subject) -> Outcome:
         return NotChecked("give both --bundle and --routes")
     if set(subject.bundle.settings.routes) != set(subject.written):
         return Failed(
-            "The routes in the bundle are not those of the routes file.",
+            "The routes in the bundle differ from the routes file.",
             "Build and deploy again.",
         )
     return Passed(f"{len(subject.written)} in the bundle, as in the file")

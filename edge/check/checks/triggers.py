@@ -1,4 +1,4 @@
-"""Both triggers, everywhere they have to be, of one published version."""
+"""Both triggers, on every behaviour that needs them, of one published version."""
 
 from collections.abc import Iterable
 
@@ -64,8 +64,8 @@ def version(subject: Subject) -> Outcome:
             )
     if len(arns) > 1:
         return Failed(
-            f"Several versions run: {_listed(arns)}. What one forwards and signs,"
-            " the other may not settle.",
+            f"Several versions run: {_listed(arns)}. One may not settle the requests"
+            " that another has signed.",
             "Associate one version with all triggers: python -m edge deploy.",
         )
     return Passed(", ".join(arns) or "none is associated")
@@ -97,7 +97,7 @@ def conflicts(subject: Subject) -> Outcome:
         return Failed(
             f"CloudFront Functions run on viewer events of {_listed(found)}."
             " AWS does not let them share a behaviour with the gate.",
-            "Move what they do to an origin-request function, or remove them.",
+            "Move their work to an origin-request function, or remove them.",
         )
     return Passed("none runs on viewer events")
 

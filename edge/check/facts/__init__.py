@@ -1,6 +1,7 @@
-"""What AWS says of the gate and of what is around it, as plain values.
+"""AWS's answers about the gate and its surroundings, as plain values.
 
-What could not be read is `Unread`, with the reason: a missing permission is no finding.
+A value that could not be read is `Unread`, with the reason: a missing permission is not
+a finding.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One behaviour: its triggers, what it caches, and what it hands to the origin."""
+"""One behaviour: its triggers, its caching, and the request that the origin gets."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ from ...aws.forwarding import (
 from ...aws.managed_policies import CACHING_DISABLED
 from . import Raw, Unread, read
 
-# What the API assumes when the field is not sent.
+# The API's default for a missing field.
 _DEFAULT_METHODS = ["GET", "HEAD"]
 
-# What CloudFront assumes where nothing is said: a day, and a year.
+# CloudFront's defaults: a day, and a year.
 _DEFAULT_TTL = 86_400
 _MAXIMUM_TTL = 31_536_000
 
@@ -30,7 +30,7 @@ class Caching:
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """What is in the cache key is sent as well, without being asked for."""
+    """The parts of the cache key are always sent as well."""
 
     parts: tuple[Forwarded, ...]
 
@@ -171,7 +171,7 @@ def _logged_fields(raw: Raw, policies: Raw) -> frozenset[str] | Unread:
 
 
 def _policy_of(raw: Raw, policies: Raw, key: str, kind: str) -> Raw | None:
-    """What AWS says of the policy that a behaviour names; None where it names none."""
+    """AWS's answer about a behaviour's policy; None if it names none."""
     policy_id = raw.get(key)
     if not policy_id:
         return None

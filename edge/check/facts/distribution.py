@@ -1,4 +1,4 @@
-"""The distribution: what holds for all its behaviours, and its origins."""
+"""The distribution: the settings of all its behaviours, and its origins."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ class Origin:
     domain: str
     path_prefix: str
     protocol: str | None
-    """None where CloudFront decides: an S3 bucket, or an origin in a VPC."""
+    """None if CloudFront decides: an S3 bucket, or an origin in a VPC."""
     read_timeout: int | None
     attempts: int
     added_headers: frozenset[str]
     """In lower case. Names only: their values are shared secrets."""
     is_shielded: bool
     without_triggers: str
-    """Why AWS runs no origin-response function for it; empty where it does."""
+    """Why AWS runs no origin-response function for it; empty if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class Distribution:
     errors_kept: dict[int, int]
     """Seconds by status."""
     pages: dict[int, int]
-    """The statuses of which a page is shown, and as which."""
+    """Statuses that show an error page, each with the status shown instead."""
     unknown: tuple[str, ...]
-    """What the installed boto3 has no name for, by its place in `config`."""
+    """Settings that the installed boto3 does not know, by their place in `config`."""
     config: Config
 
 

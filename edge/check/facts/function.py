@@ -1,4 +1,4 @@
-"""The function: the version that is associated, what was published, its role."""
+"""The function: its associated version, its published versions, its role."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What one Region knows of the function: its log group, its filters, its alarms."""
+"""The function in one Region: its log group, its filters, its alarms."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class MetricFilter:
 
 
 class Statistic(NamedTuple):
-    """What an alarm looks at, such as the p99 of a metric."""
+    """An alarm's input, such as the p99 of a metric."""
 
     metric: Metric
     name: str
@@ -39,7 +39,7 @@ class Alarm:
     """It compares an expression of them, such as a rate."""
     comparison: str
     threshold: float | None
-    """None where an anomaly detector says how much is too much."""
+    """None if an anomaly detector decides how much is too much."""
     actions: tuple[str, ...]
     """Empty while they are switched off."""
 

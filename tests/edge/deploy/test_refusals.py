@@ -446,7 +446,7 @@ def test_a_bundle_whose_code_was_changed_is_refused(
     file = operator.routes.with_name("lambda-edge.zip")
     file.write_bytes(change(built.content))
     assert operator.deploy("--yes", "--bundle", str(file)) == 2
-    wanted = f"edge deploy: the code in {file} is not that of this checkout: {named}."
+    wanted = f"edge deploy: the code in {file} differs from this checkout: {named}."
     assert operator.said[-1].startswith(wanted)
     assert operator.account.calls == []
 

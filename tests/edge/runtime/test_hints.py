@@ -51,7 +51,7 @@ def test_they_match_by_position() -> None:
 
 def test_they_print_their_fields_and_keep_their_docstring() -> None:
     assert repr(Gated(JOKE)).startswith("Gated(route=Route(path='/api/joke', ")
-    assert str(Answer.__doc__).startswith("What the facilitator said")
+    assert str(Answer.__doc__).startswith("The facilitator's answer")
 
 
 def test_a_case_that_was_forgotten_is_an_error() -> None:

@@ -127,6 +127,19 @@ async def test_a_refused_subscription_is_told_once_and_tried_less_and_less_often
             await store.claim(key, a_claim())  # until it was allowed again, and tried
 
 
+async def test_where_hello_is_refused_the_message_says_how_to_do_without(
+    proxy: Proxy,
+) -> None:
+    store = RedisStore.from_url(f"{proxy.url}?protocol=3", budget=BUDGET)
+    proxy.spoil("HELLO", "ERR unknown command 'HELLO', with args beginning with: '3'")
+    with pytest.raises(StoreUnavailable, match=r"unknown command.*\?protocol=2"):
+        await store.check()
+    without = RedisStore.from_url(f"{proxy.url}?protocol=2", budget=BUDGET)
+    await without.check()
+    await store.aclose()
+    await without.aclose()
+
+
 async def test_a_replay_of_a_large_response_costs_one_budget(
     store: RedisStore, proxy: Proxy, pace: float, stalls: Stalls
 ) -> None:
