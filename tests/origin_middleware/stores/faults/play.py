@@ -15,10 +15,9 @@ from tests.origin_middleware.stores.topologies.names import record_name
 from tests.support.machine import Stalls
 from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer
-from tests.support.stores import PATIENT
 
 from .matrix import CELLS, FAULTS, STEPS, Cell
-from .trial import Trial
+from .trial import BUDGET, Trial
 
 _ALWAYS = 1_000_000
 
@@ -73,7 +72,7 @@ class _Table:
         self._server = server
         self._verdict = verdict
         self._admin = Redis(port=server.port)
-        self._elsewhere = RedisStore.from_url(server.url, budget=PATIENT)
+        self._elsewhere = RedisStore.from_url(server.url, budget=BUDGET)
 
     async def __aenter__(self) -> Self:
         for script in vars(scripts).values():
