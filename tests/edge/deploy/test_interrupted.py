@@ -16,6 +16,8 @@ from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import NEW_KEY, behaviour, distribution
 from tests.edge.deploy.operator import Operator
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[[Operator], int]
 
 

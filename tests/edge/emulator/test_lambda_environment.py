@@ -46,7 +46,7 @@ def test_the_context_is_lambdas(emulated: Emulate, tmp_path: Path) -> None:
 
     with emulated(tmp_path, report, Counted()) as edge:
         left, found, request_id = edge.client.get("/").json()
-    assert 4_000 < left <= 5_000
+    assert 4_000 < left <= 5_001  # both clocks are rounded to milliseconds
     assert found == {
         "function_name": "x402-edge",
         "memory_limit_in_mb": "128",

@@ -20,6 +20,8 @@ from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
 from tests.support.stores import a_claim, a_key
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def proxy(valkey_server: RedisServer) -> AsyncIterator[Proxy]:

@@ -20,6 +20,8 @@ from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
 from tests.support.stores import OwnConnection, a_claim, a_key
 
+pytestmark = pytest.mark.slow
+
 BUDGET = 0.5  # on an idle machine
 BODY = b"." * (LARGE + 1)
 

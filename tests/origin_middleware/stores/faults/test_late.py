@@ -15,6 +15,8 @@ from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
 from tests.support.stores import a_claim, a_key
 
+pytestmark = pytest.mark.slow
+
 BUDGET = 0.6  # on an idle machine
 
 
