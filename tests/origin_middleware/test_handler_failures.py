@@ -148,7 +148,8 @@ async def test_on_a_server_it_is_as_without_the_middleware(protected: bool) -> N
         app = IdempotencyMiddleware(app, store=MemoryStore())
     seen = []
     with serving(app) as url:
-        async with httpx.AsyncClient(base_url=url) as http:
+        alone = httpx.Limits(max_keepalive_connections=0)  # a failure closes its own
+        async with httpx.AsyncClient(base_url=url, limits=alone) as http:
             for path in ("thread", "stream", "background", "exits"):
                 intent = {"x-settlement-intent-id": path}
                 for _ in range(2):

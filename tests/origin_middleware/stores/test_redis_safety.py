@@ -1,6 +1,7 @@
 """A server that may lose records, or may have lost some, is not trusted with claims."""
 
 import logging
+import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
@@ -112,7 +113,8 @@ async def test_a_server_that_came_back_empty_gets_no_new_claims(
     lose_everything(own_server)
     with pytest.raises(StoreUnavailable, match="may have lost records"):
         await store.claim(a_key(), a_claim())
-    assert any("refused for 120 s" in line for line in caplog.messages)
+    # Since its restart, so a second may have gone.
+    assert any(re.search(r"refused for 1[12]\d s", each) for each in caplog.messages)
     await store.aclose()
 
 
