@@ -9,6 +9,8 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import Iterable
+from functools import lru_cache
+from operator import itemgetter
 from typing import IO
 
 from .asgi import Headers, Message, Receive, Scope
@@ -178,16 +180,24 @@ def fingerprint(
     # The raw path where the server gives it: two spellings of a path may mean two
     # things to a handler.
     path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
-    parts = [scope["method"].encode(), path, scope["query_string"], body_digest]
-    lines: dict[bytes, list[bytes]] = {header_name(each): [] for each in _ALWAYS}
-    lines |= {header_name(each): [] for each in headers}
-    for name, value in scope["headers"]:
-        if name in lines:
-            lines[name].append(value)
-    for values in lines.values():
-        parts += [b"%d" % len(values), *values]
-    parts.append(tenant.encode("utf-8", "surrogatepass"))
+    parts = [
+        scope["method"].encode(),
+        path,
+        scope["query_string"],
+        body_digest,
+        tenant.encode("utf-8", "surrogatepass"),
+    ]
+    counting = _counting(tuple(headers))
+    lines = [line for line in scope["headers"] if line[0] in counting]
+    lines.sort(key=itemgetter(0))  # lines of one name stay in their order
+    for name, value in lines:
+        parts += (name, value)
     return Fingerprint(hashlib.sha256(b"".join(_framed(parts))).digest())
+
+
+@lru_cache(maxsize=64)
+def _counting(headers: tuple[str, ...]) -> frozenset[bytes]:
+    return frozenset(map(header_name, (*_ALWAYS, *headers)))
 
 
 def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:

@@ -54,7 +54,9 @@ class StoredResponse:
 
     def recordable(self, unrecorded: Collection[str]) -> "StoredResponse":
         """Without hop-by-hop headers and those that `unrecorded` names."""
-        left_out = HOP_BY_HOP.union(name.lower().encode() for name in unrecorded)
+        left_out = HOP_BY_HOP
+        if unrecorded:
+            left_out = left_out.union(name.lower().encode() for name in unrecorded)
         headers = [pair for pair in self.headers if pair[0].lower() not in left_out]
         return StoredResponse(self.status, headers, self.body)
 
@@ -111,12 +113,13 @@ def checked_headers(headers: Iterable[tuple[Any, Any]]) -> Headers:
     break every replay. The message names the header and keeps its value to itself.
     """
     checked = []
-    for name, value in ((bytes(name), bytes(value)) for name, value in headers):
-        if not _is_name(name):
+    for name, value in headers:
+        header = bytes(name), bytes(value)
+        if not _is_name(header[0]):
             raise ValueError(f"A response cannot have a header with the name {name!r}.")
-        if not _VALUE.fullmatch(value):
+        if not _VALUE.fullmatch(header[1]):
             raise ValueError(f"The value of the header {name!r} cannot be sent.")
-        checked.append((name, value))
+        checked.append(header)
     return checked
 
 
