@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from . import events
 from .admission import Admission, Admitted
-from .asgi import Receive, Scope, Send
+from .asgi import Receive, Scope, Send, declared_length
 from .attempt import Attempt
 from .client import Client
 from .decision import (
@@ -34,7 +34,6 @@ from .request import (
     BodyTooLarge,
     NoRoom,
     RequestBody,
-    declared_length,
     fingerprint,
 )
 from .response import StoredResponse
@@ -103,7 +102,8 @@ class Exchange:
         scope, policy = self._scope, self._policy
         limit = policy.max_request_bytes
         try:
-            if limit is not None and declared_length(scope["headers"]) > limit:
+            declared = declared_length(scope["headers"])
+            if limit is not None and declared is not None and declared > limit:
                 return Refuse(Refusal.REQUEST_TOO_LARGE)
             if not await self._body.read(receive, limit):
                 return None

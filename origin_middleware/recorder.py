@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from .asgi import Headers, Message
+from .asgi import Headers, Message, declared_length
 from .client import Client, ClientGone
 from .policy import Policy
 from .response import StoredResponse, checked_headers, checked_status
@@ -72,7 +72,7 @@ class Recorder:
         headers = checked_headers(message.get("headers", ()))
         self._headers = _private(headers) if self._policy.private else headers
         self._status = checked_status(message["status"])
-        self._declared = _declared_length(self._headers)
+        self._declared = declared_length(self._headers)
         # A copy, because a middleware outside may change the list that it is given.
         self._held.append({**message, "headers": list(self._headers)})
         if _media_type(self._headers) in self._policy.unrecorded_media_types:
@@ -167,13 +167,6 @@ class Recorder:
 
 async def _read(file: IO[bytes]) -> bytes:
     return await asyncio.to_thread(file.read, _PIECE)
-
-
-def _declared_length(headers: Headers) -> int | None:
-    for name, value in headers:
-        if name.lower() == b"content-length" and value.isdigit():
-            return int(value)
-    return None
 
 
 def _media_type(headers: Headers) -> str:

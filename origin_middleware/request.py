@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import IO
 
-from .asgi import Headers, Message, Receive, Scope
+from .asgi import Message, Receive, Scope
 from .key import header_name
 from .record import Fingerprint
 
@@ -161,14 +161,6 @@ class RequestBody:
         self._reading = None
         self._left -= len(piece)
         return piece
-
-
-def declared_length(headers: Headers) -> int:
-    """0 where none is declared."""
-    for name, value in headers:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
 
 
 def fingerprint(
