@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.runtime.gate import Answer, Forward, judge
-from edge.runtime.settlement import Settled, Unsettled, outcome
+from edge.runtime.settlement import Refused, Settled, Unsettled, outcome
 from tests.edge.examples import NOW
 
 JSON = st.recursive(
@@ -24,7 +24,7 @@ BODIES: st.SearchStrategy[Any] = JSON | st.fixed_dictionaries(
         "expiresAt": st.just(NOW + 60) | JSON,
         "reason": JSON,
         "requirement": JSON,
-        "ok": st.just(True) | JSON,
+        "ok": st.booleans() | JSON,
         "settledAt": JSON,
         "error": JSON,
     },
@@ -43,8 +43,13 @@ def test_whatever_is_forwarded_was_said_in_so_many_words(
         assert body.get("expiresAt") is None or body["expiresAt"]
 
 
-@given(st.integers(100, 599), BODIES)
+@given(st.integers(100, 599) | st.sampled_from([200, 402, 404, 429, 500]), BODIES)
 def test_every_answer_to_settle_has_an_outcome(status: int, body: Any) -> None:
-    said = outcome(Answer(status, body))
-    is_settled = status == 200 and isinstance(body, dict) and body.get("ok") is True
-    assert isinstance(said, Settled if is_settled else Unsettled)
+    ok = body.get("ok") if isinstance(body, dict) else None
+    about_the_payment = 400 <= status < 500 and status not in (400, 401, 408, 429)
+    expected: type[Settled | Refused | Unsettled] = Unsettled
+    if ok is True and status == 200:
+        expected = Settled
+    elif ok is False and (status == 200 or about_the_payment):
+        expected = Refused
+    assert isinstance(outcome(Answer(status, body)), expected)
