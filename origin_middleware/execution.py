@@ -51,7 +51,8 @@ class Execution:
         self._revealed = asyncio.Event()
         self._recorded: int | None = None
         self._left = False
-        self._started = _now()
+        self._now = asyncio.get_running_loop().time
+        self._started = self._now()
         self._persistence = Persistence(runtime, attempt.key, claim)
         self._renewal = Renewal(runtime, attempt.key, claim, handler_runs=True)
         self._renewal.start()
@@ -59,13 +60,14 @@ class Execution:
     async def run(self, body: RequestBody) -> None:
         """Raises what the handler raises."""
         outer = self._attempt.announce(self._scope)
-        with self._runtime.letting_go(self._let_go):
-            try:
-                await self._call(body.then(self._disconnect))
-            finally:
-                self._renewal.stop()
-                self._attempt.retract(self._scope, outer)
-                self._tell_undelivered()
+        self._runtime.begin(self)
+        try:
+            await self._call(body.then(self._disconnect))
+        finally:
+            self._runtime.end(self)
+            self._renewal.stop()
+            self._attempt.retract(self._scope, outer)
+            self._tell_undelivered()
 
     async def _call(self, receive: Receive) -> None:
         try:
@@ -88,7 +90,7 @@ class Execution:
         await self._revealed.wait()
         return await self._client.receive()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """The process is about to stop: an endless handler has to hear that nobody
         listens, or the shutdown would wait for it.
         """
@@ -154,8 +156,4 @@ class Execution:
         self._runtime.observe(event)
 
     def _elapsed(self) -> float:
-        return _now() - self._started
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+        return self._now() - self._started

@@ -1,6 +1,5 @@
 """The claims of one request, and the renewal of the one that holds the lease."""
 
-import asyncio
 import secrets
 from dataclasses import replace
 
@@ -35,17 +34,19 @@ def _token() -> OwnerToken:
 
 
 class Renewal:
-    """Keeps a lease alive. Off the request's path: a timer, and a task only when the
-    timer fires.
+    """Keeps a lease alive, off the request's path: a task only when one is due.
 
     It raises an alarm about a lost lease only where a handler runs under it: a record
     may be gone because its claim has ended.
     """
 
+    __slots__ = ("_claim", "_handler_runs", "_key", "_runtime", "_stopped", "_ticker")
+
     def __init__(
         self, runtime: Runtime, key: Key, claim: Claim, *, handler_runs: bool
     ) -> None:
         self._runtime = runtime
+        self._ticker = runtime.ticker()
         self._key = key
         self._claim = claim
         self._handler_runs = handler_runs
@@ -53,16 +54,15 @@ class Renewal:
 
     def start(self) -> None:
         self._stopped = False
-        self._arm()
+        self._await_next()
 
     def stop(self) -> None:
         self._stopped = True
-        self._timer.cancel()
+        self._ticker.stop(self._fire)
 
-    def _arm(self) -> None:
-        # Three tries per lease: one lost renewal must not cost it.
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._claim.lease / 3, self._fire)
+    def _await_next(self) -> None:
+        # Three tries per lease, however late: one lost renewal must not cost it.
+        self._ticker.start(self._fire, self._claim.lease / 4)
 
     def _fire(self) -> None:
         self._runtime.spawn(self._renew())
@@ -75,6 +75,6 @@ class Renewal:
         if self._stopped:
             return
         if ours:
-            self._arm()
+            self._await_next()
         elif self._handler_runs:
             self._runtime.observe(LeaseLost(self._key))

@@ -8,6 +8,7 @@ that does not fit is given up, and "not replayable" is written instead.
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
@@ -59,11 +60,11 @@ class Persistence:
         self._key = key
         self._claim = claim
 
-    async def complete(
+    def complete(
         self, status: int, outcome: Outcome, seconds: float
-    ) -> StoredResponse | None:
+    ) -> Awaitable[StoredResponse | None]:
         """The response that was on record before, where there was one."""
-        return await self._persist(
+        return self._persist(
             _Completion(self._runtime, self._key, self._claim, status, outcome, seconds)
         )
 

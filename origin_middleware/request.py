@@ -184,18 +184,12 @@ def fingerprint(
     lines.sort(key=itemgetter(0))  # lines of one name stay in their order
     for name, value in lines:
         parts += (name, value)
-    return Fingerprint(hashlib.sha256(b"".join(_framed(parts))).digest())
+    # The lengths in front, so that moving a byte across a border changes the digest.
+    lengths = repr([*map(len, parts)]).encode()
+    return Fingerprint(hashlib.sha256(b"".join((lengths, *parts))).digest())
 
 
 @lru_cache(maxsize=64)
 def _counting(headers: tuple[str, ...]) -> frozenset[bytes]:
     return frozenset(map(header_name, (*_ALWAYS, *headers)))
 
-
-def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:
-    """Each part behind its length, so that moving a byte across a border changes the
-    digest.
-    """
-    for part in parts:
-        yield len(part).to_bytes(8)
-        yield part

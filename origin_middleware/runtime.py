@@ -13,10 +13,9 @@ import sys
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine
 from contextvars import Context, ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from .asgi import ASGIApp, Message, Receive, Send
 from .client import Client
@@ -24,6 +23,7 @@ from .errors import ConfigurationError, StoreError, StoreUnsafe
 from .events import Event, Observer
 from .key import Key
 from .stores import Checks, Store
+from .ticker import Ticker
 
 _log = logging.getLogger("origin_middleware")
 
@@ -53,6 +53,12 @@ async def drain() -> None:
     await asyncio.gather(*(runtime.drain() for runtime in _everything))
 
 
+class Run(Protocol):
+    """Of a handler."""
+
+    def let_go(self) -> None: ...
+
+
 class Runtime:
     def __init__(self, app: ASGIApp, store: Store, observer: Observer) -> None:
         self.app = app
@@ -61,8 +67,9 @@ class Runtime:
         self._failures = FailureLog()
         self._tasks: set[asyncio.Task[None]] = set()
         self.waiting: Counter[Key] = Counter()
-        self._let_go: set[Callable[[], None]] = set()
+        self._runs: set[Run] = set()
         self._draining = False
+        self._tickers: dict[asyncio.AbstractEventLoop, Ticker] = {}
         _everything.add(self)
 
     def observe(self, event: Event) -> None:
@@ -75,10 +82,8 @@ class Runtime:
     def log_failure(self, error: Exception) -> None:
         self._failures.add(error, asyncio.get_running_loop().time())
 
-    def spawn(
-        self, work: Coroutine[Any, Any, None], context: Context | None = None
-    ) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(work, context=context)
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -89,8 +94,10 @@ class Runtime:
         The work runs in the caller's context: a variable that is set outside is seen
         inside, and the other way round.
         """
-        ended = asyncio.get_running_loop().create_future()
-        self.spawn(_telling(ended, work), _current_context())
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        task = loop.create_task(self._tell(ended, work), context=_current_context(loop))
+        self._tasks.add(task)
         try:
             await ended
         except asyncio.CancelledError:
@@ -98,16 +105,49 @@ class Runtime:
                 client.leave()
             raise
 
-    @contextmanager
-    def letting_go(self, let_go: Callable[[], None]) -> Iterator[None]:
-        """`let_go` is called when a shutdown has waited for a while."""
-        if self._draining:
-            let_go()
-        self._let_go.add(let_go)
+    async def _tell(
+        self, ended: "asyncio.Future[None]", work: Coroutine[Any, Any, None]
+    ) -> None:
+        """Cheaper than asyncio.shield, by two turns of the event loop; and than a
+        callback at the end of the task, by one.
+        """
         try:
-            yield
+            await work
+        except GeneratorExit:
+            raise
+        except BaseException as exc:  # a handler may raise anything
+            if is_interrupted(exc):  # the loop is ending
+                ended.cancel()
+                raise
+            if not ended.done():
+                # SystemExit too: out of a task of our own it would end the event loop.
+                ended.set_exception(exc)
+                return
+            _log.error("A handler failed after its request was cancelled.", exc_info=exc)
+        else:
+            if not ended.done():
+                ended.set_result(None)
         finally:
-            self._let_go.discard(let_go)
+            self._tasks.discard(asyncio.current_task(ended.get_loop()))
+
+    def begin(self, run: "Run") -> None:
+        """`run.let_go` is called when a shutdown has waited for a while."""
+        if self._draining:
+            run.let_go()
+        self._runs.add(run)
+
+    def end(self, run: "Run") -> None:
+        self._runs.discard(run)
+
+    def ticker(self) -> Ticker:
+        """Of the running event loop: tests have several."""
+        loop = asyncio.get_running_loop()
+        ticker = self._tickers.get(loop)
+        if ticker is None:
+            for other in [each for each in self._tickers if each.is_closed()]:
+                self._tickers.pop(other, None)
+            ticker = self._tickers[loop] = Ticker(loop)
+        return ticker
 
     async def drain(
         self, within: float = _DRAIN, undisturbed: float = _UNDISTURBED
@@ -119,8 +159,8 @@ class Runtime:
         now = asyncio.get_running_loop().time()
         await self._wait(now + min(undisturbed, within))
         self._draining = True
-        for let_go in self._let_go:
-            let_go()
+        for run in self._runs:
+            run.let_go()
         await self._wait(now + within)
         self._draining = False
         if self._tasks:
@@ -206,35 +246,14 @@ class FailureLog:
 
 def event_loop() -> asyncio.AbstractEventLoop:
     """Raises ConfigurationError on another kind of loop than asyncio's."""
-    with suppress(RuntimeError):
-        return asyncio.get_running_loop()
-    raise ConfigurationError(
-        "IdempotencyMiddleware needs asyncio or uvloop, and this app runs on something "
-        "else, such as trio. Start hypercorn with --worker-class asyncio, and a "
-        'TestClient with backend="asyncio".'
-    )
-
-
-async def _telling(
-    ended: "asyncio.Future[None]", work: Coroutine[Any, Any, None]
-) -> None:
-    """Cheaper than asyncio.shield, by two turns of the event loop."""
     try:
-        await work
-    except GeneratorExit:
-        raise
-    except BaseException as exc:  # a handler may raise anything
-        if is_interrupted(exc):  # the loop is ending
-            ended.cancel()
-            raise
-        if not ended.done():
-            # SystemExit too: out of a task of our own it would end the event loop.
-            ended.set_exception(exc)
-            return
-        _log.error("A handler failed after its request was cancelled.", exc_info=exc)
-    else:
-        if not ended.done():
-            ended.set_result(None)
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "IdempotencyMiddleware needs asyncio or uvloop, and this app runs on "
+            "something else, such as trio. Start hypercorn with --worker-class "
+            'asyncio, and a TestClient with backend="asyncio".'
+        ) from None
 
 
 def is_interrupted(error: BaseException) -> bool:
@@ -246,10 +265,10 @@ def is_interrupted(error: BaseException) -> bool:
     return cancelled and task is not None and task.cancelling() > 0
 
 
-def _current_context() -> Context | None:
+def _current_context(loop: asyncio.AbstractEventLoop) -> Context | None:
     """None for a copy, where the context itself cannot be had."""
-    task = asyncio.current_task()
-    if asyncio.get_running_loop().get_task_factory() is not None:
+    task = asyncio.current_task(loop)
+    if loop.get_task_factory() is not None:
         return None  # an eager one would enter the context a second time
     if sys.version_info >= (3, 12):
         return task.get_context() if task is not None else None

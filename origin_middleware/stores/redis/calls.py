@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from ...errors import RecordDamaged, StoreUnavailable, WriteRefused
-from .line import Argument, Command, CutOff, ErrorReply, Line, now
+from .line import Argument, Command, CutOff, ErrorReply, Line
 from .options import silence
 from .safety import Safety
 from .scripts import Script
@@ -39,11 +39,12 @@ class Calls:
         self, client: Redis | RedisCluster, budget: float, safety: Safety
     ) -> None:
         self.budget = budget
+        self.now = asyncio.get_running_loop().time
         self._topology = topology(client, safety.greet, silence(budget))
 
     def deadline(self) -> float:
         """When a call that begins now has to be over, on the event loop's clock."""
-        return now() + self.budget
+        return self.now() + self.budget
 
     async def run(
         self,
@@ -78,18 +79,18 @@ class Calls:
                     ) from lost
                 # A time limit of ours tells less than what came before.
                 failure = lost if str(lost) or failure is None else failure
-            if now() + pause >= until:
+            if self.now() + pause >= until:
                 why = str(failure) or "no reply within the budget"
                 raise StoreUnavailable(f"Redis did not answer: {why}") from failure
             ask_at = await self._adapt(name, purpose, failure, until)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def evaluate(
+    def evaluate(
         self, script: Script, name: bytes, *arguments: Argument, until: float
-    ) -> Any:
-        """A script's reply."""
-        return await self.run(
+    ) -> Awaitable[Any]:
+        """A script's reply. Raises as `run`."""
+        return self.run(
             name, lambda visit: visit.evaluate(script, name, *arguments), until
         )
 

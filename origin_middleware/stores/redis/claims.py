@@ -57,6 +57,7 @@ class Claims:
     ) -> codec.Stored | None:
         """None where the key is the claim's, else what it holds. Raises
         StoreUnavailable, and whatever else ends it: then it is withdrawn."""
+        now = self._calls.now
         usable_until = min(until, now() + claim.lease)
         try:
             reply = await self._calls.run(
@@ -97,7 +98,7 @@ class Claims:
 
     async def _try(self, visit: Visit, kind: Kind, name: bytes, claim: Claim) -> Any:
         """The script's reply."""
-        trusted = now() >= visit.endpoint.quarantine
+        trusted = self._calls.now() >= visit.endpoint.quarantine
         not_after = visit.endpoint.offset + round(visit.until * 1000) if trusted else 0
         record, retention = codec.in_progress(claim), milliseconds(claim.retention)
         limits = (not_after, claim.max_attempts, int(claim.inquires))
@@ -153,6 +154,7 @@ class Claims:
         before = self._in_doubt.get(claim.owner)
         self._doubt(kind, name, claim, _APPLIED)
         until = self._calls.deadline()
+        now = self._calls.now
         usable_until = min(until, now() + claim.lease)
         renewed = await self._calls.evaluate(
             scripts.RENEW,
@@ -162,7 +164,7 @@ class Claims:
             codec.lease(claim),
             until=until,
         )
-        if not renewed or now() > usable_until:
+        if not renewed or self._calls.now() > usable_until:
             raise StoreUnavailable(
                 "The reply to a claim was read too late to rely on it: the event loop "
                 "was blocked, or the machine was stopped."

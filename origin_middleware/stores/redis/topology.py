@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from enum import Enum, auto
+from enum import IntEnum, auto
 from functools import partial
 from math import ceil
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ Greet = Callable[["Endpoint", Line], Awaitable[None]]
 """Learns what has to be known of a server that was just connected to."""
 
 
-class Purpose(Enum):
+class Purpose(IntEnum):
     """What is slow has a line of its own, so that nothing quick waits behind it."""
 
     MAIN = auto()
