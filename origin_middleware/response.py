@@ -11,8 +11,7 @@ from .asgi import Headers, Send
 from .errors import RecordDamaged
 
 _VERSION = 1
-_START = struct.Struct(">BHH")  # version, status, number of headers
-_LENGTHS = struct.Struct(">HI")  # of a header's name and value
+_START = struct.Struct(">BHI")  # version, status, length of the headers' lines
 
 # RFC 9110, section 7.6.1: they belong to one connection, so they are neither recorded
 # nor replayed.
@@ -33,8 +32,12 @@ REPLAYED = (b"idempotent-replayed", b"true")
 
 # RFC 9110, sections 5.1 and 5.5: a field value has visible characters, and spaces and
 # tabs between them.
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_FIELD = rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
+_NAME = re.compile(_TOKEN)
+_VALUE = re.compile(_FIELD)
+_LINE = re.compile(b"(%b):(%b)\n" % (_TOKEN, _FIELD))
+_LINES = re.compile(b"(?:%b:%b\n)*" % (_TOKEN, _FIELD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,8 @@ class StoredResponse:
     body: bytes
 
     def to_bytes(self) -> bytes:
-        parts = [_START.pack(_VERSION, self.status, len(self.headers))]
-        for name, value in self.headers:
-            parts += [_LENGTHS.pack(len(name), len(value)), name, value]
-        parts.append(self.body)
-        return b"".join(parts)
+        lines = b"".join([b"%b:%b\n" % header for header in self.headers])
+        return _START.pack(_VERSION, self.status, len(lines)) + lines + self.body
 
     def recordable(self, unrecorded: Collection[str]) -> "StoredResponse":
         """Without hop-by-hop headers and those that `unrecorded` names."""
@@ -65,13 +65,23 @@ class StoredResponse:
         """Raises RecordDamaged for bytes that `to_bytes` did not make, and for a
         response that no server would send.
         """
-        try:
-            status, headers, body = _parsed(data)
-            return cls(checked_status(status), checked_headers(headers), body)
-        except struct.error as exc:
-            raise RecordDamaged("The recorded response is cut off.") from exc
-        except ValueError as exc:
-            raise RecordDamaged(f"The recorded response cannot be sent: {exc}") from exc
+        if len(data) < _START.size:
+            raise RecordDamaged("The recorded response is cut off.")
+        version, status, length = _START.unpack_from(data)
+        if version != _VERSION:
+            raise RecordDamaged(
+                f"The recorded response has format {version}, not {_VERSION}."
+            )
+        body = _START.size + length
+        if len(data) < body:
+            raise RecordDamaged("The recorded response is cut off.")
+        lines = data[_START.size : body]
+        if not _is_status(status) or not _LINES.fullmatch(lines):
+            raise RecordDamaged(
+                f"The recorded response cannot be sent: status {status}, "
+                f"{length} bytes of headers."
+            )
+        return cls(status, _LINE.findall(lines), data[body:])
 
     async def replay(self, send: Send) -> None:
         headers = [*self.headers, REPLAYED]
@@ -83,29 +93,15 @@ class StoredResponse:
         )
 
 
-def _parsed(data: bytes) -> tuple[int, Headers, bytes]:
-    version, status, count = _START.unpack_from(data)
-    if version != _VERSION:
-        raise RecordDamaged(
-            f"The recorded response has format {version}, not {_VERSION}."
-        )
-    headers = []
-    at = _START.size
-    for _ in range(count):
-        name_length, value_length = _LENGTHS.unpack_from(data, at)
-        value_at = at + _LENGTHS.size + name_length
-        at, name = value_at + value_length, data[at + _LENGTHS.size : value_at]
-        if at > len(data):
-            raise RecordDamaged("The recorded response is cut off.")
-        headers.append((name, data[value_at:at]))
-    return status, headers, data[at:]
-
-
 def checked_status(status: Any) -> int:
     """Raises ValueError for a status that cannot be sent."""
-    if isinstance(status, int) and 200 <= status <= 999:
+    if _is_status(status):
         return int(status)
     raise ValueError(f"A response cannot have the status {status!r}.")
+
+
+def _is_status(status: Any) -> bool:
+    return isinstance(status, int) and 200 <= status <= 999
 
 
 def checked_headers(headers: Iterable[tuple[Any, Any]]) -> Headers:
@@ -125,4 +121,4 @@ def checked_headers(headers: Iterable[tuple[Any, Any]]) -> Headers:
 
 @lru_cache(maxsize=1024)
 def _is_name(name: bytes) -> bool:
-    return len(name) < 65_536 and _NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None
