@@ -1,6 +1,6 @@
 """The claims of one request, and the renewal of the one that holds the lease."""
 
-import secrets
+import os
 from dataclasses import replace
 
 from .events import LeaseLost
@@ -30,7 +30,7 @@ def next_claim(claim: Claim) -> Claim:
 
 
 def _token() -> OwnerToken:
-    return OwnerToken(secrets.token_bytes(16))
+    return OwnerToken(os.urandom(16))
 
 
 class Renewal:

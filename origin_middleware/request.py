@@ -74,7 +74,17 @@ class RequestBody:
             message = await receive()
             if message["type"] != "http.request":
                 return False
-            await self._keep(message.get("body", b""), limit)
+            chunk = message.get("body", b"")
+            self._left += len(chunk)
+            if limit is not None and self._left > limit:
+                raise BodyTooLarge
+            if self._left <= _IN_MEMORY:
+                self._digest.update(chunk)
+                self._chunks.append(chunk)
+            else:
+                # Disk and hashing at this size would hold up every other request of
+                # the process.
+                await asyncio.to_thread(self._spill, chunk)
             if not message.get("more_body", False):
                 break
         if self._file is not None:
@@ -93,7 +103,11 @@ class RequestBody:
         """
         if self._exhausted:
             return None
-        piece = await self._take()
+        if self._file is None:
+            piece = b"".join(self._chunks)
+            self._left = 0
+        else:
+            piece = await self._read_piece(self._file)
         self._exhausted = self._left == 0
         return {"type": "http.request", "body": piece, "more_body": not self._exhausted}
 
@@ -110,18 +124,6 @@ class RequestBody:
         self._chunks.clear()
         if self._file is not None:
             self._file.close()
-
-    async def _keep(self, chunk: bytes, limit: int | None) -> None:
-        self._left += len(chunk)
-        if limit is not None and self._left > limit:
-            raise BodyTooLarge
-        if self._left <= _IN_MEMORY:
-            self._digest.update(chunk)
-            self._chunks.append(chunk)
-        else:
-            # Disk and hashing at this size would hold up every other request of the
-            # process.
-            await asyncio.to_thread(self._spill, chunk)
 
     def _spill(self, chunk: bytes) -> None:
         self._digest.update(chunk)
@@ -146,16 +148,13 @@ class RequestBody:
             except OSError as full:
                 raise NoRoom(f"A request body could not be kept: {full}") from full
 
-    async def _take(self) -> bytes:
-        if self._file is None:
-            self._left = 0
-            return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+    async def _read_piece(self, file: IO[bytes]) -> bytes:
         # Starlette looks for a disconnect by asking in a scope that is cancelled
         # already: the turn of the loop lets the cancellation come first, and the piece
         # that is being read then waits for the next call.
         await asyncio.sleep(0)
         if self._reading is None:
-            read = asyncio.to_thread(self._file.read, _PIECE)
+            read = asyncio.to_thread(file.read, _PIECE)
             self._reading = asyncio.ensure_future(read)
         piece = await asyncio.shield(self._reading)
         self._reading = None

@@ -16,7 +16,8 @@ _SIGNATURE = (b"signature", b"signature-input")
 
 def is_held(scope: Scope, store: object, key: Key) -> bool:
     """Does another instance, outside this one, hold the key in the same store?"""
-    return any(own is store and held == key for own, held in scope.get(_HELD, ()))
+    outer = scope.get(_HELD)
+    return bool(outer) and any(own is store and held == key for own, held in outer)
 
 
 def signed_headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
@@ -41,10 +42,12 @@ class Passage:
         self._signed = signed
 
     def __enter__(self) -> None:
-        scope, headers = self._scope, self._scope["headers"]
-        self._before = {_HELD: scope.get(_HELD, ())}
-        scope[_HELD] = (*self._before[_HELD], (self._store, self._key))
+        scope = self._scope
+        outer = scope.get(_HELD, ())
+        self._before = {_HELD: outer}
+        scope[_HELD] = (*outer, (self._store, self._key))
         if self._signed:
+            headers = scope["headers"]
             self._before |= {_SIGNED: scope.get(_SIGNED), "headers": headers}
             scope[_SIGNED] = signed_headers(scope)
             scope["headers"] = [pair for pair in headers if pair[0] not in _SIGNATURE]
