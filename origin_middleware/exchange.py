@@ -57,19 +57,6 @@ class Exchange:
     work that is done under a claim is not.
     """
 
-    __slots__ = (
-        "_admission",
-        "_admitted",
-        "_begun",
-        "_body",
-        "_claimed",
-        "_key",
-        "_now",
-        "_policy",
-        "_runtime",
-        "_scope",
-    )
-
     def __init__(
         self,
         runtime: Runtime,

@@ -191,4 +191,3 @@ def fingerprint(
 @lru_cache(maxsize=64)
 def _counting(headers: tuple[str, ...]) -> frozenset[bytes]:
     return frozenset(map(header_name, (*_ALWAYS, *headers)))
-

@@ -121,4 +121,4 @@ def checked_headers(headers: Iterable[tuple[Any, Any]]) -> Headers:
 
 @lru_cache(maxsize=1024)
 def _is_name(name: bytes) -> bool:
-    return _NAME.fullmatch(name) is not None
+    return len(name) < 65_536 and _NAME.fullmatch(name) is not None

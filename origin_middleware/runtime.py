@@ -123,7 +123,9 @@ class Runtime:
                 # SystemExit too: out of a task of our own it would end the event loop.
                 ended.set_exception(exc)
                 return
-            _log.error("A handler failed after its request was cancelled.", exc_info=exc)
+            _log.error(
+                "A handler failed after its request was cancelled.", exc_info=exc
+            )
         else:
             if not ended.done():
                 ended.set_result(None)

@@ -17,7 +17,9 @@ _SIGNATURE = (b"signature", b"signature-input")
 def is_held(scope: Scope, store: object, key: Key) -> bool:
     """Does another instance, outside this one, hold the key in the same store?"""
     outer = scope.get(_HELD)
-    return bool(outer) and any(own is store and held == key for own, held in outer)
+    if not outer:
+        return False
+    return any(own is store and held == key for own, held in outer)
 
 
 def signed_headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:

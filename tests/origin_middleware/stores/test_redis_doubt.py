@@ -11,7 +11,6 @@ from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Exhausted, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
-from origin_middleware.stores.redis.calls import Calls
 from origin_middleware.stores.redis.claims import Claims, Kind
 from origin_middleware.stores.redis.line import Line, now
 from origin_middleware.stores.redis.scripts import Script
@@ -216,8 +215,7 @@ async def test_a_reply_that_is_read_too_late_is_no_claim(
     another may have taken over what looked abandoned. A renewal tells.
     """
     stall, late = 0.0, 0.31 if lease < 1 else store.budget + 0.01
-    for where in (Claims, Calls):
-        monkeypatch.setattr(f"{where.__module__}.now", lambda: now() + stall)
+    monkeypatch.setattr(store._session.calls, "now", lambda: now() + stall)
     if script is scripts.TAKE_OVER:
         await store.claim(key, a_claim("dead"))
         await store.abandon(key, a_claim("dead"))

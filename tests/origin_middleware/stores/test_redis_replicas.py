@@ -11,7 +11,6 @@ from origin_middleware import ConfigurationError, StoreUnavailable
 from origin_middleware.record import Claimed
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore
-from origin_middleware.stores.redis.calls import Calls
 from origin_middleware.stores.redis.claims import Claims
 from origin_middleware.stores.redis.line import now
 from tests.support.servers import RedisServer, running, valkey
@@ -86,8 +85,7 @@ async def test_a_confirmation_that_is_read_too_late_is_no_claim(
         await client.set(store._name(key), other, px=100_000)
         stall = store.budget
 
-    for where in (Claims, Calls):
-        monkeypatch.setattr(f"{where.__module__}.now", lambda: now() + stall)
+    monkeypatch.setattr(store._session.calls, "now", lambda: now() + stall)
     monkeypatch.setattr(Claims, "_confirm", stalled)
     with pytest.raises(StoreUnavailable, match="too late"):
         await store.claim(key, a_claim())
