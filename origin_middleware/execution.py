@@ -68,6 +68,7 @@ class Execution:
             self._renewal.stop()
             self._attempt.retract(self._scope, outer)
             self._tell_undelivered()
+            del self._recorder  # a circle would wait for the collector, body and all
 
     async def _call(self, receive: Receive) -> None:
         try:

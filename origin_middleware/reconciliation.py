@@ -16,7 +16,7 @@ from .key import Key
 from .lease import Renewal
 from .policy import Policy
 from .record import Claim, Completed, Preceded
-from .response import StoredResponse
+from .response import StoredResponse, checked_headers, checked_status
 from .runtime import Runtime
 
 _log = logging.getLogger("origin_middleware")
@@ -80,7 +80,9 @@ class Reconciliation:
             raise TypeError(f"{ruling!r} is no ruling")
         if not self.policy.counts(self.method, ruling.status):
             raise ValueError(f"{ruling.status} is not delivered, so it cannot be kept")
-        return _Respond(ruling.recordable(self.policy.unrecorded_headers).to_bytes())
+        status, headers = checked_status(ruling.status), checked_headers(ruling.headers)
+        response = StoredResponse(status, headers, bytes(ruling.body))
+        return _Respond(response.recordable(self.policy.unrecorded_headers).to_bytes())
 
     async def _record(self, response: bytes) -> Verdict:
         """Unless the attempt ended after all while the reconciler was asked."""

@@ -71,7 +71,8 @@ class _Waiter:
     def __init__(self, look: Look, forget: Callable[["_Waiter"], None]) -> None:
         self._look = look
         self._forget = forget
-        self._joined: set[asyncio.Future[View]] = set()
+        # In the order in which they came, which a set would not keep.
+        self._joined: dict[asyncio.Future[View], None] = {}
         self._woken = asyncio.Event()
         self.loop = asyncio.get_running_loop()
         self._task = self.loop.create_task(self._follow())
@@ -88,12 +89,12 @@ class _Waiter:
             timer = self.loop.call_later(first, self._look_again, future, held)
         else:
             timer = self.loop.call_later(timeout, _resolve, future, held)
-        self._joined.add(future)
+        self._joined[future] = None
         try:
             return await future
         finally:
             timer.cancel()
-            self._joined.discard(future)
+            self._joined.pop(future, None)
             if not self._joined:
                 self._forget(self)
                 self._task.cancel()
@@ -108,7 +109,9 @@ class _Waiter:
             while isinstance(seen, Absent) and len(self._joined) > 1:
                 # The key was given back. If all claimed it at once, all but one would
                 # be back here in a moment.
-                _resolve(self._joined.pop(), seen)
+                first = next(iter(self._joined))
+                del self._joined[first]
+                _resolve(first, seen)
                 await asyncio.sleep(_HEAD_START)
                 seen = await self._look_until_free()
         except Exception as exc:  # whatever it is, those who wait have to hear of it

@@ -1,14 +1,20 @@
 """What a request gets, situation by situation, in memory and on a real server."""
 
 import asyncio
+import gc
 
 import pytest
 
 from origin_middleware import (
     IdempotencyMiddleware,
+    MemoryStore,
     Policy,
     Store,
 )
+from origin_middleware.exchange import Exchange
+from origin_middleware.execution import Execution
+from origin_middleware.recorder import Recorder
+from origin_middleware.request import RequestBody
 from tests.support.asgi import (
     PRIVATE,
     App,
@@ -20,6 +26,8 @@ from tests.support.asgi import (
     start,
 )
 from tests.support.faulty import FaultyStore
+
+_OF_A_REQUEST = (Exchange, Execution, Recorder, RequestBody)
 
 HEADERS = [
     (b"content-type", b"text/plain; charset=latin-1"),
@@ -51,6 +59,19 @@ async def test_hop_by_hop_headers_are_not_replayed(store: Store) -> None:
         PRIVATE,
         (b"idempotent-replayed", b"true"),
     ]
+
+
+async def test_a_request_is_freed_without_the_garbage_collector() -> None:
+    app = IdempotencyMiddleware(App(), store=MemoryStore())
+    gc.collect()
+    gc.disable()
+    try:
+        await request(app)
+        await request(app)
+        left = [each for each in gc.get_objects() if isinstance(each, _OF_A_REQUEST)]
+    finally:
+        gc.enable()
+    assert left == []
 
 
 async def test_other_keys_execute_for_themselves(store: Store) -> None:

@@ -110,7 +110,17 @@ async def test_execute_runs_the_handler_again() -> None:
 
 @pytest.mark.parametrize(
     "ruling",
-    ["refuse", ZeroDivisionError(), None, "perhaps", StoredResponse(500, [], b"")],
+    [
+        "refuse",
+        ZeroDivisionError(),
+        None,
+        "perhaps",
+        StoredResponse(500, [], b""),
+        StoredResponse(200, [(b"x-found", b"a\r\nset-cookie: b")], b""),
+        StoredResponse(200, [(b"x found", b"a")], b""),
+        StoredResponse("200", [], b""),  # type: ignore[arg-type] # under test
+        StoredResponse(200, [], "text"),  # type: ignore[arg-type] # under test
+    ],
 )
 async def test_without_a_ruling_the_key_stays_abandoned(ruling: object) -> None:
     books = Books(ruling)

@@ -133,6 +133,17 @@ async def test_one_payment_with_three_idempotency_keys_is_one_execution(
     assert inner.executions == 1
 
 
+async def test_two_keys_with_one_store_are_two_promises() -> None:
+    """The inner key is claimed as well: it may come with another payment."""
+    inner, store = App(), MemoryStore()
+    inside = IdempotencyMiddleware(inner, store=store)
+    app = IdempotencyMiddleware(inside, store=store, policy=IDEMPOTENCY_KEY)
+    for key in (b"a", b"b"):
+        answer = await ask(app, headers=[(b"idempotency-key", key)])
+        assert answer.status == 200
+    assert inner.executions == 1
+
+
 async def test_two_stores_with_one_key_are_two_promises() -> None:
     inner = App()
     inside = IdempotencyMiddleware(inner, store=MemoryStore())

@@ -49,12 +49,12 @@ def check(client: Any, options: Options) -> None:
     _check_options(options)
     _check_replicas(options)
     if isinstance(client, RedisCluster):
-        _check_cluster(client)
         if options["single_endpoint"]:
             raise ConfigurationError(
                 "RedisStore(single_endpoint=True): a RedisCluster finds the nodes "
                 "itself. Leave it out, or give a client of one address."
             )
+        _check_cluster(client)
     elif not opens_sockets(client.connection_pool.connection_class):
         _check_pool(client.connection_pool, options)
 

@@ -88,6 +88,7 @@ def test_a_peer_that_reads_slowly_cannot_hold_a_sender(
     with pytest.raises(TimeoutError):
         channel.sendall(b" " * 20_000_000)
     over.set()
+    far.shutdown(socket.SHUT_RD)  # the reader may have emptied it, and wait for more
     reader.join()
 
 

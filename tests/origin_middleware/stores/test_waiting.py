@@ -57,6 +57,13 @@ async def test_of_many_who_wait_one_may_claim_a_key_that_was_given_back() -> Non
     assert left_behind(room) == []
 
 
+async def test_who_came_first_may_claim_first() -> None:
+    room, looks = Waiting(), Looks(Absent(), HELD)
+    waits = [asyncio.create_task(room.wait("k", HELD, 0.2, looks)) for _ in range(10)]
+    assert await waits[0] == Absent()
+    assert await asyncio.gather(*waits[1:]) == [HELD] * 9
+
+
 async def test_who_waits_too_long_leaves_with_what_it_came_with() -> None:
     room = Waiting()
     assert await room.wait("k", HELD, 0.01, Looks(HELD)) == HELD
