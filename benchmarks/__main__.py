@@ -1,6 +1,6 @@
 """`make bench`: what the middleware costs, as ratios to controls of the same run.
 
-    make bench                     everything, in about five minutes
+    make bench                     everything, in about seven minutes
     make bench ARGS=--quick        the same with small numbers, in about one
     make bench ARGS="--rows origin-middleware,idemkit"
 

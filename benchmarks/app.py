@@ -21,7 +21,11 @@ Document = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 Decorate = Callable[[Handler], Handler]
 Kind = Literal["control", "ours", "rival"]
-Framework = Literal["starlette", "fastapi"]
+Ground = Literal["starlette", "fastapi", "uvloop", "redis-server"]
+"""What a row stands on. Starlette, stock asyncio and the wheel's Valkey, but for what
+it names: another framework, another event loop, or the machine's `redis-server`. Only
+rows of one ground are compared.
+"""
 Build = Callable[["Handlers", str], ASGIApp]
 
 SIZES = {"/1KiB": 1 << 10, "/64KiB": 1 << 16, "/1MiB": 1 << 20}
@@ -36,7 +40,7 @@ class Row:
     """How it is used, in one line."""
     build: Build
     """Makes the app, from the handlers and the URL of the server."""
-    framework: Framework = "starlette"
+    ground: Ground = "starlette"
     distribution: str | None = None
     """The package whose version is reported."""
     header: bytes = b"idempotency-key"
@@ -46,13 +50,14 @@ class Row:
 
     @property
     def bare(self) -> str:
-        """The row with the same app and nothing else."""
-        return "bare" if self.framework == "starlette" else "bare-fastapi"
+        """The row with the same app and nothing else. It asks no server."""
+        own = self.ground in ("fastapi", "uvloop")
+        return f"bare-{self.ground}" if own else "bare"
 
     @property
     def floor(self) -> str:
         """The row with the same app and the bare commands."""
-        return "floor" if self.framework == "starlette" else "floor-fastapi"
+        return "floor" if self.ground == "starlette" else f"floor-{self.ground}"
 
 
 class Handlers:

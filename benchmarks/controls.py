@@ -5,6 +5,7 @@ It remembers which keys it completed itself instead of asking, and checks nothin
 floor, and not an alternative.
 """
 
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from benchmarks.app import Handler, Handlers, Row, fastapi_app, starlette_app
+from benchmarks.raw import RawCommands
 from origin_middleware.asgi import ASGIApp, Headers, Message, Receive, Scope, Send
 
 _LEASE, _RETENTION = 60_000, 86_400_000  # milliseconds
@@ -21,8 +23,8 @@ _HEADER = b"idempotency-key"
 
 
 class Commands:
-    def __init__(self, url: str) -> None:
-        self._client = Redis.from_url(url)
+    def __init__(self, client: Redis | RawCommands) -> None:
+        self._client = client
         self._completed: set[bytes] = set()
 
     async def claim(self, key: bytes) -> tuple[int, Headers, bytes] | None:
@@ -56,9 +58,9 @@ def _unpacked(record: bytes) -> tuple[int, Headers, bytes]:
 class Floor:
     """The commands as middleware."""
 
-    def __init__(self, app: ASGIApp, url: str) -> None:
+    def __init__(self, app: ASGIApp, commands: Commands) -> None:
         self._app = app
-        self._commands = Commands(url)
+        self._commands = commands
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = next((v for name, v in scope["headers"] if name == _HEADER), None)
@@ -91,11 +93,20 @@ async def _replay(send: Send, status: int, headers: Headers, body: bytes) -> Non
 
 
 def _with_floor(handlers: Handlers, url: str) -> ASGIApp:
-    return starlette_app(handlers, Middleware(Floor, url=url))
+    return starlette_app(handlers, Middleware(Floor, commands=_of_redis_py(url)))
+
+
+def _with_raw_connection(handlers: Handlers, url: str) -> ASGIApp:
+    commands = Commands(RawCommands(url))
+    return starlette_app(handlers, Middleware(Floor, commands=commands))
+
+
+def _of_redis_py(url: str) -> Commands:
+    return Commands(Redis.from_url(url))
 
 
 def _with_decorated_floor(handlers: Handlers, url: str) -> ASGIApp:
-    commands = Commands(url)
+    commands = _of_redis_py(url)
 
     def decorate(function: Handler) -> Handler:
         @wraps(function)
@@ -139,10 +150,27 @@ FLOOR_AGAIN = Row(
     build=_with_floor,
     distribution="redis",
 )
+RAW_CONNECTION = Row(
+    name="raw-connection",
+    kind="control",
+    how="the commands of the floor on one pipelined connection, without redis-py",
+    build=_with_raw_connection,
+    distribution="hiredis",
+)
+BARE_UVLOOP = replace(BARE, name="bare-uvloop", ground="uvloop", how="bare, on uvloop")
+FLOOR_UVLOOP = replace(
+    FLOOR, name="floor-uvloop", ground="uvloop", how="the floor, on uvloop"
+)
+FLOOR_REDIS_SERVER = replace(
+    FLOOR,
+    name="floor-redis-server",
+    ground="redis-server",
+    how="the floor, with the redis-server of this machine",
+)
 BARE_FASTAPI = Row(
     name="bare-fastapi",
     kind="control",
-    framework="fastapi",
+    ground="fastapi",
     how="the FastAPI app, with nothing in front of it",
     build=lambda handlers, _: fastapi_app(handlers),
     replays=False,
@@ -150,7 +178,7 @@ BARE_FASTAPI = Row(
 FLOOR_FASTAPI = Row(
     name="floor-fastapi",
     kind="control",
-    framework="fastapi",
+    ground="fastapi",
     how="the bare Redis commands as a decorator of FastAPI endpoints",
     build=_with_decorated_floor,
     distribution="redis",

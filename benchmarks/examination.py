@@ -11,7 +11,6 @@ from benchmarks.duplicates import Arrival, Storm
 from benchmarks.measures import Effort
 from benchmarks.process import NoAnswer, Process
 from benchmarks.results import Results, Storms, WakeUps
-from benchmarks.server import Server
 
 DUPLICATES = 300
 
@@ -25,13 +24,11 @@ Second = Callable[[Process], AbstractContextManager[Process]]
 class Examination:
     def __init__(
         self,
-        server: Server,
         processes: Sequence[Process],
         second: Second,
         effort: Effort,
         results: Results,
     ) -> None:
-        self._server = server
         self._processes = processes
         self._second = second
         self._effort = effort
@@ -52,7 +49,7 @@ class Examination:
     def _try(
         self, what: str, process: Process, look: Callable[[Process], None]
     ) -> None:
-        self._server.empty()
+        process.server.empty()
         try:
             look(process)
         except NoAnswer as exc:
@@ -61,7 +58,7 @@ class Examination:
     def _records(self, process: Process) -> None:
         number = self._effort.records
         process.ask("records", number=number)
-        size = self._server.bytes_of_all_records() / number
+        size = process.server.bytes_of_all_records() / number
         self._results["records"][process.row.name] = size
 
     def _storms(self, process: Process) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.app import Row
 from benchmarks.machine import pin
+from benchmarks.server import Server
 
 # Whether glibc gives the memory of a large body back, and pays for it at the next one,
 # depends on what happens to lie behind it: the same code takes 1 ms in one process and
@@ -26,8 +27,9 @@ class NoAnswer(Exception):
 
 
 class Process:
-    def __init__(self, row: Row, popen: subprocess.Popen[str]) -> None:
+    def __init__(self, row: Row, popen: subprocess.Popen[str], server: Server) -> None:
         self.row = row
+        self.server = server
         self.pid = popen.pid
         self._popen = popen
 
@@ -55,12 +57,12 @@ class Process:
 
 @contextmanager
 def running_row(
-    row: Row, url: str, core: Sequence[int], log: Path
+    row: Row, server: Server, core: Sequence[int], log: Path
 ) -> Iterator[Process]:
     """Its first answer says whether the row can be built."""
     with log.open("a") as out, ExitStack() as stack:
         popen = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", row.name, url],
+            [sys.executable, "-m", "benchmarks.worker", row.name, server.url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=out,
@@ -70,7 +72,7 @@ def running_row(
         )
         stack.callback(_end, popen)
         pin(popen.pid, core)
-        yield Process(row, popen)
+        yield Process(row, popen, server)
 
 
 def _end(popen: subprocess.Popen[str]) -> None:

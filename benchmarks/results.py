@@ -2,12 +2,12 @@
 
 from typing import TypedDict
 
-from benchmarks.app import Framework, Kind
+from benchmarks.app import Ground, Kind
 
 
 class RowInfo(TypedDict):
     kind: Kind
-    framework: Framework
+    ground: Ground
     how: str
     package: str
     """With its version."""
@@ -30,6 +30,8 @@ class Meta(TypedDict):
     cores: int
     python: str
     server: str
+    redis_server: str
+    """Of the rows on that ground; empty where there are none."""
     packages: dict[str, str]
     seconds: float
     noise: Noise

@@ -108,7 +108,7 @@ def _idempot(handlers: Handlers, url: str) -> ASGIApp:
 IDEMPOT = Row(
     name="idempot",
     kind="rival",
-    framework="fastapi",
+    ground="fastapi",
     how="@idempotent on FastAPI endpoints, configure(backend='redis') as in its README",
     build=_idempot,
     distribution="idempot",
@@ -144,7 +144,7 @@ async def _in_progress(_: Request, exc: Exception) -> JSONResponse:
 IDEMPTX = Row(
     name="idemptx",
     kind="rival",
-    framework="fastapi",
+    ground="fastapi",
     how="@idempotent on FastAPI endpoints, AsyncRedisBackend, wait_timeout=3",
     build=_idemptx,
     distribution="idemptx",

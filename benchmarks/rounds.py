@@ -12,7 +12,6 @@ from benchmarks.machine import kept_waiting
 from benchmarks.measures import MEASURES, Effort, Measure
 from benchmarks.process import NoAnswer, Process
 from benchmarks.results import Noise, Results
-from benchmarks.server import Server
 
 _KEPT_WAITING = 0.08  # of a block; alone on its core a row stays below half of it
 _ATTEMPTS = 4
@@ -25,12 +24,10 @@ class ControlFailed(Exception):
 class Rounds:
     def __init__(
         self,
-        server: Server,
         processes: Sequence[Process],
         effort: Effort,
         results: Results,
     ) -> None:
-        self._server = server
         self._processes = processes
         self._effort = effort
         self._patience = effort.patience
@@ -96,8 +93,8 @@ class Rounds:
 
     def _attempt(self, process: Process, measure: Measure) -> tuple[float, list[float]]:
         """The share of the time that others had the cores, and the figures."""
-        self._server.empty()
-        pids = (process.pid, self._server.pid)
+        process.server.empty()
+        pids = (process.pid, process.server.pid)
         begun, waited = time.perf_counter(), sum(map(kept_waiting, pids))
         requests = int(measure.requests * self._effort.requests / self._effort.chunks)
         figures: list[float] = process.ask(

@@ -1,11 +1,22 @@
 """Every row, in the order of the tables; a control belongs to the rows below it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.middleware import Middleware
 
 from benchmarks.app import Handlers, Row, fastapi_app, starlette_app
-from benchmarks.controls import BARE, BARE_FASTAPI, FLOOR, FLOOR_AGAIN, FLOOR_FASTAPI
+from benchmarks.controls import (
+    BARE,
+    BARE_FASTAPI,
+    BARE_UVLOOP,
+    FLOOR,
+    FLOOR_AGAIN,
+    FLOOR_FASTAPI,
+    FLOOR_REDIS_SERVER,
+    FLOOR_UVLOOP,
+    RAW_CONNECTION,
+)
 from benchmarks.rivals import RIVALS
 from origin_middleware import IdempotencyMiddleware
 from origin_middleware.asgi import ASGIApp
@@ -35,23 +46,38 @@ OURS = Row(
 OURS_FASTAPI = Row(
     name="origin-middleware-fastapi",
     kind="ours",
-    framework="fastapi",
+    ground="fastapi",
     how="the same, in front of the FastAPI app",
     build=_on_fastapi,
     distribution="origin-middleware",
     header=b"x-settlement-intent-id",
+)
+OURS_UVLOOP = replace(
+    OURS, name="origin-middleware-uvloop", ground="uvloop", how="the same, on uvloop"
+)
+OURS_REDIS_SERVER = replace(
+    OURS,
+    name="origin-middleware-redis-server",
+    ground="redis-server",
+    how="the same, with the redis-server of this machine",
 )
 
 ROWS = (
     BARE,
     FLOOR,
     FLOOR_AGAIN,
+    RAW_CONNECTION,
     OURS,
-    *(rival for rival in RIVALS if rival.framework == "starlette"),
+    BARE_UVLOOP,
+    FLOOR_UVLOOP,
+    OURS_UVLOOP,
+    FLOOR_REDIS_SERVER,
+    OURS_REDIS_SERVER,
+    *(rival for rival in RIVALS if rival.ground == "starlette"),
     BARE_FASTAPI,
     FLOOR_FASTAPI,
     OURS_FASTAPI,
-    *(rival for rival in RIVALS if rival.framework == "fastapi"),
+    *(rival for rival in RIVALS if rival.ground == "fastapi"),
 )
 BY_NAME = {row.name: row for row in ROWS}
 

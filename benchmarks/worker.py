@@ -9,13 +9,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TextIO
 
 from redis.asyncio import Redis
 
-from benchmarks.app import Handlers, Row
+from benchmarks.app import Ground, Handlers, Row
 from benchmarks.client import Client
 from benchmarks.correctness import verdicts
 from benchmarks.duplicates import Arrival, Pair, Storm, storm
@@ -80,6 +80,14 @@ class Worker:
         return taken
 
 
+def _runner(ground: Ground) -> Callable[[Coroutine[Any, Any, None]], None]:
+    if ground == "uvloop":
+        import uvloop  # noqa: PLC0415 - the other rows run without it
+
+        return uvloop.run
+    return asyncio.run
+
+
 async def serve(answers: TextIO, name: str, url: str) -> None:
     worker: Worker | None = None
 
@@ -114,4 +122,5 @@ if __name__ == "__main__":
     row_name, server_url = sys.argv[1:]
     with os.fdopen(os.dup(1), "w") as lines:
         os.dup2(2, 1)  # whatever a library prints is not an answer
-        asyncio.run(serve(lines, row_name, server_url))
+        run = _runner(BY_NAME[row_name].ground)
+        run(serve(lines, row_name, server_url))

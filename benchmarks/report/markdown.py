@@ -8,6 +8,8 @@ from benchmarks.measures import MEASURES, Measure
 from benchmarks.report.figures import Table, failure, ratio, span
 from benchmarks.results import Results
 
+SHOWN_CONTROLS = ("floor-again", "raw-connection")
+
 _SPEED_HEADS = {
     "first": "first execution",
     "replay": "replay, 1 KiB",
@@ -46,10 +48,10 @@ def _speed(results: Results) -> Table:
 
 
 def _shown(results: Results) -> list[str]:
-    """Us, the rivals, and the control that shows the noise."""
+    """Us, the rivals, and the controls that show the noise and the limit."""
     rows = results["rows"].items()
     named = [name for name, info in rows if info["kind"] != "control"]
-    return ["floor-again", *named]
+    return [*(name for name in SHOWN_CONTROLS if name in results["rows"]), *named]
 
 
 def _speed_cell(results: Results, measure: Measure, row: str) -> str:
@@ -80,10 +82,20 @@ def _explanation(results: Results) -> Iterator[str]:
         "brackets. `floor-again` measures the floor a second time, so it shows the "
         "noise."
     )
+    if "raw-connection" in results["rows"]:
+        yield (
+            "`raw-connection` sends the floor's commands on one connection that all "
+            "requests share, without redis-py: the limit of one Python process."
+        )
+    if "origin-middleware-uvloop" in results["rows"]:
+        yield (
+            "`origin-middleware-uvloop` and `origin-middleware-redis-server` are "
+            "compared with the floor on uvloop, and on the machine's redis-server."
+        )
     on_fastapi = [
         f"`{name}`"
         for name in _shown(results)
-        if results["rows"][name]["framework"] == "fastapi"
+        if results["rows"][name]["ground"] == "fastapi"
     ]
     if on_fastapi:
         yield (
@@ -101,7 +113,9 @@ def _explanation(results: Results) -> Iterator[str]:
 
 def _under_pressure(results: Results) -> Table:
     rows = []
-    for name in _shown(results)[1:]:
+    for name in _shown(results):
+        if name in SHOWN_CONTROLS:
+            continue
         cells = [*_storm_cells(results, name), _wake_up_cell(results, name)]
         rows.append([f"`{name}`", *cells])
     some = next(iter(results["storms"].values()), None)
@@ -148,10 +162,11 @@ def _shown_verdict(verdict: str) -> str:
 def _about(results: Results) -> str:
     meta, infos = results["meta"], results["rows"].values()
     packages = meta["packages"]
+    servers = ", ".join(filter(None, (meta["server"], meta["redis_server"])))
     versions = ", ".join(info["package"] for info in infos if info["kind"] == "rival")
     return (
         f"Measured on {meta['date']}: {meta['machine']}, {meta['cores']} cores, "
-        f"{meta['python']}, {meta['server']}, redis-py {packages['redis']} with "
+        f"{meta['python']}, {servers}, redis-py {packages['redis']} with "
         f"hiredis {packages['hiredis']}.\n"
         f"Rivals: {versions}."
     )

@@ -146,7 +146,7 @@ def _about(results: Results) -> str:
         lines.append(f"  {name}{package}: {info['how']}")
     lines.append(
         f"{meta['date']}, {meta['machine']}, {meta['cores']} cores, {meta['python']}, "
-        f"{meta['server']}, {packages}; {meta['seconds']:.0f} s."
+        f"{meta['server']} {meta['redis_server']}, {packages}; {meta['seconds']:.0f} s."
     )
     lines.append(
         f"Noise: floor-again is floor a second time. Of {noise['blocks']} blocks "

@@ -1,6 +1,6 @@
 """Results as a run would write them, small enough to check by hand."""
 
-from benchmarks.app import Framework, Kind
+from benchmarks.app import Ground, Kind
 from benchmarks.measures import FIRST, MEASURES, REPLAY_64
 from benchmarks.results import Meta, Noise, Results, RowInfo, Storms, WakeUps
 
@@ -49,10 +49,10 @@ def results() -> Results:
     )
 
 
-def _row(kind: Kind, framework: Framework = "starlette") -> RowInfo:
+def _row(kind: Kind, ground: Ground = "starlette") -> RowInfo:
     return RowInfo(
         kind=kind,
-        framework=framework,
+        ground=ground,
         how="as its README shows",
         package="package 1.0",
         bare="bare",
@@ -68,6 +68,7 @@ def _meta() -> Meta:
         cores=2,
         python="CPython 3.11.7",
         server="Valkey 9.1.2",
+        redis_server="Redis 7.0.15",
         packages={"redis": "8.1.0", "hiredis": "3.5.0"},
         seconds=12.0,
         noise=Noise(blocks=10, repeated=2, disturbed=1),

@@ -22,12 +22,21 @@ from benchmarks.server import Server
 from tests.benchmarks.examples import results
 
 
+class Nowhere(Server):
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+
+    def empty(self) -> None:
+        pass
+
+
 class Scripted(Process):
     """Answers a block with its turn, or fails at one of them."""
 
     def __init__(self, name: str, asked: list[str], fails_at: int = -1) -> None:
         self.row = BY_NAME[name]
         self.pid = os.getpid()
+        self.server = Nowhere()
         self._asked = asked
         self._fails_at = fails_at
 
@@ -40,20 +49,12 @@ class Scripted(Process):
         return [1.0, 2.0, 3.0]
 
 
-class Nowhere(Server):
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-
-    def empty(self) -> None:
-        pass
-
-
 def empty() -> Results:
     return {**results(), "rounds": {}, "failures": {}}
 
 
 def played(processes: list[Process], effort: Effort, found: Results) -> None:
-    for _ in Rounds(Nowhere(), processes, effort, found).run():
+    for _ in Rounds(processes, effort, found).run():
         pass
 
 
