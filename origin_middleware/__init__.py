@@ -30,7 +30,7 @@ from .events import (
     TakenOver,
     Undelivered,
 )
-from .key import Key
+from .key import Key, MalformedKey, ProvenKey
 from .middleware import IdempotencyMiddleware
 from .policy import Policy
 from .record import (
@@ -79,6 +79,7 @@ __all__ = [
     "Key",
     "LeaseLost",
     "LoggingObserver",
+    "MalformedKey",
     "MemoryStore",
     "NotRecorded",
     "NotReplayable",
@@ -88,6 +89,7 @@ __all__ = [
     "OwnerToken",
     "Policy",
     "Preceded",
+    "ProvenKey",
     "RanUnprotected",
     "Reconciled",
     "Reconciler",

@@ -12,6 +12,7 @@ from .key import (
     INTENT_HEADER,
     Key,
     MalformedKey,
+    ProvenKey,
     is_intent,
     read_key,
     tenant_name,
@@ -36,6 +37,8 @@ class Admitted:
     """Part of the fingerprint; '' where it is part of the key, or there is none."""
     until: float | None = None
     """When the gate's signature expires, as Unix time; None where none is needed."""
+    proof: bytes = b""
+    """Part of the fingerprint too, where the key came with one."""
 
 
 class Admission:
@@ -69,8 +72,7 @@ class Admission:
         if key is None:
             return _missing(scope, policy) if policy.require_key else None
         if isinstance(key, MalformedKey):
-            source = "key_of" if policy.key_of is not None else policy.header
-            return Denied(Refusal.KEY_MALFORMED, f"{source}: {key.reason}.")
+            return Denied(Refusal.KEY_MALFORMED, key.reason)
         if not self._secrets:
             _warn_unverified()
             return _admitted(scope, policy, key, None)
@@ -85,22 +87,28 @@ class Admission:
         return until is not None and until < self._clock() - self._tolerance
 
 
-def _admitted(scope: Scope, policy: Policy, key: Key, until: float | None) -> Admitted:
+def _admitted(
+    scope: Scope, policy: Policy, found: Key | ProvenKey, until: float | None
+) -> Admitted:
+    if isinstance(found, ProvenKey):
+        key, proof = Key(found.key), found.proof
+    else:
+        key, proof = found, b""
     if policy.tenant_of is None:
-        return Admitted(key, until=until)
+        return Admitted(key, until=until, proof=proof)
     tenant = tenant_name(policy.tenant_of, scope)
-    if is_intent(policy.header, policy.key_of):
+    if proof or is_intent(policy.header, policy.key_of):
         # With the tenant in the key, one payment would buy an execution for each
         # tenant that a client can name.
-        return Admitted(key, tenant, until)
+        return Admitted(key, tenant, until, proof)
     return Admitted(tenants_key(key, tenant), until=until)
 
 
 def _missing(scope: Scope, policy: Policy) -> Denied:
-    detail = f"Send it as {policy.header}."
+    detail = f"Send it as {policy.header}." if policy.key_of is None else ""
     if scope["method"] == "OPTIONS":
         detail += " For a CORS preflight, add the CORS middleware outside this one."
-    return Denied(Refusal.KEY_MISSING, detail)
+    return Denied(Refusal.KEY_MISSING, detail.lstrip())
 
 
 @cache

@@ -113,8 +113,9 @@ class Exchange:
             return self._refusal(full)
         if self._admission.has_expired(self._admitted):
             return Refuse(Refusal.SIGNATURE_REFUSED)
-        tenant, headers = self._admitted.tenant, policy.fingerprint_headers
-        return fingerprint(scope, self._body.digest, headers, tenant)
+        admitted, headers = self._admitted, policy.fingerprint_headers
+        digest = self._body.digest
+        return fingerprint(scope, digest, headers, admitted.tenant, admitted.proof)
 
     async def _ask(
         self, claim: Claim

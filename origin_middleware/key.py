@@ -10,7 +10,25 @@ from .errors import ConfigurationError
 
 Key = NewType("Key", str)
 
-KeyOf = Callable[[Scope], str | None]
+
+@dataclass(frozen=True, slots=True)
+class MalformedKey:
+    """A key that is sent and cannot be used: the request is refused (400)."""
+
+    reason: str
+    """What the client is told: a sentence that names the header."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenKey:
+    """A key that counts only with what proves it. The proof, or its digest, is part of
+    the fingerprint: with another one, the request is another one (422)."""
+
+    key: str
+    proof: bytes
+
+
+KeyOf = Callable[[Scope], str | ProvenKey | MalformedKey | None]
 TenantOf = Callable[[Scope], str]
 
 INTENT_HEADER = "x-settlement-intent-id"
@@ -20,16 +38,11 @@ _LONGEST = 255
 _VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
 
 
-@dataclass(frozen=True, slots=True)
-class MalformedKey:
-    reason: str
-
-
 def read_key(
     scope: Scope, header: str, key_of: KeyOf | None
-) -> Key | MalformedKey | None:
+) -> Key | ProvenKey | MalformedKey | None:
     """From `key_of` where there is one, else from the header; None where there is none.
-    Raises ConfigurationError where the function does not return a string.
+    Raises ConfigurationError where the function returns something else than a key.
     """
     if key_of is None:
         return header_key(header_name(header), scope)
@@ -55,7 +68,7 @@ def header_key(name: bytes, scope: Scope) -> Key | MalformedKey | None:
     for header, value in scope["headers"]:  # every request pays for this loop
         if header == name:
             if found is not None:
-                return MalformedKey("the header is repeated")
+                return MalformedKey(f"{name.decode()}: the header is repeated.")
             found = value
     return None if found is None else _unquoted(found.decode("latin-1"), name)
 
@@ -64,21 +77,31 @@ def _unquoted(value: str, name: bytes) -> Key | MalformedKey:
     # draft-ietf-httpapi-idempotency-key-header makes it a quoted string; many do not.
     if name == b"idempotency-key" and len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1]
-    return checked_key(value)
+    return checked_key(value, name.decode())
 
 
-def function_key(key_of: KeyOf, scope: Scope) -> Key | MalformedKey | None:
-    value = key_of(scope)
-    return None if value is None else checked_key(_text(value, "key_of"))
+def function_key(key_of: KeyOf, scope: Scope) -> Key | ProvenKey | MalformedKey | None:
+    match key_of(scope):
+        case None:
+            return None
+        case MalformedKey() as malformed:
+            return malformed
+        case ProvenKey(key) as proven:
+            checked = checked_key(_text(key, "key_of"), "key_of")
+            return checked if isinstance(checked, MalformedKey) else proven
+        case value:
+            return checked_key(_text(value, "key_of"), "key_of")
 
 
-def checked_key(value: str) -> Key | MalformedKey:
+def checked_key(value: str, source: str) -> Key | MalformedKey:
     if not value:
-        return MalformedKey("the key is empty")
+        return MalformedKey(f"{source}: the key is empty.")
     if len(value) > _LONGEST:
-        return MalformedKey(f"the key is longer than {_LONGEST} characters")
+        return MalformedKey(f"{source}: the key is longer than {_LONGEST} characters.")
     if not _VISIBLE.issuperset(value):
-        return MalformedKey("only visible ASCII characters are allowed, without spaces")
+        return MalformedKey(
+            f"{source}: only visible ASCII characters are allowed, without spaces."
+        )
     return Key(value)
 
 

@@ -30,7 +30,8 @@ class Policy:
     """The request header that carries the key: this one, or `"idempotency-key"`."""
 
     key_of: KeyOf | None = None
-    """Finds the key in the ASGI scope instead; None where there is none."""
+    """Finds the key in the ASGI scope instead; None where there is none. For x402
+    without a gate: `origin_middleware.x402.payment_key`."""
 
     tenant_of: TenantOf | None = None
     """Whose request it is. The same `Idempotency-Key` of two tenants is two keys; the

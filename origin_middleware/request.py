@@ -163,10 +163,14 @@ class RequestBody:
 
 
 def fingerprint(
-    scope: Scope, body_digest: bytes, headers: Iterable[str] = (), tenant: str = ""
+    scope: Scope,
+    body_digest: bytes,
+    headers: Iterable[str] = (),
+    tenant: str = "",
+    proof: bytes = b"",
 ) -> Fingerprint:
     """Of method, path, query, body, the headers that always count and those that are
-    named, and the tenant.
+    named, the tenant, and what proves the key.
     """
     # The raw path where the server gives it: two spellings of a path may mean two
     # things to a handler.
@@ -183,6 +187,8 @@ def fingerprint(
     lines.sort(key=itemgetter(0))  # lines of one name stay in their order
     for name, value in lines:
         parts += (name, value)
+    if proof:
+        parts.append(proof)
     # The lengths in front, so that moving a byte across a border changes the digest.
     lengths = repr([*map(len, parts)]).encode()
     return Fingerprint(hashlib.sha256(b"".join((lengths, *parts))).digest())
