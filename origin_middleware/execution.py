@@ -51,6 +51,9 @@ class Execution:
         self._revealed = asyncio.Event()
         self._recorded: int | None = None
         self._left = False
+        self._heard = False
+        """The handler was told that its client has left, before its response was
+        complete."""
         self._now = asyncio.get_running_loop().time
         self._started = self._now()
         self._persistence = Persistence(runtime, attempt.key, claim)
@@ -89,7 +92,9 @@ class Execution:
         half done. So a handler hears of it only once recording is over.
         """
         await self._revealed.wait()
-        return await self._client.receive()
+        message = await self._client.receive()
+        self._heard = self._heard or not self._recorder.concluded
+        return message
 
     def let_go(self) -> None:
         """The process is about to stop: an endless handler has to hear that nobody
@@ -147,6 +152,10 @@ class Execution:
             case Statement.NOTHING_HAPPENED:
                 return True
             case Statement.OUTCOME_UNKNOWN:
+                return False
+            case None if self._heard or self._recorder.told:
+                # It ended because nobody listens: that is no report of a failure, and
+                # its effect may have happened.
                 return False
             case None:
                 return self._policy.on_failure == "release"

@@ -48,6 +48,9 @@ class Recorder:
         self.concluded = False
         self.hides_disconnect = True
         self.lost = False
+        """The client did not take a message."""
+        self.told = False
+        """The handler was told so, before its response was complete."""
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
@@ -137,6 +140,7 @@ class Recorder:
         except OSError:
             self.lost = True
             if not self.hides_disconnect:
+                self.told = True
                 raise
 
     async def _pass_on(self, message: Message) -> None:

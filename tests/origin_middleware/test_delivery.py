@@ -441,6 +441,20 @@ async def test_a_shutdown_tells_an_endless_handler_that_its_client_has_left(
     assert isinstance(running.exception(), OSError | None)
 
 
+@pytest.mark.parametrize("endless", [lines, poll])
+async def test_a_handler_that_ends_because_its_client_has_left_is_not_run_again(
+    endless: ASGIApp,
+) -> None:
+    """It has reported no failure: its effect may have happened before it heard."""
+    app, connection = IdempotencyMiddleware(endless, store=MemoryStore()), Connection()
+    connection.leave.set()
+    app._runtime._draining = True
+    with pytest.raises(ClientGone):
+        await app(http_scope(), connection.receive, connection.send)
+    app._runtime._draining = False
+    assert (await request(app)).code == "outcome-unknown"
+
+
 async def test_a_handler_that_begins_during_a_shutdown_hears_it_at_once() -> None:
     app, connection = IdempotencyMiddleware(poll, store=MemoryStore()), Connection()
     app._runtime._draining = True

@@ -6,9 +6,8 @@ after its sender has given up.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import hiredis
 from redis.asyncio.connection import Connection as RedisConnection
@@ -74,7 +73,9 @@ class Network:
 
     def latency(self) -> float:
         if self.faults.happens(self.faults.slow, "slow", self.world):
-            return self.world.random.choice((0.3, 1.5, 4.0)) * self.world.random.random()
+            return (
+                self.world.random.choice((0.3, 1.5, 4.0)) * self.world.random.random()
+            )
         return self.world.random.uniform(0.0001, 0.002)
 
 
@@ -188,13 +189,10 @@ def encoded(reply: Reply) -> bytes:
 class Client:
     """Of one process."""
 
-    def __init__(
-        self, network: Network, loop: Loop, met: Callable[[], None] = lambda: None
-    ) -> None:
-        """`met` is called at each connection."""
+    def __init__(self, network: Network, loop: Loop) -> None:
         self._network = network
         self._loop = loop
-        self.connection_pool = _Pool(network, loop, met)
+        self.connection_pool = _Pool(network, loop)
 
     def pubsub(self) -> "Subscription":
         return Subscription(self._network)
@@ -206,15 +204,14 @@ class Client:
 class _Pool:
     max_connections = 100
     connection_class = RedisConnection
-    connection_kwargs: dict[str, Any] = {}
+    connection_kwargs: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, network: Network, loop: Loop, met: Callable[[], None]) -> None:
+    def __init__(self, network: Network, loop: Loop) -> None:
         self._network = network
         self._loop = loop
-        self._met = met
 
     def make_connection(self) -> "_Connection":
-        return _Connection(self._network, self._loop, self._met)
+        return _Connection(self._network, self._loop)
 
 
 class _Connection:
@@ -223,10 +220,9 @@ class _Connection:
     _connect = RedisConnection._connect
     retry: object = None
 
-    def __init__(self, network: Network, loop: Loop, met: Callable[[], None]) -> None:
+    def __init__(self, network: Network, loop: Loop) -> None:
         self._network = network
         self._loop = loop
-        self._met = met
         self._reader: object = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -236,7 +232,6 @@ class _Connection:
 
     async def connect(self) -> None:
         link = await self._network.connect(self._loop)
-        self._met()
         protocol = asyncio.Protocol()
         link.set_protocol(protocol)
         self._writer = asyncio.StreamWriter(link, protocol, None, self._loop)
@@ -258,7 +253,7 @@ class Subscription:
         self._channel = b""
         self._server_run = ""
 
-    async def __aenter__(self) -> "Subscription":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -296,12 +291,12 @@ class Subscription:
         network = self._network
         if network.server.run_id != self._server_run:
             return
-        if not network.faults.happens(network.faults.lost, "lost wake-up", network.world):
+        if not network.faults.happens(
+            network.faults.lost, "lost wake-up", network.world
+        ):
             when = network.world.now + network.latency()
             told = {"type": "message", "channel": channel, "data": message}
             network.world.at(when, self._deliver, told)
 
     def _deliver(self, told: dict[str, Any]) -> None:
         self._told.put_nowait(told)
-
-

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from origin_middleware.events import LeaseLost, RanUnprotected
 
 from .play import QUARANTINE, Asked, History, Started
+from .world import BEGAN
 
 # On the virtual clock, for what happens "at" the same time.
 _MOMENT = 0.01
@@ -80,9 +81,7 @@ class _Judge:
 
     def _gave_back(self, before: Started, run: Started) -> bool:
         """It reported that it failed, and the key was given back."""
-        if not before.says_failed or before.ended_at is None:
-            return False
-        if before.ended_at > run.at:
+        if before.failed_at is None or before.failed_at > run.at:
             return False
         if before.does.kind == "nothing happened":
             return True
@@ -131,6 +130,8 @@ class _Judge:
                 continue
             state, owner = run.found[1:2], run.found[2:18]
             is_own = state == b"P" and owner == run.owner
+            if state in (b"C", b"B", b"N") and run.attempt and not run.attempt.first:
+                continue  # the abandoned attempt ended after all, a moment ago
             if not is_own and not self._lost_before(run.at) and not self._clock_set():
                 yield (
                     f"I9: key {run.key} started at {self._at(run.at)} by {run.worker} "
@@ -200,6 +201,8 @@ class _Judge:
         for asked in finals:
             if asked.ended is None:
                 yield f"I4: key {key} is never answered"
+            elif asked.told == "in-progress" and self._set_back():
+                pass  # a lease ends by the server's clock
             elif asked.told in ("store-unavailable", "in-progress", "record-damaged"):
                 yield f"I4: key {key} is told {asked.told} when all is well"
             elif asked.told == "outcome-unknown" and not self._in_doubt(key, runs):
@@ -233,7 +236,9 @@ class _Judge:
         if not run.delivers or not run.owner:
             return False
         return any(
-            after is not None and after[1:2] in (b"C", b"B") and after[2:18] == run.owner
+            after is not None
+            and after[1:2] in (b"C", b"B")
+            and after[2:18] == run.owner
             for _, _, _, after in self._history.writes
         )
 
@@ -245,18 +250,32 @@ class _Judge:
             return True
         if any(run.does.kind == "outcome unknown" for run in runs):
             return True
-        if self._plan.on_failure == "refuse" and any(r.says_failed for r in runs):
+        if self._plan.on_failure == "refuse" and any(
+            r.failed_at is not None for r in runs
+        ):
             return True
         for asked in self._history.asked:
             killed = asked.worker.killed_at
-            if asked.ask.key == key and killed is not None:
-                if asked.ended is None or asked.ended >= killed - 2 * _PERSISTS:
-                    return True
+            if asked.ask.key != key or killed is None:
+                continue
+            if asked.ended is None or asked.ended >= killed - 2 * _PERSISTS:
+                return True
         return any(self._ended_by_shutdown(run) for run in runs)
 
     def _ended_by_shutdown(self, run: Started) -> bool:
-        """It went on for longer than a shutdown waits."""
-        return run.worker.drained and run.ended_at is None
+        """It went on for longer than a shutdown waits for it, or disturbs it not."""
+        if not run.worker.drained:
+            return False
+        return run.ended_at is None or (run.delivers and self._has_left(run))
+
+    def _has_left(self, run: Started) -> bool:
+        """Its client; a handler hears of it in a shutdown, and may end."""
+        return any(
+            asked.worker is run.worker
+            and asked.ask.key == run.key
+            and (asked.ask.leaves_after is not None or asked.ask.cancelled_after)
+            for asked in self._history.asked
+        )
 
     def _not_kept(self, runs: list[Started]) -> bool:
         return any(run.does.kind == "too large" for run in runs)
@@ -272,12 +291,11 @@ class _Judge:
                 for run in self._history.started
                 if run.worker is worker and f"intent-{run.key}" == event.key
             ]
-            owners = {run.owner for run in mine if run.ended_at is None or (
-                run.ended_at >= when - 2.0)}
+            owners = {run.owner for run in mine}
             taken = any(
-                _owner(before) in owners and _owner(after) not in owners
+                _owner(before) in owners and _owner(after) != _owner(before)
                 for at, _, before, after in self._history.writes
-                if at <= when and before is not None
+                if at <= when
             )
             if not taken:
                 yield f"P6: {worker} says at {self._at(when)} that a lease is lost"
@@ -293,8 +311,11 @@ class _Judge:
     def _clock_set(self) -> bool:
         return bool(self._history.clock_set_at)
 
+    def _set_back(self) -> bool:
+        return any(f.kind == "clock" and f.seconds < 0 for f in self._plan.faults)
+
     def _at(self, when: float) -> str:
-        return f"{when - 1_000.0:.3f} s"
+        return f"{when - BEGAN:.3f} s"
 
 
 # Seconds for which a process tries to write an outcome.
@@ -306,43 +327,3 @@ def _owner(record: bytes | None) -> bytes | None:
     if record is None or record[1:2] != b"P":
         return None
     return record[2:18]
-
-
-def story(history: History) -> list[str]:
-    """What happened, line by line, for a person."""
-    began = 1_000.0
-    lines: list[tuple[float, str]] = []
-    for asked in history.asked:
-        ask = asked.ask
-        word = "asks again" if asked.final else "asks"
-        lines.append((asked.begun, f"{asked.worker}: key {ask.key}/{ask.body} {word}"))
-        if asked.ended is not None:
-            error = f" ({asked.error!r})" if asked.error else ""
-            lines.append(
-                (asked.ended, f"{asked.worker}: key {ask.key} is told {asked.told}{error}")
-            )
-    for run in history.started:
-        first = "" if run.attempt is None or run.attempt.first else ", taken over"
-        lines.append(
-            (run.at, f"{run.worker}: run {run.number} of key {run.key} starts{first}: "
-             f"{run.does} {run.owner.hex()[:6]}")
-        )
-        if run.ended_at is not None:
-            lines.append((run.ended_at, f"{run.worker}: run {run.number} ends"))
-    lines += [(when, f"{worker}: {event}") for when, worker, event in history.events]
-    lines += [(when, f"reconciler: {key} {said}") for when, key, said in history.rulings]
-    lines += [(when, f"trouble: {what}") for when, what in history.trouble]
-    for when, _, before, after in history.writes:
-        lines.append((when, f"server: {_short(before)} -> {_short(after)}"))
-    return [f"{when - began:9.4f}  {what}" for when, what in sorted(lines, key=lambda x: x[0])]
-
-
-def _short(record: bytes | None) -> str:
-    if record is None:
-        return "nothing"
-    state = record[1:2].decode()
-    if state == "P":
-        return f"P {record[2:5].hex()} lease {int(record[50:60])}"
-    return f"{state} {record[2:5].hex()}"
-
-

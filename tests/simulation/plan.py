@@ -24,6 +24,11 @@ Kind = Literal[
 ]
 
 
+Trouble = Literal[
+    "stall", "kill", "drain", "restart", "lose", "promote", "flush", "clock", "reset"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One request of a client."""
@@ -52,9 +57,7 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Fault:
     at: float
-    kind: Literal[
-        "stall", "kill", "drain", "restart", "lose", "promote", "flush", "clock", "reset"
-    ]
+    kind: Trouble
     worker: int = 0
     seconds: float = 0.0
 
@@ -154,7 +157,8 @@ def _asks(chance: random.Random, workers: int, keys: int) -> list[Ask]:
                 cancelled = _soon(chance)
             asks.append(
                 Ask(
-                    at=first + chance.choice((0.0, 0.002, 0.1, 1.0, 3.0, 10.0))
+                    at=first
+                    + chance.choice((0.0, 0.002, 0.1, 1.0, 3.0, 10.0))
                     * chance.random(),
                     worker=chance.randrange(workers),
                     key=key,
@@ -172,7 +176,7 @@ def _runs(chance: random.Random, lease: float) -> tuple[Run, ...]:
             kind=chance.choice(_KINDS),
             before=_short(chance, lease),
             after=_short(chance, lease),
-            dies=chance.choice(("at once", "before", "after"))  # type: ignore[arg-type] # as above
+            dies=chance.choice(("at once", "before", "after"))
             if chance.random() < 0.08
             else "",
         )
@@ -185,7 +189,7 @@ def _faults(
 ) -> list[Fault]:
     if not trouble:
         return []
-    kinds = (
+    kinds: tuple[Trouble, ...] = (
         *("stall",) * 5,
         *("kill",) * 2,
         *("drain",) * 2,

@@ -16,17 +16,19 @@ from origin_middleware import (
     attempt_of,
     persistence,
 )
-from origin_middleware.asgi import Message, Receive, Scope, Send
+from origin_middleware.asgi import Receive, Scope, Send
 from origin_middleware.attempt import Ruling
 from origin_middleware.events import Event
 from origin_middleware.execution import Execution
+from origin_middleware.record import Claim
 from origin_middleware.stores.redis import RedisStore
+from origin_middleware.stores.redis.safety import Safety
 from tests.support.asgi import Connection, chunk, http_scope, start
 
 from .network import Client, Faults, Network
 from .plan import ENDS, Ask, Fault, Plan, Run
 from .server import Server, Value
-from .world import Loop, StuckError, World
+from .world import BEGAN, Loop, StuckError, World
 
 QUARANTINE = 40.0
 """Longer than clients try again, as it has to be."""
@@ -53,13 +55,14 @@ class Started:
     does: Run
     at: float
     owner: bytes
+    fingerprint: bytes
     found: bytes
     """What stood under the key as it started."""
     attempt: Attempt | None
     final: bool
     effect_at: float | None = None
     ended_at: float | None = None
-    says_failed: bool = False
+    failed_at: float | None = None
     """It raised, or answered what is not delivered."""
 
     @property
@@ -135,13 +138,13 @@ class Worker:
         self.game = game
         self.loop = Loop(game.world, f"worker {number}")
         self.first_met: float | None = None
-        """When it was first connected to the server."""
+        """When it first knew which server it talks to."""
         self.killed_at: float | None = None
         self.stalls: list[tuple[float, float]] = []
         self.drained = False
         self.closing: asyncio.Task[None] | None = None
         store = RedisStore(  # built outside the loop, as an app does
-            Client(game.network, self.loop, self._meet),  # type: ignore[arg-type] # in place of redis-py's
+            Client(game.network, self.loop),  # type: ignore[arg-type] # in place of redis-py's
             budget=game.plan.budget,
             quarantine=QUARANTINE,
         )
@@ -156,10 +159,6 @@ class Worker:
 
     def __repr__(self) -> str:
         return f"worker {self.number}"
-
-    def _meet(self) -> None:
-        if self.first_met is None:
-            self.first_met = self.game.world.now
 
     def _observe(self, event: Event) -> None:
         self.game.history.events.append((self.game.world.now, self, event))
@@ -194,8 +193,12 @@ class Worker:
         key = int(abandoned.intent.removeprefix("intent-"))
         if game.plan.thinks:
             await asyncio.sleep(game.plan.thinks)
-        effects = [run for run in game.history.started if run.key == key]
-        done = next((run for run in effects if run.effect_at is not None), None)
+        same = [
+            run
+            for run in game.history.started
+            if run.key == key and run.fingerprint == abandoned.fingerprint
+        ]
+        done = next((run for run in same if run.effect_at is not None), None)
         say: Ruling = "execute" if done is None else _answer(done)
         if game.world.random.random() < 0.15:
             say = "refuse"
@@ -217,7 +220,8 @@ class Worker:
             number=len(before),
             does=does,
             at=game.world.now,
-            owner=claim or b"",
+            owner=claim.owner if claim else b"",
+            fingerprint=claim.fingerprint if claim else b"",
             found=game.server.get(game.name_of(key)) or b"",
             attempt=attempt,
             final=game.world.now >= game.began + SETTLED,
@@ -228,14 +232,15 @@ class Worker:
             await asyncio.sleep(does.before)
         self._die(does, "before")
         if does.kind == "nothing happened":
-            assert attempt is None or attempt.nothing_happened() is None
+            if attempt is not None:
+                attempt.nothing_happened()
         else:
             run.effect_at = game.world.now
         self._die(does, "after")
         if does.after and does.kind != "stream":
             await asyncio.sleep(does.after)
         try:
-            await _finish(does, attempt, run, send)
+            await _finish(does, attempt, run, send, game.world.now)
         finally:
             run.ended_at = game.world.now
 
@@ -249,22 +254,22 @@ async def _awaited(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _finish(
-    does: Run, attempt: Attempt | None, run: Started, send: Send
+    does: Run, attempt: Attempt | None, run: Started, send: Send, now: float
 ) -> None:
     match does.kind:
         case "raises" | "nothing happened":
-            run.says_failed = True
+            run.failed_at = now
             raise ValueError("the handler fails")
         case "outcome unknown":
-            run.says_failed = True
+            run.failed_at = now
             if attempt is not None:
                 attempt.outcome_unknown()
             raise ValueError("the handler does not know")
         case "is cancelled":
-            run.says_failed = True
+            run.failed_at = now
             raise asyncio.CancelledError
         case "fails":
-            run.says_failed = True
+            run.failed_at = now
             await send(start(500))
             await send(chunk(b"no"))
         case "stream":
@@ -295,15 +300,17 @@ class Game:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.world = World(plan.seed)
-        self.began = self.world.now
+        self.began = BEGAN
         self.history = History(plan)
         self.server = Server(self.world)
         self.faults = Faults(plan.slow, plan.lost, plan.reset, plan.suppressed)
         self.network = Network(self.world, self.server, self.faults)
         self.server.written = self._written
-        self.claims: dict[int, bytes] = {}
-        """The owner token of each attempt."""
-        persistence._backlog = persistence._Backlog()  # of a process, and this is a new one
+        self.claims: dict[int, Claim] = {}
+        """Of each attempt."""
+        persistence._backlog = (
+            persistence._Backlog()
+        )  # of a process, and this is a new one
         self.workers = [Worker(self, number) for number in range(plan.workers)]
         self._running = 0
 
@@ -318,7 +325,7 @@ class Game:
         world.at(self.began + SETTLED, self._ask_again)
         self._over = False
         world.at(self.began + OVER, self._end)
-        with _claims_noted(self.claims):
+        with _Noting(self):
             try:
                 world.run_until(self._is_over)
             except StuckError as stuck:
@@ -374,9 +381,7 @@ class Game:
         loop, ask, connection = asked.worker.loop, asked.ask, asked.connection
         key = f"intent-{ask.key}".encode()
         work = loop.create_task(
-            asked.worker.app(
-                http_scope(key=key), connection.receive, connection.send
-            )  # type: ignore[arg-type] # a coroutine, as every async function
+            asked.worker.app(http_scope(key=key), connection.receive, connection.send)
         )
         if ask.leaves_after is not None:
             leave = connection.leave
@@ -457,7 +462,7 @@ class Game:
                 continue
             ours = [
                 task
-                for task in asyncio.all_tasks(worker.loop)  # type: ignore[arg-type] # a loop
+                for task in asyncio.all_tasks(worker.loop)
                 if task.get_coro().__qualname__ != "_awaited"  # type: ignore[union-attr] # a coroutine
             ]
             if ours:
@@ -473,47 +478,54 @@ class Game:
         self.history.writes = list(self.history.writes)
         complaints = list(self.world.complaints)
         for worker in self.workers:
-            worker.loop.dead = False
-            worker.loop.stalled_until = 0.0
+            worker.loop.raise_from_the_dead()
         for _ in range(200):
+            # First let everything begin: what has not would never be awaited.
+            until = self.world.now + 0.3
+            self.world.at(until, lambda: None)
+            self.world.run_until(lambda until=until: self.world.now >= until)  # type: ignore[misc] # bound now
             tasks = [
                 task
                 for worker in self.workers
-                for task in asyncio.all_tasks(worker.loop)  # type: ignore[arg-type] # a loop
+                for task in asyncio.all_tasks(worker.loop)
             ]
             if not tasks:
                 break
             for task in tasks:
                 task.cancel()
-            until = self.world.now + 0.3
-            self.world.at(until, lambda: None)
-            self.world.run_until(lambda until=until: self.world.now >= until)  # type: ignore[misc] # bound now
         for worker in self.workers:
             worker.loop.kill()
         self.world.complaints[:] = complaints
 
 
-class _claims_noted:
-    """Which claim an attempt has: the handler cannot see it, and the oracles need it."""
+class _Noting:
+    """What nobody tells, and the oracles need: under which claim a handler runs, and
+    when a process has learned which server it talks to.
+    """
 
-    def __init__(self, claims: dict[int, bytes]) -> None:
-        self._claims = claims
+    def __init__(self, game: Game) -> None:
+        self._game = game
+        self._run, self._greet = Execution.run, Safety.greet
 
     def __enter__(self) -> None:
-        self._before = Execution.run
-        before, claims = self._before, self._claims
+        game, run_before, greet_before = self._game, self._run, self._greet
 
         async def run(execution: Execution, body: Any) -> None:
-            claims[id(execution._attempt)] = bytes(execution._claim.owner)
-            await before(execution, body)
+            game.claims[id(execution._attempt)] = execution._claim
+            await run_before(execution, body)
 
-        Execution.run = run  # type: ignore[method-assign] # put back at the end
+        async def greet(safety: Safety, endpoint: Any, line: Any) -> None:
+            await greet_before(safety, endpoint, line)
+            loop = asyncio.get_running_loop()
+            (worker,) = (each for each in game.workers if each.loop is loop)
+            if worker.first_met is None:
+                worker.first_met = game.world.now
+
+        Execution.run, Safety.greet = run, greet  # type: ignore[method-assign,assignment] # put back
 
     def __exit__(self, *_: object) -> None:
-        Execution.run = self._before  # type: ignore[method-assign] # as it was
+        Execution.run, Safety.greet = self._run, self._greet  # type: ignore[method-assign] # as they were
 
 
 def play(plan: Plan) -> History:
     return Game(plan).play()
-
-

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-import lupa.lua51
+import lupa.lua51  # type: ignore[import-untyped] # it ships no types
 
 from .world import World
 

@@ -17,6 +17,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+BEGAN = 1_000.0
+"""What the clock shows at the beginning."""
+
+# Seconds that a turn of an event loop takes, and how many are too many in a moment.
+_TURN = 1e-7
+_BUSY = 100_000
+
+
 class StuckError(Exception):
     """Nobody has anything to do, now or later, and the schedule is not over."""
 
@@ -26,10 +34,10 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - a schedule has to be repeatable
-        self.now = 1_000.0
+        self.now = BEGAN
         self.complaints: list[str] = []
         """What went to the exception handlers of event loops."""
-        self._later: list[tuple[float, int, Loop | None, events.Handle]] = []
+        self._later: list[tuple[float, int, Loop | None, Any]] = []
         self._number = count()
         self._ready: list[Loop] = []
 
@@ -48,8 +56,13 @@ class World:
 
     def run_until(self, done: Callable[[], bool]) -> None:
         """Raises StuckError."""
-        ready = self._ready
+        ready, then, turns = self._ready, self.now, 0
         while not done():
+            turns += 1
+            if self.now > then + 0.1:
+                then, turns = self.now, 0
+            elif turns > _BUSY:
+                raise StuckError("somebody is busy for ever")
             if ready:
                 turn = self.random.randrange(len(ready)) if len(ready) > 1 else 0
                 ready.pop(turn).turn()
@@ -61,12 +74,16 @@ class World:
     def _pass_time(self) -> None:
         when, _, loop, handle = heapq.heappop(self._later)
         self.now = max(self.now, when)
-        if handle._cancelled:  # type: ignore[attr-defined] # cheaper than a call
+        if handle._cancelled:  # cheaper than a call
             return
         if loop is None:
             handle._run()
         else:
             loop.add(handle)
+
+
+# typeshed says that all methods of a loop have to be there; asyncio does without.
+_Base: Any = asyncio.AbstractEventLoop
 
 
 class _Outside:
@@ -81,7 +98,7 @@ class _Outside:
         self._call(*self._args)
 
 
-class Loop(asyncio.AbstractEventLoop):
+class Loop(_Base):  # type: ignore[misc] # see above
     """Of one process. What the middleware does not use is not there."""
 
     def __init__(self, world: World, name: str) -> None:
@@ -90,15 +107,13 @@ class Loop(asyncio.AbstractEventLoop):
         self.dead = False
         self.stalled_until = 0.0
         self._world = world
-        self._handles: deque[events.Handle] = deque()
-        # Processes were not started at the same moment.
-        self._offset = world.random.uniform(-500, 500)
+        self._handles: deque[Any] = deque()
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
     def time(self) -> float:
-        return self._world.now + self._offset
+        return self._world.now
 
     def add(self, handle: events.Handle) -> None:
         self._handles.append(handle)
@@ -113,7 +128,11 @@ class Loop(asyncio.AbstractEventLoop):
     def kill(self) -> None:
         """As SIGKILL does."""
         self.dead = True
-        self._handles.clear()
+
+    def raise_from_the_dead(self) -> None:
+        """So that what it was doing can be ended."""
+        self.dead, self.stalled_until = False, 0.0
+        self._wake()
 
     def turn(self) -> None:
         """All that is ready now, as a turn of asyncio's own loops."""
@@ -121,21 +140,25 @@ class Loop(asyncio.AbstractEventLoop):
         if self.dead or self.stalled_until > self._world.now:
             return
         handles = self._handles
+        self._world.now += _TURN
         events._set_running_loop(self)
         try:
             for _ in range(len(handles)):
-                if self.dead or not handles:
+                if self._was_killed():  # by what it has just done
                     break
                 handle = handles.popleft()
-                if not handle._cancelled:  # type: ignore[attr-defined] # as above
+                if not handle._cancelled:  # as above
                     handle._run()
         finally:
             events._set_running_loop(None)
         if handles and not self.dead:
             self._world.is_ready(self)
 
+    def _was_killed(self) -> bool:
+        return self.dead
+
     def _wake(self) -> None:
-        if self._handles and not self.dead:
+        if self._handles and not self.dead and not self.listed:
             self._world.is_ready(self)
 
     # What asyncio asks of a loop
@@ -166,7 +189,7 @@ class Loop(asyncio.AbstractEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         timer = asyncio.TimerHandle(when, callback, args, self, context)
-        self._world.schedule(when - self._offset, self, timer)
+        self._world.schedule(when, self, timer)
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
@@ -175,7 +198,7 @@ class Loop(asyncio.AbstractEventLoop):
     def create_future(self) -> "asyncio.Future[Any]":
         return asyncio.Future(loop=self)
 
-    def create_task(  # type: ignore[override] # Task's own names
+    def create_task(
         self,
         coro: Coroutine[Any, Any, T],
         *,
