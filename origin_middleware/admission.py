@@ -74,7 +74,8 @@ class Admission:
         if isinstance(key, MalformedKey):
             return Denied(Refusal.KEY_MALFORMED, key.reason)
         if not self._secrets:
-            _warn_unverified()
+            if not isinstance(key, ProvenKey):
+                _warn_unverified()
             return _admitted(scope, policy, key, None)
         verdict = verify(scope, self._secrets, self._clock(), self._tolerance)
         if isinstance(verdict, Distrust):

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NewType
+from typing import NewType, Protocol, runtime_checkable
 
-from .asgi import Scope
+from .asgi import ASGIApp, Scope
 from .errors import ConfigurationError
 
 Key = NewType("Key", str)
@@ -29,6 +29,18 @@ class ProvenKey:
 
 
 KeyOf = Callable[[Scope], str | ProvenKey | MalformedKey | None]
+
+
+@runtime_checkable
+class ChecksApp(Protocol):
+    """A `key_of` that works in some places of a stack only."""
+
+    def check_app(self, app: ASGIApp, /) -> None:
+        """`app` is what the middleware is around. Raises ConfigurationError where it
+        has to be somewhere else.
+        """
+
+
 TenantOf = Callable[[Scope], str]
 
 INTENT_HEADER = "x-settlement-intent-id"

@@ -25,6 +25,7 @@ from .decision import Refusal
 from .errors import ConfigurationError
 from .events import LoggingObserver, Observer, Refused
 from .exchange import Exchange
+from .key import ChecksApp
 from .policy import Policy, is_async
 from .problem import refuse
 from .routes import PolicyOf, policy_of
@@ -97,6 +98,9 @@ class IdempotencyMiddleware:
 
     def _check(self, policy: Policy) -> None:
         self._admission.check(policy)
+        key_of: object = policy.key_of
+        if isinstance(key_of, ChecksApp):
+            key_of.check_app(self._runtime.app)
         if policy.lease < 2 * self._budget:
             store = type(self._runtime.store).__name__
             raise ConfigurationError(

@@ -1,0 +1,145 @@
+"""The settlement of one payment: one question to the facilitator at a time, and one
+record of the answer.
+
+    claim ─┬─ ours ─▶ ask ─┬─ settled ─▶ completed with the answer
+           │               ├─ unknown ─▶ ask again ─▶ abandoned: the next request asks
+           │               └─ failed  ─▶ released
+           ├─ finished ─▶ the recorded answer
+           └─ held ─▶ wait
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from os import urandom
+
+from x402 import SettleResponse
+
+from ..errors import StoreError
+from ..record import (
+    Absent,
+    Answer,
+    Claim,
+    Claimed,
+    Completed,
+    Finished,
+    Held,
+    OwnerToken,
+)
+from ..stores import Store
+from .facilitator import DUPLICATE, Failed, Outcome, Question, Settled, Unknown
+from .passage import Payment
+
+_log = logging.getLogger("origin_middleware")
+
+_OTHER_PROOF = "This payment was settled before, with another proof."
+_NOT_KEYED = (
+    "This payment was settled before, and no IdempotencyMiddleware with payment_key is "
+    "between the payment middleware and this route."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    store: Store
+    payment: Payment
+    claim: Claim
+    """How long it holds, without an owner."""
+    patience: float
+    keyed: bool
+    """The request is that of the payment: retries of it are paid for."""
+
+    async def outcome(self, question: Question) -> Outcome:
+        try:
+            claim, found, again = await self._take()
+        except StoreError as error:
+            _log.warning("A payment is settled without a record: %s", error)
+            return await question.ask(again=False)
+        match found:
+            case Claimed():
+                async with self._renewed(claim):
+                    outcome = await question.ask(again=again and self.keyed)
+                await self._record(claim, outcome)
+                return outcome
+            case Held() | Finished() if not self.keyed:
+                return _refused(question, _NOT_KEYED)
+            case Held(proof) | Finished(proof) if proof != self.payment.proof:
+                return _refused(question, _OTHER_PROOF)
+            case Finished(_, Completed(answer)):
+                return Settled(SettleResponse.model_validate_json(answer))
+            case _:
+                return Unknown("another request is still settling it")
+
+    async def _take(self) -> tuple[Claim, Answer, bool]:
+        """The claim, what it was answered, and whether somebody has asked before it and
+        was not told the outcome.
+        """
+        until = _now() + self.patience
+        key = self.payment.settlement
+        claim, again = replace(_next(self.claim), fingerprint=self.payment.proof), False
+        answer = await self.store.claim(key, claim)
+        while True:
+            match answer:
+                case Held(proof) if proof != claim.fingerprint:
+                    return claim, answer, again
+                case Held() if answer.abandoned:
+                    claim, again = _next(claim), True
+                    answer = await self.store.take_over(key, claim)
+                case Held() if (left := until - _now()) > 0:
+                    answer = await self.store.wait(key, answer, left)
+                case Absent():
+                    claim, again = _next(claim), False
+                    answer = await self.store.claim(key, claim)
+                case _:
+                    return claim, answer, again
+
+    @asynccontextmanager
+    async def _renewed(self, claim: Claim) -> AsyncIterator[None]:
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(claim.lease / 4)
+                with suppress(StoreError):  # the next one may succeed
+                    await self.store.renew(self.payment.settlement, claim)
+
+        renewal = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            renewal.cancel()
+
+    async def _record(self, claim: Claim, outcome: Outcome) -> None:
+        """Where that fails, the lease lapses, and the next request asks again."""
+        key = self.payment.settlement
+        try:
+            match outcome:
+                case Settled(answer):
+                    body = answer.model_dump_json(by_alias=True).encode()
+                    await self.store.complete(key, claim, Completed(body))
+                case Failed():
+                    await self.store.release(key, claim)
+                case Unknown():
+                    await self.store.abandon(key, claim)
+        except StoreError as error:
+            _log.warning("The outcome of a settlement could not be written: %s", error)
+
+
+def _refused(question: Question, why: str) -> Failed:
+    return Failed(
+        SettleResponse(
+            success=False,
+            error_reason=DUPLICATE,
+            error_message=why,
+            transaction="",
+            network=question.requirements.network,
+        )
+    )
+
+
+def _next(claim: Claim) -> Claim:
+    return replace(claim, owner=OwnerToken(urandom(16)))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

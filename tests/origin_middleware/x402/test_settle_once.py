@@ -1,0 +1,414 @@
+"""`settle_once` in a shop as the documentation has it: whatever becomes of the question
+to the facilitator, the handler runs once and the payer pays once.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from starlette.middleware import Middleware
+from x402 import PaymentPayload, SettleResponse, VerifyResponse
+from x402.http import (
+    FacilitatorConfig,
+    HTTPFacilitatorClient,
+    HTTPFacilitatorClientSync,
+)
+from x402.http.utils import (
+    decode_payment_signature_header,
+    encode_payment_signature_header,
+)
+
+from origin_middleware import ConfigurationError, MemoryStore, Policy
+from origin_middleware.x402 import SettleOnce, payment_key, settle_once
+from tests.support.asgi import http_scope
+from tests.support.faulty import FaultyStore
+from tests.support.payments import decoded, encoded, pay, requirements
+from tests.support.x402_facilitator import facilitating
+from tests.support.x402_shop import ours, sdk, shop, terms
+from tests.support.x402_trade import Sales, receipt, statuses, trading
+
+HANG = pytest.param("hang", marks=pytest.mark.slow)  # until the client gives up
+FAULTS = ["503", "cut", "lost", HANG, "pending"]
+
+
+async def test_twenty_duplicates_at_once_and_five_later() -> None:
+    async with trading() as trade:
+        payment = await trade.sign()
+        answers = await trade.ask_all([payment] * 20)
+        answers += [await trade.ask(payment) for _ in range(5)]
+        assert statuses(answers) == {200: 25}
+        assert len({receipt(answer).transaction for answer in answers}) == 1
+        assert {answer.text for answer in answers} == {'{"execution":1}'}
+        assert (trade.executions, trade.facilitator.settled, trade.paid) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_of_a_settlement_is_not_seen(fault: str) -> None:
+    async with trading(fault, timeout=3.0) as trade:
+        payment = await trade.sign()
+        first, retry = await trade.ask(payment), await trade.ask(payment)
+        assert (first.status_code, retry.status_code) == (200, 200)
+        assert receipt(first).success
+        assert receipt(first).extra is None
+        assert (trade.executions, trade.facilitator.settled, trade.paid) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_settlement_that_stays_unknown_is_asked_again_by_a_retry(
+    fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with trading(fault, fault, timeout=3.0) as trade:
+        payment = await trade.sign()
+        first = await trade.ask(payment)
+        assert first.status_code == 200
+        assert receipt(first).extra == {"settlement": "unknown"}
+        assert "It is unknown whether a payment was settled" in caplog.text
+        assert payment not in caplog.text
+        retry = await trade.ask(payment)
+        assert retry.status_code == 200
+        assert receipt(retry).extra is None
+        assert (trade.executions, trade.facilitator.settled, trade.paid) == (1, 3, 1)
+
+
+def withholding(client: HTTPFacilitatorClient) -> Sequence[Middleware]:
+    store = MemoryStore()
+    return [sdk(settle_once(client, store, on_unknown="refuse")), ours(store)]
+
+
+async def test_an_unknown_settlement_can_withhold_the_response() -> None:
+    async with trading("lost", "503", stack=withholding) as trade:
+        payment = await trade.sign()
+        first = await trade.ask(payment)
+        assert receipt(first).error_reason == "settlement_pending"
+        assert "payment-required" not in first.headers
+        assert (await trade.ask(payment)).status_code == 200
+        assert (trade.executions, trade.paid) == (1, 1)
+
+
+def wary(client: HTTPFacilitatorClient) -> Sequence[Middleware]:
+    store = MemoryStore()
+    return [sdk(settle_once(client, store, on_used="failed")), ours(store)]
+
+
+async def test_a_used_payment_can_count_as_one_that_was_revoked() -> None:
+    async with trading("lost", stack=wary) as trade:
+        refused = await trade.ask(await trade.sign())
+        assert refused.status_code == 402
+        reason = receipt(refused).error_reason
+        assert reason == "invalid_exact_evm_nonce_already_used"
+
+
+async def test_a_payer_without_money_pays_for_the_recorded_answer_later() -> None:
+    async with trading("broke") as trade:
+        payment = await trade.sign()
+        refused = await trade.ask(payment)
+        assert refused.status_code == 402
+        assert receipt(refused).error_reason == "insufficient_funds"
+        assert (await trade.ask(payment)).status_code == 200
+        assert (trade.executions, trade.paid) == (1, 1)
+
+
+def upfront(client: HTTPFacilitatorClient) -> Sequence[Middleware]:
+    store = MemoryStore()
+    route = terms(extra={"paymentFlow": "upfront"})
+    return [sdk(settle_once(client, store), route), ours(store)]
+
+
+async def test_a_handler_that_fails_after_it_was_paid_runs_again_for_free() -> None:
+    async with trading(stack=upfront, failures=1) as trade:
+        payment = await trade.sign()
+        assert (await trade.ask(payment)).status_code == 500
+        assert trade.paid == 1
+        assert (await trade.ask(payment)).status_code == 200
+        assert (trade.executions, trade.paid) == (2, 1)
+
+
+async def test_a_handler_that_fails_is_not_paid() -> None:
+    async with trading(failures=1) as trade:
+        payment = await trade.sign()
+        assert (await trade.ask(payment)).status_code == 500
+        assert trade.facilitator.settled == 0
+        assert (await trade.ask(payment)).status_code == 200
+        assert (trade.executions, trade.paid) == (2, 1)
+
+
+async def test_a_payment_for_one_route_does_not_buy_another() -> None:
+    async with trading() as trade:
+        payment = await trade.sign()
+        assert (await trade.ask(payment, "/report")).status_code == 200
+        assert (await trade.ask(payment, "/other")).status_code == 422
+        assert (trade.executions, trade.paid) == (1, 1)
+
+
+def half_protected(client: HTTPFacilitatorClient) -> Sequence[Middleware]:
+    store = MemoryStore()
+    policy = {"/report": Policy(key_of=payment_key)}
+    return [sdk(settle_once(client, store)), ours(store, policy)]
+
+
+async def test_a_used_payment_buys_nothing_where_the_middleware_is_missing() -> None:
+    async with trading(stack=half_protected) as trade:
+        payment = await trade.sign("/other")
+        assert (await trade.ask(payment, "/other")).status_code == 200
+        assert (await trade.ask(payment, "/other")).status_code == 402
+        payment = await trade.sign("/report")
+        assert (await trade.ask(payment, "/report")).status_code == 200
+        assert (await trade.ask(payment, "/other")).status_code == 402
+        assert trade.paid == 2
+
+
+async def test_a_payment_whose_record_has_expired_is_used() -> None:
+    now = [0.0]
+
+    def short(client: HTTPFacilitatorClient) -> Sequence[Middleware]:
+        store = MemoryStore(clock=lambda: now[0])
+        policy = Policy(key_of=payment_key, retention=60)
+        return [sdk(settle_once(client, store)), ours(store, policy)]
+
+    async with trading(stack=short) as trade:
+        payment = await trade.sign()
+        assert (await trade.ask(payment)).status_code == 200
+        now[0] += 61
+        assert (await trade.ask(payment)).status_code == 402
+        assert (trade.executions, trade.paid) == (1, 1)
+
+
+@pytest.mark.parametrize("reaches", ["wait", "claim"])
+async def test_without_the_store_a_used_payment_is_not_demanded_again(
+    reaches: str,
+) -> None:
+    store = FaultyStore()
+
+    def faulty(client: HTTPFacilitatorClient) -> Sequence[Middleware]:
+        return [sdk(settle_once(client, store)), ours(store)]
+
+    async with trading(stack=faulty) as trade:
+        payment = await trade.sign()
+        assert (await trade.ask(payment)).status_code == 200
+        store.away(reaches, "claim")
+        refused = await trade.ask(payment)
+        assert refused.status_code == 503
+        assert refused.json()["code"] == "store-unavailable"
+        store.away()
+        assert (await trade.ask(payment)).status_code == 200
+        assert (trade.executions, trade.paid) == (1, 1)
+
+
+async def test_a_settlement_that_cannot_be_recorded_is_not_asked_for_in_vain() -> None:
+    """The answer of the facilitator is delivered, and a retry finds out by asking."""
+    store = FaultyStore()
+    asked = Asked()
+    client = settle_once(asked, store)
+    client._claim = replace(client._claim, lease=0.05)
+    for away in (["claim"], ["complete"], []):
+        store.away(*away)
+        answer = await client.settle(payload(), TERMS)
+        assert answer.success
+    assert asked.settled == 3
+
+
+class Asked:
+    """A facilitator client of an application: `answers` are given in turn."""
+
+    def __init__(self, *answers: SettleResponse | Exception) -> None:
+        self.answers = list(answers)
+        self.settled = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.entered = asyncio.Event()
+
+    async def verify(self, payload: Any, requirements: Any) -> VerifyResponse:
+        return VerifyResponse(is_valid=True)
+
+    async def settle(self, payload: Any, requirements: Any) -> SettleResponse:
+        self.settled += 1
+        self.entered.set()
+        await self.gate.wait()
+        answer = self.answers.pop(0) if self.answers else SETTLED
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def get_supported(self) -> Any:
+        raise NotImplementedError
+
+
+TERMS = requirements()
+PAYMENT = pay()
+SETTLED = SettleResponse(success=True, transaction="0x1", network=TERMS.network)
+
+
+def payload(header: str = PAYMENT) -> PaymentPayload:
+    found = decode_payment_signature_header(header)
+    assert isinstance(found, PaymentPayload)
+    return found
+
+
+def failed(reason: str, **members: Any) -> SettleResponse:
+    members = {"transaction": "", "network": TERMS.network, **members}
+    return SettleResponse(success=False, error_reason=reason, **members)
+
+
+async def settle_twice(asked: Asked, **options: Any) -> list[SettleResponse]:
+    """Two requests, one after the other, keyed by the middleware inside."""
+    store = MemoryStore()
+    client = settle_once(asked, store, **options)
+    return [await keyed_settlement(client, payload()) for _ in range(2)]
+
+
+async def keyed_settlement(client: SettleOnce, paid: PaymentPayload) -> SettleResponse:
+    assert (await client.verify(paid, TERMS)).is_valid
+    header = encode_payment_signature_header(paid).encode()
+    payment_key(http_scope(key=None, headers=[(b"payment-signature", header)]))
+    return await client.settle(paid, TERMS)
+
+
+def not_200(status: int, body: str) -> ValueError:
+    """What the SDK's client raises."""
+    return ValueError(f"Facilitator settle failed ({status}): {body}")
+
+
+def hidden(status: int, reason: str) -> ValueError:
+    answer = failed(reason, transaction="0x2")
+    return not_200(status, answer.model_dump_json(by_alias=True))
+
+
+USED, POOR = "permit2_invalid_nonce", "insufficient_funds"
+NO_ANSWER = TimeoutError()
+
+
+@pytest.mark.parametrize(
+    ("answers", "last", "questions"),
+    [
+        # CDP, with and without a reply to the second question
+        ([hidden(500, "settlement_pending")], ("0x1", None), 2),
+        ([hidden(500, "settlement_pending"), failed(USED)], ("0x2", None), 2),
+        # A reason is a reason with any status.
+        ([hidden(400, POOR), hidden(400, POOR)], ("0x2", POOR), 2),
+        # A used payment is ours only if we have asked before.
+        ([failed(USED), failed(USED)], ("", USED), 2),
+        ([NO_ANSWER, failed(USED)], ("", None), 2),
+        # An empty purse may be what an unknown settlement has left behind.
+        ([NO_ANSWER, failed(POOR), failed("expired")], ("0x1", None), 4),
+        # A success is one with 200 only.
+        ([not_200(502, SETTLED.model_dump_json(by_alias=True))], ("0x1", None), 2),
+        ([not_200(500, "[" * 9999)], ("0x1", None), 2),
+    ],
+)
+async def test_what_a_facilitator_says(
+    answers: list[SettleResponse | Exception],
+    last: tuple[str, str | None],
+    questions: int,
+) -> None:
+    asked = Asked(*answers)
+    told = (await settle_twice(asked))[-1]
+    assert (told.transaction, told.error_reason) == last
+    assert told.success == (told.error_reason is None)
+    assert asked.settled == questions
+
+
+async def test_one_question_at_a_time_for_one_payment() -> None:
+    store, asked = MemoryStore(), Asked()
+    asked.gate.clear()
+    client, other = settle_once(asked, store), settle_once(asked, store)
+    first = asyncio.create_task(keyed_settlement(client, payload()))
+    await asked.entered.wait()
+    rest = [asyncio.create_task(keyed_settlement(other, payload())) for _ in range(5)]
+    await asyncio.sleep(0)
+    asked.gate.set()
+    answers = await asyncio.gather(first, *rest)
+    assert {answer.transaction for answer in answers} == {"0x1"}
+    assert asked.settled == 1
+
+
+async def test_the_claim_on_a_settlement_is_renewed() -> None:
+    """Or a slow facilitator would be asked a second time meanwhile."""
+    now = [0.0]
+    store, asked = FaultyStore(clock=lambda: now[0]), Asked()
+    asked.gate.clear()
+    client = settle_once(asked, store)
+    client._claim = replace(client._claim, lease=0.04)
+    first = asyncio.create_task(keyed_settlement(client, payload()))
+    await asked.entered.wait()
+    for times in range(1, 6):
+        now[0] += 0.03
+        await store.asked("renew", times * 2)
+    second = asyncio.create_task(keyed_settlement(client, payload()))
+    await store.asked("take_over" if asked.settled > 1 else "claim", 2)
+    asked.gate.set()
+    assert (await first) == (await second)
+    assert asked.settled == 1
+    assert "take_over" not in store.calls
+
+
+async def test_a_request_that_is_cancelled_does_not_take_the_answer_along() -> None:
+    store, asked = FaultyStore(), Asked()
+    asked.gate.clear()
+    client = settle_once(asked, store)
+    first = asyncio.create_task(keyed_settlement(client, payload()))
+    await asked.entered.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    asked.gate.set()
+    await store.asked("complete", 1)
+    assert (await keyed_settlement(client, payload())).transaction == "0x1"
+    assert asked.settled == 1
+
+
+async def test_another_proof_of_a_settled_payment_is_invalid() -> None:
+    store, asked = MemoryStore(), Asked()
+    client = settle_once(asked, store)
+    assert (await keyed_settlement(client, payload())).success
+    changed = decoded(PAYMENT)
+    changed["payload"]["authorization"]["validBefore"] = "9999999999"
+    other = payload(encoded(changed))
+    assert not (await client.verify(other, TERMS)).is_valid
+    assert not (await client.settle(other, TERMS)).success
+    assert asked.settled == 1
+
+
+async def test_a_payment_that_cannot_be_keyed_is_neither_verified_nor_settled() -> None:
+    asked = Asked()
+    client = settle_once(asked, MemoryStore())
+    changed = decoded(PAYMENT)
+    changed["payload"]["permit2Authorization"] = {"nonce": "1"}
+    other = payload(encoded(changed))
+    refused = await client.verify(other, TERMS)
+    assert not refused.is_valid
+    assert "payload must be one of" in (refused.invalid_message or "")
+    assert not (await client.settle(other, TERMS)).success
+    assert asked.settled == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "says"),
+    [
+        ((HTTPFacilitatorClientSync(), MemoryStore()), {}, "async facilitator client"),
+        ((object(), MemoryStore()), {}, "async facilitator client"),
+        ((Asked(), MemoryStore), {}, "the store that IdempotencyMiddleware has"),
+        ((Asked(), MemoryStore()), {"on_unknown": "402"}, "'deliver' or 'refuse'"),
+        ((Asked(), MemoryStore()), {"on_used": True}, "'settled' or 'failed'"),
+        ((Asked(), MemoryStore()), {"patience": -1}, "patience must be a number"),
+        ((Asked(), MemoryStore()), {"retention": "1"}, "retention must be a number"),
+        ((Asked(), MemoryStore()), {"retention": 5}, "must be longer than 10 seconds"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused(
+    arguments: Any, options: Any, says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        settle_once(*arguments, **options)
+
+
+async def test_the_order_of_the_middlewares_is_checked_at_construction() -> None:
+    with facilitating() as (_, url):
+        client = HTTPFacilitatorClient(FacilitatorConfig(url=url))
+        store = MemoryStore()
+        outside, inside = ours(store), sdk(settle_once(client, store))
+        wrong = shop(Sales().sell, [outside, inside], client)
+        with pytest.raises(ConfigurationError, match=r"add_middleware\(Payment.* last"):
+            wrong.build_middleware_stack()
+        shop(Sales().sell, [inside, outside], client).build_middleware_stack()
