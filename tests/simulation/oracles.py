@@ -1,329 +1,253 @@
-"""What must be true of every schedule, and what excuses an exception.
+"""What must hold in every schedule: the invariants I1 to I10.
 
-The numbers are those of docs/proof.md. An excuse is never "something went wrong": it is
-the very thing that the guarantees name, at the time and the place where it counts.
+I1   a handler is started once for each key, unless something excuses it: excuses.py
+I2   all answers that count are the same, byte for byte
+I3   none of them without its effect
+I4   when the faults are over, every key is served
+I5   an outcome is unknown only where a process died, stood still, or lost the store
+I6   a success is never told as a failure
+I7   no answer goes to another request
+I8   what a client was given in full stays: later requests get the same
+I9   no handler starts under a claim that is not its own, or that was not made
+I10  nothing is left: tasks, connections, doubts, keys without an expiry
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from origin_middleware.events import LeaseLost, RanUnprotected
+from origin_middleware import events
+from origin_middleware.stores.redis import scripts
 
-from .play import QUARANTINE, Asked, History, Started
-from .world import BEGAN
+from . import excuses
+from .books import Asked, Books, Started, Violation
+from .handler import HandlerFailed, record_name
+from .server import Server
 
-# On the virtual clock, for what happens "at" the same time.
-_MOMENT = 0.01
-
-_NOBODY = bytes(16)
-
-
-def violations(history: History) -> list[str]:
-    judge = _Judge(history)
-    found = list(history.wrong)
-    for rule in (
-        judge.starts,
-        judge.claims,
-        judge.take_overs,
-        judge.answers,
-        judge.endings,
-        judge.alarms,
-    ):
-        found += rule()
-    return found
+_SCRIPTS = {
+    script.sha.encode(): name.lower()
+    for name, script in vars(scripts).items()
+    if isinstance(script, scripts.Script)
+}
 
 
-class _Judge:
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._plan = history.plan
-        keys = sorted({run.key for run in history.started})
-        self._runs = {
-            key: [run for run in history.started if run.key == key] for key in keys
-        }
+def violations(books: Books, server: Server) -> list[Violation]:
+    return [found for check in _CHECKS for found in check(books, server)]
 
-    # I1: a handler is started again only where the guarantees say so
 
-    def starts(self) -> Iterator[str]:
-        for key, runs in self._runs.items():
-            for number, run in enumerate(runs):
-                earlier = [
-                    before
-                    for at, before in enumerate(runs[:number])
-                    if not self._is_settled(before, runs[at + 1 : number + 1])
-                ]
-                if earlier:
-                    yield (
-                        f"I1: key {key} started at {self._at(run.at)} by {run.worker}, "
-                        f"after run {earlier[0].number} ({earlier[0].does.kind})"
-                    )
-            if len(runs) > self._plan.max_attempts and not self._lost_since(0):
-                counted = [run for run in runs if not self._unprotected(run)]
-                inquired = sum(k == key for _, k, said in self._history.rulings)
-                if len(counted) > self._plan.max_attempts + inquired:
-                    yield f"I1: key {key} started {len(counted)} times"
+def started_once(books: Books, server: Server) -> Iterator[Violation]:
+    """I1."""
+    for key in _keys(books):
+        runs = books.runs_of(key)
+        for i, run in enumerate(runs):
+            for before in runs[:i]:
+                if not excuses.second_start(books, server, before, run):
+                    what = f"run {run.number} of key {key} after run {before.number}"
+                    yield Violation("I1", what)
 
-    def _is_settled(self, before: Started, later: list[Started]) -> bool:
-        """When the last of `later` starts: by itself, or by one that took it over."""
-        *between, run = later
-        if self._may_follow(before, run):
-            return True
-        return any(self._is_take_over(before, other) for other in between)
 
-    def _may_follow(self, before: Started, run: Started) -> bool:
-        if self._gave_back(before, run):
-            return True
-        if self._unprotected(before) or self._unprotected(run):
-            return True
-        if self._is_take_over(before, run):
-            return True
-        return self._forgotten(before, run)
-
-    def _gave_back(self, before: Started, run: Started) -> bool:
-        """It reported that it failed, and the key was given back."""
-        if before.failed_at is None or before.failed_at > run.at:
-            return False
-        if before.does.kind == "nothing happened":
-            return True
-        return before.does.kind != "outcome unknown" and (
-            self._plan.on_failure == "release"
-        )
-
-    def _is_take_over(self, before: Started, run: Started) -> bool:
-        """Of an abandoned attempt, as the policy or the seller's books say."""
-        if run.attempt is None or run.attempt.first:
-            return False
-        if self._plan.policy == "execute":
-            return True
-        return any(
-            key == run.key and before.at <= when <= run.at + _MOMENT
-            for when, key, said in self._history.rulings
-            if said == "execute"
-        )
-
-    def _forgotten(self, before: Started, run: Started) -> bool:
-        """The server lost it, and the process that started again could not know; or so
-        long ago that nobody tries again any more.
-        """
-        for lost in self._history.lost_at:
-            if before.at - _MOMENT <= lost + 0.5 and lost <= run.at:
-                met = run.worker.first_met
-                if met is None or met > lost or run.at > lost + QUARANTINE:
-                    return True
-        return False
-
-    def _unprotected(self, run: Started) -> bool:
-        if self._plan.on_store_unavailable != "execute":
-            return False
-        return any(
-            isinstance(event, RanUnprotected)
-            and worker is run.worker
-            and abs(when - run.at) < _MOMENT
-            for when, worker, event in self._history.events
-        )
-
-    # I9: a handler starts only under a claim that is its own at that moment
-
-    def claims(self) -> Iterator[str]:
-        for run in self._history.started:
-            if self._unprotected(run) or not run.owner:
+def one_answer(books: Books, server: Server) -> Iterator[Violation]:
+    """I2, I3 and I7."""
+    for key in _keys(books):
+        runs = books.runs_of(key)
+        replays: set[bytes] = set()
+        for asked in books.asked:
+            if asked.request.key != key or not asked.served:
                 continue
-            state, owner = run.found[1:2], run.found[2:18]
-            is_own = state == b"P" and owner == run.owner
-            if state in (b"C", b"B", b"N") and run.attempt and not run.attempt.first:
-                continue  # the abandoned attempt ended after all, a moment ago
-            if not is_own and not self._lost_before(run.at) and not self._clock_set():
-                yield (
-                    f"I9: key {run.key} started at {self._at(run.at)} by {run.worker} "
-                    f"without a claim; the record is {run.found[:2]!r}"
-                )
+            run = next((run for run in runs if run.body == asked.body), None)
+            if run is None:
+                yield Violation("I3", f"request {asked.number}: {asked.body[:40]!r}")
+            elif run.effect is None:
+                yield Violation("I3", f"request {asked.number}: without an effect")
+            elif run.asked.request.variant != asked.request.variant:
+                yield Violation("I7", f"request {asked.number} got run {run.number}")
+            if asked.replayed:
+                replays.add(asked.body)
+        delivered = {a.body for a in books.asked if a.request.key == key and a.served}
+        if len(replays) > 1 and not _was_lost(server, key):
+            yield Violation("I2", f"key {key} has replays of {len(replays)} responses")
+        if len(delivered) > len([run for run in runs if run.delivering or run.effect]):
+            yield Violation("I2", f"key {key}: more answers than runs")
 
-    # The server's side of it: no lease is taken over before it has lapsed
 
-    def take_overs(self) -> Iterator[str]:
-        leases: dict[bytes, float] = {}
-        for when, name, before, after in self._history.writes:
-            taken = _owner(before), _owner(after)
-            if (
-                None not in taken
-                and taken[0] != taken[1]
-                and taken[1] != _NOBODY
-                and when < leases.get(name, 0.0) - _MOMENT
-                and not self._clock_set()
-                and not self._lost_before(when)
-            ):
-                left = leases[name] - when
-                yield f"I9: taken over at {self._at(when)}, {left:.3f} s too early"
-            if after is not None and _owner(after) is not None:
-                is_new = before is None or before[:18] != after[:18]
-                is_renewed = before is not None and len(before) == len(after)
-                if after[50:60] == b"0000000000":
-                    leases[name] = when
-                elif is_new or is_renewed:
-                    leases[name] = when + int(after[50:60]) / 1000
-
-    # I2, I3, I7: an answer is that of a run for this very request, the same each time
-
-    def answers(self) -> Iterator[str]:
-        replayed: dict[int, bytes] = {}
-        for asked in self._history.asked:
-            if asked.told not in ("200", "part"):
-                continue
-            key, body = asked.ask.key, asked.ask.body
-            if asked.told == "part":
-                continue
-            said = json.loads(asked.connection.body)
-            if said[:2] != [key, body]:
-                yield f"I7: a request for {[key, body]} is answered with {said}"
-                continue
-            runs = self._runs.get(key, [])
-            if not any(run.number == said[2] and run.body == body for run in runs):
-                yield f"I3: key {key} is answered 200, and no such run was made"
-            if asked.is_replay:
-                before = replayed.setdefault(key, asked.connection.body)
-                if before != asked.connection.body and not self._lost_since(0):
-                    yield f"I2: key {key} is answered in two ways: {before!r:.40}"
-            if len(runs) == 1 and said[2] != runs[0].number:
-                yield f"I2: key {key} is answered with a run that was not made"
-
-    # I4, I5, I6: once all is well again, everybody gets a final answer
-
-    def endings(self) -> Iterator[str]:
-        told: dict[int, list[Asked]] = {}
-        for asked in self._history.asked:
-            if asked.final:
-                told.setdefault(asked.ask.key, []).append(asked)
-        for key, finals in told.items():
-            yield from self._ending(key, finals)
-
-    def _ending(self, key: int, finals: list[Asked]) -> Iterator[str]:
-        runs = self._runs.get(key, [])
-        for asked in finals:
-            if asked.ended is None:
-                yield f"I4: key {key} is never answered"
-            elif asked.told == "in-progress" and self._set_back():
-                pass  # a lease ends by the server's clock
-            elif asked.told in ("store-unavailable", "in-progress", "record-damaged"):
-                yield f"I4: key {key} is told {asked.told} when all is well"
-            elif asked.told == "outcome-unknown" and not self._in_doubt(key, runs):
-                yield f"I5: key {key} is told outcome-unknown, and nobody had to"
-            elif asked.told == "not-replayable" and not self._not_kept(runs):
-                yield f"I6: key {key} is told not-replayable"
-            elif asked.told == "attempts-exhausted":
-                inquired = any(k == key for _, k, _ in self._history.rulings)
-                if len(runs) < self._plan.max_attempts and not inquired:
-                    yield f"I4: key {key} is told {asked.told} after {len(runs)} runs"
-        if all(asked.told == "different-request" for asked in finals):
-            yield f"I7: key {key} belongs to a request that nobody made"
-        yield from self._recorded(key, runs, finals)
-
-    def _recorded(
-        self, key: int, runs: list[Started], finals: list[Asked]
-    ) -> Iterator[str]:
-        """A success that was recorded is answered with."""
-        if self._lost_since(0):
-            return
-        for run in runs:
-            if run.final or run.does.kind == "too large" or not self._executed(run):
-                continue
-            mine = [asked for asked in finals if asked.ask.body == run.body]
-            if not any(asked.told == "200" for asked in mine):
-                said = mine[0].told if mine else "nothing"
-                yield f"I6: key {key} was executed and recorded, and is told {said}"
-
-    def _executed(self, run: Started) -> bool:
-        """The server has its record, and nobody's else."""
-        if not run.delivers or not run.owner:
-            return False
-        return any(
-            after is not None
-            and after[1:2] in (b"C", b"B")
-            and after[2:18] == run.owner
-            for _, _, _, after in self._history.writes
-        )
-
-    def _in_doubt(self, key: int, runs: list[Started]) -> bool:
-        """Somebody started, and could not say how it ended; or died with a claim whose
-        handler may have started for all that others know.
-        """
-        if self._lost_since(0):
-            return True
-        if any(run.does.kind == "outcome unknown" for run in runs):
-            return True
-        if self._plan.on_failure == "refuse" and any(
-            r.failed_at is not None for r in runs
+def served_when_quiet(books: Books, server: Server) -> Iterator[Violation]:
+    """I4."""
+    for asked in books.asked:
+        if not asked.is_probe:
+            continue
+        if not asked.over:
+            yield Violation("I4", f"probe {asked.number} got nothing at all")
+        elif asked.served or asked.code in ("different-request", "not-replayable"):
+            continue
+        elif asked.code == "attempts-exhausted":
+            attempts = excuses.attempts(books, asked.request.key)
+            if attempts < books.plan.options.max_attempts:
+                yield Violation("I4", f"probe {asked.number}: {attempts} attempts")
+        elif asked.code == "outcome-unknown":
+            continue  # I5
+        elif (
+            asked.code == "in-progress"
+            and excuses.held_by_a_clock(books, server, asked)
+        ) or (
+            asked.code == "store-unavailable"
+            and excuses.quarantined(books, server, asked.at, asked.process)
         ):
-            return True
-        for asked in self._history.asked:
-            killed = asked.worker.killed_at
-            if asked.ask.key != key or killed is None:
+            continue
+        else:
+            yield Violation("I4", f"probe {asked.number}: {asked.status} {asked.code}")
+
+
+def unknown_for_a_reason(books: Books, server: Server) -> Iterator[Violation]:
+    """I5."""
+    for asked in books.asked:
+        if asked.code == "outcome-unknown" and not excuses.unknown(
+            books, server, asked
+        ):
+            yield Violation("I5", f"request {asked.number} at {asked.at:.3f}")
+
+
+def success_is_told(books: Books, server: Server) -> Iterator[Violation]:
+    """I6."""
+    for run in books.started:
+        asked = run.asked
+        if run.process in books.died or run.delivering is None:
+            continue
+        if asked.cancelled or asked.gone or run.failed is not None:
+            continue
+        if not asked.over or not asked.served:
+            what = f"run {run.number}: its client got {asked.status} {asked.code}"
+            yield Violation("I6", what)
+    for asked in books.asked:
+        expected = HandlerFailed | ValueError
+        if asked.gone or asked.cancelled:
+            expected |= OSError
+        if asked.raised is not None and not isinstance(asked.raised, expected):
+            ends = [r.plan.ends for r in books.started if r.asked is asked]
+            if ends not in (["cancels itself"], ["exits"]):
+                yield Violation("I6", f"request {asked.number}: {asked.raised!r}")
+
+
+def what_was_delivered_stays(books: Books, server: Server) -> Iterator[Violation]:
+    """I8."""
+    for key in _keys(books):
+        told = [told for told in books.told if told.event.key is not None]
+        served = [a for a in books.asked if a.request.key == key and a.served]
+        for first in served:
+            run = next((r for r in books.runs_of(key) if r.body == first.body), None)
+            if run is None or not run.protected or first.answered is None:
                 continue
-            if asked.ended is None or asked.ended >= killed - 2 * _PERSISTS:
-                return True
-        return any(self._ended_by_shutdown(run) for run in runs)
-
-    def _ended_by_shutdown(self, run: Started) -> bool:
-        """It went on for longer than a shutdown waits for it, or disturbs it not."""
-        if not run.worker.drained:
-            return False
-        return run.ended_at is None or (run.delivers and self._has_left(run))
-
-    def _has_left(self, run: Started) -> bool:
-        """Its client; a handler hears of it in a shutdown, and may end."""
-        return any(
-            asked.worker is run.worker
-            and asked.ask.key == run.key
-            and (asked.ask.leaves_after is not None or asked.ask.cancelled_after)
-            for asked in self._history.asked
-        )
-
-    def _not_kept(self, runs: list[Started]) -> bool:
-        return any(run.does.kind == "too large" for run in runs)
-
-    # P6: an alarm is not raised for nothing
-
-    def alarms(self) -> Iterator[str]:
-        for when, worker, event in self._history.events:
-            if not isinstance(event, LeaseLost) or self._lost_before(when):
+            if _was_lost(server, key) or _not_recorded(told, run):
                 continue
-            mine = [
-                run
-                for run in self._history.started
-                if run.worker is worker and f"intent-{run.key}" == event.key
-            ]
-            owners = {run.owner for run in mine}
-            taken = any(
-                _owner(before) in owners and _owner(after) != _owner(before)
-                for at, _, before, after in self._history.writes
-                if at <= when
-            )
-            if not taken:
-                yield f"P6: {worker} says at {self._at(when)} that a lease is lost"
-
-    # What was lost, and when
-
-    def _lost_before(self, when: float) -> bool:
-        return any(lost <= when for lost in self._history.lost_at)
-
-    def _lost_since(self, when: float) -> bool:
-        return any(lost >= when for lost in self._history.lost_at)
-
-    def _clock_set(self) -> bool:
-        return bool(self._history.clock_set_at)
-
-    def _set_back(self) -> bool:
-        return any(f.kind == "clock" and f.seconds < 0 for f in self._plan.faults)
-
-    def _at(self, when: float) -> str:
-        return f"{when - BEGAN:.3f} s"
+            for later in books.asked:
+                if later.request.key != key or later.at <= first.answered:
+                    continue
+                if later.request.variant != first.request.variant:
+                    continue
+                if not _is_fine_after(books, server, first, later):
+                    what = (
+                        f"request {later.number} after {first.number}: "
+                        f"{later.status} {later.code} {later.body[:12]!r}"
+                    )
+                    yield Violation("I8", what)
 
 
-# Seconds for which a process tries to write an outcome.
-_PERSISTS = 30.0
+def _is_fine_after(books: Books, server: Server, first: Asked, later: Asked) -> bool:
+    if excuses.unprotected(books, server, later):
+        return True
+    if later.code == "store-unavailable":
+        return True  # I4
+    if later.served:
+        return later.body == first.body
+    if later.code == "not-replayable":
+        return True
+    return later.cancelled or later.gone or not later.over
 
 
-def _owner(record: bytes | None) -> bytes | None:
-    """Of a record in progress."""
-    if record is None or record[1:2] != b"P":
-        return None
-    return record[2:18]
+def started_under_its_claim(books: Books, server: Server) -> Iterator[Violation]:
+    """I9."""
+    for run in books.started:
+        if run.key < 0:
+            continue
+        if not run.protected:
+            if not excuses.unprotected(books, server, run.asked):
+                yield Violation("I9", f"run {run.number} has no claim")
+            continue
+        header = b"P" + (run.owner or b"?")
+        is_held = run.record is not None and run.record[1:18] == header
+        if not is_held and not excuses.start_without_record(books, server, run):
+            held = run.record[:18] if run.record else None
+            what = f"run {run.number} at {run.at:.3f} under {held!r}"
+            yield Violation("I9", what)
+
+
+def nothing_is_left(books: Books, server: Server) -> Iterator[Violation]:
+    """I10."""
+    yield from (Violation("I10", each) for each in books.escaped)
+    for process, what in books.left:
+        if not excuses.closed_in_trouble(books, process):
+            yield Violation("I10", f"process {process}: {what}")
+
+
+def events_are_true(books: Books, server: Server) -> Iterator[Violation]:
+    """What operators are told: part of I6 and I8."""
+    for told in books.told:
+        event = told.event
+        match event:
+            case events.LeaseLost():
+                if not excuses.lease_lost(server, told):
+                    yield Violation("I6", f"LeaseLost at {told.at:.3f}")
+            case events.Executed():
+                record = record_name(_number(event.key))
+                owner = told.asked.claims[-1][2] if told.asked else b""
+                if not any(
+                    step.name == record
+                    and step.script == scripts.COMPLETE.sha.encode()
+                    and step.after is not None
+                    and step.after[2:18] == owner
+                    for step in server.steps
+                ):
+                    yield Violation("I8", f"Executed without a record at {told.at:.3f}")
+            case events.Superseded() | events.ClaimMissing():
+                key = _number(event.key)
+                if len(books.runs_of(key)) < 2 and not excuses.claim_missing(
+                    books, server, key
+                ):
+                    name = type(event).__name__
+                    yield Violation("I6", f"{name} at {told.at:.3f}")
+            case _:
+                pass
+
+
+def _not_recorded(told: list, run: Started) -> bool:  # type: ignore[type-arg]
+    return any(
+        isinstance(each.event, events.NotRecorded | events.Superseded)
+        and _number(each.event.key) == run.key
+        for each in told
+    )
+
+
+def _keys(books: Books) -> list[int]:
+    return sorted(
+        {asked.request.key for asked in books.asked if asked.request.key >= 0}
+    )
+
+
+def _number(key: str) -> int:
+    return int(key.rpartition("-")[2])
+
+
+def _was_lost(server: Server, key: int) -> bool:
+    return any(record_name(key) in loss.names for loss in server.losses)
+
+
+Check = Callable[[Books, Server], Iterator[Violation]]
+
+_CHECKS: tuple[Check, ...] = (
+    started_once,
+    one_answer,
+    served_when_quiet,
+    unknown_for_a_reason,
+    success_is_told,
+    what_was_delivered_stays,
+    started_under_its_claim,
+    nothing_is_left,
+    events_are_true,
+)

@@ -1,227 +1,268 @@
-"""What happens in a schedule: everything is drawn from its seed, before it begins, so
-that it can be repeated, printed, and made smaller.
+"""What happens in one schedule: all of it is drawn from the seed before it begins, so
+that it can be played again with less.
 """
 
-import random
 from dataclasses import dataclass, field
-from typing import Literal
+from random import Random
+from typing import NamedTuple
 
-from origin_middleware import Policy
+from .wire import KINDS, REPLY_LATE, REQUEST_LATE, Fault
 
-ENDS = 20.0
-"""Seconds. After that nothing bad happens any more."""
+# Records above so many bytes keep their body apart, here; 131,072 in earnest.
+LARGE = 400
 
-Kind = Literal[
-    "answer",
-    "stream",
-    "large",  # kept beside its record
-    "too large",  # to be kept at all
-    "raises",
-    "fails",  # answers 500
-    "nothing happened",
-    "outcome unknown",
-    "is cancelled",  # by something that it awaits
-]
+MOST = 2_000
+"""Bytes of a response that is kept."""
+
+# So long, in seconds, requests come and faults happen.
+_SPANS = (2.0, 6.0, 20.0)
+
+# Messages of one process in which there may be faults.
+_FAULTY = 90
 
 
-Trouble = Literal[
-    "stall", "kill", "drain", "restart", "lose", "promote", "flush", "clock", "reset"
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request of a client."""
-
-    at: float
-    worker: int
-    key: int
-    body: int
-    leaves_after: float | None = None
-    cancelled_after: float | None = None
-    """By its server."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What the handler does, at its first execution of a key, its second, and so on."""
-
-    kind: Kind
-    before: float
-    """Seconds until its side effect."""
-    after: float
-    dies: Literal["", "at once", "before", "after"] = ""
-    """When its process is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    at: float
-    kind: Trouble
-    worker: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    seed: int
-    workers: int
-    policy: Literal["refuse", "execute", "ask"]
-    """on_abandoned"""
-    on_failure: Literal["release", "refuse"]
-    on_store_unavailable: Literal["refuse", "execute"]
-    lease: float
+class Options(NamedTuple):
     budget: float
+    lease: float
+    patience: float
     max_attempts: int
-    asks: tuple[Ask, ...]
-    runs: tuple[tuple[Run, ...], ...]
-    """By key. The last one is repeated."""
-    thinks: float
-    """How long a reconciler takes."""
-    faults: tuple[Fault, ...]
-    slow: float
-    lost: float
-    reset: float
-    suppressed: frozenset[int] = field(default=frozenset())
-    """Faults of single messages that do not happen."""
-
-    def run(self, key: int, number: int) -> Run:
-        runs = self.runs[key]
-        return runs[min(number, len(runs) - 1)]
-
-    def make_policy(self, reconciler: object) -> Policy:
-        ask = self.policy == "ask"
-        return Policy(
-            lease=self.lease,
-            patience=5.0,
-            retention=100_000.0,
-            max_attempts=self.max_attempts,
-            max_response_bytes=200_000,
-            on_abandoned=reconciler if ask else self.policy,  # type: ignore[arg-type] # one of three
-            on_failure=self.on_failure,
-            on_store_unavailable=self.on_store_unavailable,
-        )
+    on_failure: str
+    on_abandoned: str
+    """Or what a reconciler knows: "books", "raises", "nonsense"."""
+    on_store_unavailable: str
+    require_key: bool
+    quarantine: float
 
 
-_KINDS: tuple[Kind, ...] = (
-    *("answer",) * 10,
-    *("stream",) * 3,
-    *("large",) * 1,
-    *("too large",) * 1,
-    *("raises",) * 4,
-    *("fails",) * 2,
-    *("nothing happened",) * 1,
-    *("outcome unknown",) * 2,
-    *("is cancelled",) * 1,
+class Request(NamedTuple):
+    at: float
+    process: int
+    key: int
+    """-1 for none."""
+    variant: int
+    """Of the body: another one is another request."""
+    leaves: float | None = None
+    """After so many seconds its client is gone."""
+    cancelled: float | None = None
+    """After so many seconds its server cancels it."""
+    slow: float = 0.0
+    """So long its client takes for every message."""
+
+
+class Run(NamedTuple):
+    """What a handler does, the nth time that it runs for its key."""
+
+    ends: str
+    """One of ENDS."""
+    before: float
+    """Seconds until its effect."""
+    after: float
+    """And from there to its end."""
+    size: int = 0
+    statement: str = ""
+    background: float = 0.0
+
+
+ENDS = (
+    *("ok", "stream", "404", "500", "raises", "cancels itself", "exits", "dies"),
+    *("half", "endless", "broken"),
 )
 
 
-def draw(seed: int) -> Plan:
-    chance = random.Random(f"plan {seed}")  # noqa: S311 - it has to be repeatable
-    workers = chance.choice((1, 2, 2, 2, 3))
-    budget = chance.choice((0.5, 1.0, 1.0, 3.0))
-    lease = max(2 * budget, chance.choice((1.0, 2.0, 2.0, 6.0, 10.0)))
-    policy = chance.choice(("refuse", "refuse", "execute", "ask", "ask"))
-    refuses = policy != "execute" and chance.random() < 0.2
-    keys = chance.choice((1, 1, 1, 2))
-    trouble = chance.choice((0.0, 0.3, 1.0, 1.0))
+class Stall(NamedTuple):
+    at: float
+    process: int
+    seconds: float
+
+
+class Death(NamedTuple):
+    at: float
+    process: int
+    """One that is asked for the next request begins anew, as a process of its own."""
+
+
+class Stop(NamedTuple):
+    """A shutdown in good order."""
+
+    at: float
+    process: int
+    grace: float
+
+
+class Trouble(NamedTuple):
+    """Of the server."""
+
+    at: float
+    kind: str
+    """One of TROUBLES."""
+    seconds: float
+
+
+TROUBLES = (
+    *("stall", "restart", "lost", "promoted", "clock", "scripts", "full"),
+    *("loading", "readonly"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    seed: int
+    options: Options
+    processes: int
+    requests: tuple[Request, ...]
+    runs: tuple[Run, ...]
+    faults: tuple[tuple[int, int, Fault], ...] = ()
+    """Process, which of its messages, and what happens to it."""
+    stalls: tuple[Stall, ...] = ()
+    deaths: tuple[Death, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    skews: tuple[float, ...] = field(default=(0.0, 1000.0, 7000.0))
+    """What the processes' own clocks show at the beginning."""
+
+    @property
+    def ends(self) -> float:
+        """The last instant at which something is planned."""
+        times = [each.at for each in self.requests]
+        times += [each.at + each.seconds for each in self.stalls]
+        times += [each.at + each.seconds for each in self.troubles]
+        times += [each.at for each in self.deaths]
+        times += [each.at for each in self.stops]
+        return max(times, default=0.0)
+
+
+def drawn(seed: int) -> Plan:
+    rng = Random(seed)
+    options = _options(rng)
+    processes = rng.choices((1, 2, 3), (3, 5, 2))[0]
+    span = rng.choice(_SPANS)
+    requests = _requests(rng, processes, span, options)
+    troubled = rng.random()
     return Plan(
-        seed=seed,
-        workers=workers,
-        policy=policy,  # type: ignore[arg-type] # choice loses it
-        on_failure="refuse" if refuses else "release",
-        on_store_unavailable="execute" if chance.random() < 0.05 else "refuse",
-        lease=lease,
-        budget=budget,
-        max_attempts=chance.choice((1, 2, 20, 20, 20)),
-        asks=tuple(sorted(_asks(chance, workers, keys), key=lambda ask: ask.at)),
-        runs=tuple(_runs(chance, lease) for _ in range(keys)),
-        thinks=chance.choice((0.0, 0.0, 0.1, 3.0)),
-        faults=tuple(_faults(chance, workers, lease, trouble)),
-        slow=trouble * chance.choice((0.0, 0.02, 0.1)),
-        lost=trouble * chance.choice((0.0, 0.01, 0.05)),
-        reset=trouble * chance.choice((0.0, 0.01, 0.05)),
+        seed,
+        options,
+        processes,
+        requests,
+        tuple(_run(rng, options) for _ in range(5)),
+        _faults(rng, processes),
+        _stalls(rng, processes, span, options) if troubled < 0.5 else (),
+        _deaths(rng, processes, requests) if 0.3 < troubled < 0.6 else (),
+        _stops(rng, processes, span) if 0.55 < troubled < 0.7 else (),
+        _troubles(rng, span) if rng.random() < 0.4 else (),
     )
 
 
-def _asks(chance: random.Random, workers: int, keys: int) -> list[Ask]:
-    asks = []
-    for key in range(keys):
-        first = chance.uniform(0, 3)
-        several = chance.random() < 0.2
-        for _ in range(chance.choice((2, 2, 3, 4, 6))):
-            leaves = cancelled = None
-            if chance.random() < 0.1:
-                leaves = _soon(chance)
-            elif chance.random() < 0.12:
-                cancelled = _soon(chance)
-            asks.append(
-                Ask(
-                    at=first
-                    + chance.choice((0.0, 0.002, 0.1, 1.0, 3.0, 10.0))
-                    * chance.random(),
-                    worker=chance.randrange(workers),
-                    key=key,
-                    body=chance.randrange(2) if several else 0,
-                    leaves_after=leaves,
-                    cancelled_after=cancelled,
-                )
+def _options(rng: Random) -> Options:
+    budget = rng.choice((0.5, 1.0, 1.0, 3.0))
+    lease = rng.choice((2 * budget, 2 * budget, 3 * budget, 10.0))
+    on_abandoned = rng.choices(
+        ("refuse", "execute", "books", "raises", "nonsense"), (4, 3, 4, 0.3, 0.3)
+    )[0]
+    can_refuse = on_abandoned != "execute"
+    return Options(
+        budget,
+        lease,
+        rng.choice((1.0, 5.0, 25.0)),
+        rng.choice((20, 20, 20, 2, 1)),
+        "refuse" if can_refuse and rng.random() < 0.25 else "release",
+        on_abandoned,
+        "execute" if rng.random() < 0.08 else "refuse",
+        rng.random() < 0.5,
+        rng.choice((120.0, 120.0, 0.0, 5.0)),
+    )
+
+
+def _requests(
+    rng: Random, processes: int, span: float, options: Options
+) -> tuple[Request, ...]:
+    keys = rng.choice((1, 1, 2))
+    requests: list[Request] = []
+    for _ in range(rng.randint(2, 7)):
+        at = rng.random() * span
+        if requests and rng.random() < 0.4:
+            at = requests[-1].at + rng.choice((0.0, 0.001, 0.01, 0.3))
+        left = cancelled = None
+        if rng.random() < 0.2:
+            left = rng.random() ** 3 * 4
+        if rng.random() < 0.2:
+            cancelled = rng.random() ** 4 * 4
+        requests.append(
+            Request(
+                at,
+                rng.randrange(processes),
+                -1 if rng.random() < 0.02 else rng.randrange(keys),
+                int(rng.random() < 0.08),
+                left,
+                cancelled,
+                rng.choice((0.5, 6.0)) if rng.random() < 0.05 else 0.0,
             )
-    return asks
-
-
-def _runs(chance: random.Random, lease: float) -> tuple[Run, ...]:
-    return tuple(
-        Run(
-            kind=chance.choice(_KINDS),
-            before=_short(chance, lease),
-            after=_short(chance, lease),
-            dies=chance.choice(("at once", "before", "after"))
-            if chance.random() < 0.08
-            else "",
         )
-        for _ in range(3)
+    return tuple(sorted(requests, key=lambda each: each.at))
+
+
+def _run(rng: Random, options: Options) -> Run:
+    ends = rng.choices(ENDS, (12, 4, 2, 2, 3, 0.5, 0.5, 1, 0.5, 0.7, 0.5))[0]
+    length = rng.choice((0.0, 0.01, 0.01, 0.5, options.lease, 2.5 * options.lease))
+    return Run(
+        ends,
+        rng.random() * length,
+        rng.random() * length,
+        rng.choice((0, 0, 0, LARGE, MOST)),
+        rng.choices(("", "nothing happened", "outcome unknown"), (9, 1, 1))[0],
+        rng.choice((0.0, 0.0, 0.0, 1.0)),
     )
 
 
-def _faults(
-    chance: random.Random, workers: int, lease: float, trouble: float
-) -> list[Fault]:
-    if not trouble:
-        return []
-    kinds: tuple[Trouble, ...] = (
-        *("stall",) * 5,
-        *("kill",) * 2,
-        *("drain",) * 2,
-        *("restart",) * 2,
-        "lose",
-        "promote",
-        "flush",
-        "clock",
-        *("reset",) * 2,
-    )
+def _faults(rng: Random, processes: int) -> tuple[tuple[int, int, Fault], ...]:
+    often = rng.choice((0.0, 0.02, 0.05, 0.1, 0.25))
+    if not often:
+        return ()
     found = []
-    for _ in range(chance.choice((0, 1, 1, 2, 3))):
-        kind = chance.choice(kinds)
-        seconds = lease * chance.choice((0.3, 0.6, 1.1, 2.0))
-        if kind == "clock":
-            seconds = chance.choice((-3600.0, -5.0, 5.0, 3600.0))
-        elif kind in ("restart", "lose", "promote"):
-            seconds = chance.choice((0.0, 0.2, 2.0, 6.0))
-        found.append(
-            Fault(
-                at=chance.uniform(0, 3) + chance.choice((0.0, 3.0, 8.0)),
-                kind=kind,
-                worker=chance.randrange(workers),
-                seconds=seconds,
-            )
+    for process in range(processes):
+        for message in range(1, _FAULTY):
+            if rng.random() < often:
+                kind = rng.choice(KINDS)
+                late = kind in (REQUEST_LATE, REPLY_LATE)
+                seconds = rng.random() ** 2 * 5 if late else 0.0
+                found.append((process, message, Fault(kind, seconds)))
+    return tuple(found)
+
+
+def _stalls(
+    rng: Random, processes: int, span: float, options: Options
+) -> tuple[Stall, ...]:
+    return tuple(
+        Stall(
+            rng.random() * span,
+            rng.randrange(processes),
+            rng.choice((0.3, 1.0, 1.5, 3.0)) * options.lease * rng.random(),
         )
-    return found
+        for _ in range(rng.randint(1, 3))
+    )
 
 
-def _soon(chance: random.Random) -> float:
-    return chance.choice((0.0, 0.001, 0.003, 0.1, 2.0)) * chance.random()
+def _deaths(
+    rng: Random, processes: int, requests: tuple[Request, ...]
+) -> tuple[Death, ...]:
+    """Shortly after a request: then it matters."""
+    return tuple(
+        Death(rng.choice(requests).at + rng.random() ** 3 * 3, rng.randrange(processes))
+        for _ in range(rng.randint(1, 2))
+    )
 
 
-def _short(chance: random.Random, lease: float) -> float:
-    return chance.choice((0.0, 0.0, 0.001, 0.05, 0.4 * lease, 1.5 * lease))
+def _stops(rng: Random, processes: int, span: float) -> tuple[Stop, ...]:
+    process = rng.randrange(processes)
+    return (Stop(rng.random() * span, process, rng.choice((0.0, 0.1, 2.0))),)
+
+
+def _troubles(rng: Random, span: float) -> tuple[Trouble, ...]:
+    found = []
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        kind, seconds = rng.choice(TROUBLES), rng.random() ** 2 * 5
+        if kind == "clock":
+            seconds = rng.choice((-3600.0, -5.0, -0.5, 0.5, 2.0, 30.0))
+        if kind == "promoted":
+            seconds = rng.choice((0.0, 0.01, 0.5, 2.0))
+        found.append(Trouble(rng.random() * span, kind, seconds))
+    return tuple(sorted(found))

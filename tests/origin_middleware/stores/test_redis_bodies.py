@@ -7,7 +7,11 @@ import pytest
 from redis.asyncio import Redis
 
 from origin_middleware import RecordDamaged
-from origin_middleware.errors import ResponseUnavailable
+from origin_middleware.errors import (
+    ResponseUnavailable,
+    StoreUnavailable,
+    WriteRefused,
+)
 from origin_middleware.record import (
     Absent,
     Completed,
@@ -17,7 +21,8 @@ from origin_middleware.record import (
     Preceded,
     Recorded,
 )
-from origin_middleware.stores.redis import RedisStore
+from origin_middleware.stores import codec
+from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.bodies import LARGE
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
@@ -51,6 +56,25 @@ async def test_a_large_response_comes_back_as_it_was(store: RedisStore) -> None:
     assert told == Recorded(Evidence.OWNED)
     seen = await store.claim(key, a_claim("b"))
     assert seen == Finished(a_claim().fingerprint, Completed(BODY))
+
+
+@pytest.mark.parametrize("server", ["valkey_server", "redis_6_2_server"])
+async def test_a_record_whose_body_is_not_there_is_sent_again(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    """Servers put ERR before an error of one word, and ERR would be final."""
+    url = request.getfixturevalue(server).url
+    store, key = RedisStore.from_url(url, budget=0.5), a_key()
+    name, calls = store._name(key), store._session.calls
+    record = (name + b":body", codec.finished_elsewhere(a_claim()), 1000)
+    with pytest.raises(StoreUnavailable, match="NOBODY") as refused:
+        await calls.run(
+            name,
+            lambda visit: visit.evaluate(scripts.COMPLETE, name, *record, keys=2),
+            calls.deadline(),
+        )
+    await store.aclose()
+    assert not isinstance(refused.value, WriteRefused)
 
 
 async def test_a_waiter_is_given_a_large_response(store: RedisStore) -> None:

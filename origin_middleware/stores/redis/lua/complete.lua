@@ -1,5 +1,5 @@
 -- KEYS[1] record, KEYS[2] its body, where that has a key of its own   ARGV[1] finished record, ARGV[2] retention in ms
--- error NOBODY: nothing written, because the body is not there │ 'owned' │ 'claim_lost' │ 'claim_taken': written (or written before) │ {record}: another completion was first
+-- error NOBODY (servers put ERR before a single word): nothing written, because the body is not there │ 'owned' │ 'claim_lost' │ 'claim_taken': written (or written before) │ {record}: another completion was first
 local header = redis.call('GETRANGE', KEYS[1], 0, 17)
 local state, own = string.sub(header, 2, 2), string.sub(header, 3) == string.sub(ARGV[1], 3, 18)
 if state == 'R' then state = '' end -- released is absent
@@ -7,7 +7,7 @@ if state ~= '' and state ~= 'P' then
   if own then return 'owned' end
   return {redis.call('GET', KEYS[1])}
 end
-if KEYS[2] and redis.call('GETRANGE', KEYS[2], 0, 0) == '' then return redis.error_reply('NOBODY') end
+if KEYS[2] and redis.call('GETRANGE', KEYS[2], 0, 0) == '' then return redis.error_reply('NOBODY is there') end
 local waiting = ''
 if state == 'P' then waiting = redis.call('GETRANGE', KEYS[1], 92, -1) end
 -- Small states are written into full memory too: it stops only the first write of a script.

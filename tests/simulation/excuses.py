@@ -1,0 +1,250 @@
+"""What a policy allows, and what a lost store costs. Every excuse is read off what was
+planned and what happened outside the code under test, and is as narrow as that allows.
+"""
+
+from origin_middleware.events import RanUnprotected, Reconciled
+from origin_middleware.stores.redis import scripts
+
+from .books import Asked, Books, Started, Told
+from .handler import record_name
+from .server import Server, Step
+
+_MARK = scripts.MARK.sha.encode()
+_RENEW = scripts.RENEW.sha.encode()
+
+# What a process may lag behind in all that is not faults: round trips, turns.
+_SLACK = 0.1
+
+
+def second_start(books: Books, server: Server, first: Started, second: Started) -> bool:
+    """May `second` start after `first`?"""
+    if first.failed is not None and first.failed <= second.at and first.may_run_again:
+        return True
+    if unprotected(books, server, first.asked) or unprotected(
+        books, server, second.asked
+    ):
+        return True
+    if _is_taken_over(books, server, first, second):
+        return True
+    return lost(books, server, first, second)
+
+
+def _is_taken_over(
+    books: Books, server: Server, first: Started, second: Started
+) -> bool:
+    """The policy allows it, the lease had lapsed, and there was a reason for that."""
+    options = books.plan.options
+    if options.on_abandoned == "refuse":
+        return False
+    if options.on_abandoned != "execute" and not any(
+        key == first.key and ruling == "execute" and first.at <= at <= second.at
+        for at, key, ruling in books.ruled
+    ):
+        return False
+    return _has_left(books, server, first, second.at)
+
+
+def _has_left(books: Books, server: Server, run: Started, at: float) -> bool:
+    """Has its process died, or could it not renew, or did it say that nobody knows?"""
+    if run.process in books.died and books.died[run.process] <= at:
+        return True
+    if run.failed is not None and run.failed <= at:
+        return True  # and may not run again: the policy decides
+    return books.disturbed(run.at - _margin(books), at, run.process)
+
+
+def _margin(books: Books) -> float:
+    """So long before may have happened what shows now."""
+    return books.plan.options.lease + books.plan.options.budget
+
+
+def lost(books: Books, server: Server, first: Started, second: Started) -> bool:
+    """The store lost the record of the first, and the second's process could not know,
+    or had waited out its quarantine.
+    """
+    name, quarantine = record_name(first.key), books.plan.options.quarantine
+    for loss in server.losses:
+        if not first.at <= loss.at + _SLACK or loss.at > second.at:
+            continue
+        if name not in loss.names:
+            continue
+        if quarantine == 0 or second.at >= loss.at + quarantine - _SLACK:
+            return True
+        if not _knew(books, server, second.process, loss.at):
+            return True
+    return False
+
+
+def _knew(books: Books, server: Server, process: int, at: float) -> bool:
+    """Had it been connected before?"""
+    return any(step.process == process and step.at < at for step in server.steps)
+
+
+def unprotected(books: Books, server: Server, asked: Asked) -> bool:
+    """The policy runs handlers without the store, when that is away."""
+    if books.plan.options.on_store_unavailable != "execute":
+        return False
+    told = [t for t in books.told if t.asked is asked]
+    ran = [t for t in told if isinstance(t.event, RanUnprotected)]
+    return any(_store_was_away(books, server, t.at, t.process) for t in ran)
+
+
+def _store_was_away(books: Books, server: Server, at: float, process: int) -> bool:
+    since = at - books.plan.options.budget - _SLACK
+    return books.disturbed(since, at, process) or quarantined(
+        books, server, at, process
+    )
+
+
+def quarantined(books: Books, server: Server, at: float, process: int) -> bool:
+    """Records may have been lost, and retries of what they stood for may still come.
+
+    Nobody says when a replica was promoted: there it begins when a process hears of it.
+    """
+    quarantine = books.plan.options.quarantine
+    for each in books.disturbances:
+        if each.what not in ("lost", "promoted", "restart") or each.at > at:
+            continue
+        heard = each.until
+        if each.what == "promoted":
+            steps = (
+                step.at
+                for step in server.steps
+                if step.process == process and step.script != _MARK
+            )
+            heard = next((when for when in steps if when >= each.at), each.at)
+        if at <= heard + quarantine + _SLACK:
+            return True
+    return False
+
+
+def unknown(books: Books, server: Server, asked: Asked) -> bool:
+    """Why the outcome of an earlier attempt may be unknown."""
+    key, options = asked.request.key, books.plan.options
+    if any(record_name(key) in loss.names for loss in server.losses):
+        return True
+    for run in books.runs_of(key):
+        if run.failed is not None and not run.may_run_again:
+            return True
+        if run.process in books.died and not run.delivering:
+            return True
+        if asked.is_probe:
+            if run.process in books.died:
+                return True
+            continue
+        if books.disturbed(
+            run.at - _margin(books), asked.at + options.patience, run.process
+        ):
+            return True
+    return _doubted(books, asked) or _nobody_ruled(books, server, asked)
+
+
+def _nobody_ruled(books: Books, server: Server, asked: Asked) -> bool:
+    """There was a reason to ask a reconciler, and it said that it does not know."""
+    refused = [
+        told.at
+        for told in books.told
+        if isinstance(told.event, Reconciled)
+        and told.event.ruling == "refuse"
+        and told.event.key == f"intent-{asked.request.key}"
+    ]
+    return any(_is_abandoned(books, server, asked.request.key, at) for at in refused)
+
+
+def held_by_a_clock(books: Books, server: Server, asked: Asked) -> bool:
+    """Somebody has set the server's clock back: a lease lasts as much longer."""
+    back = any(e.kind == "clock" and e.seconds < 0 for e in books.plan.troubles)
+    return back and unknown(books, server, asked)
+
+
+def closed_in_trouble(books: Books, process: int) -> bool:
+    """What is in doubt can be withdrawn only while the store answers."""
+    at = books.stopped.get(process, books.quiet)
+    return books.disturbed(at - 2 * _margin(books), at + 2 * _margin(books), process)
+
+
+def _doubted(books: Books, asked: Asked) -> bool:
+    """A claim that nobody ran under, and whose process could not withdraw it."""
+    for other in books.asked:
+        if other.request.key != asked.request.key or not other.claims:
+            continue
+        if other.process in books.died:
+            return True
+        if not asked.is_probe and books.disturbed(
+            other.at, asked.at + books.plan.options.patience, other.process
+        ):
+            return True
+    return False
+
+
+def start_without_record(books: Books, server: Server, run: Started) -> bool:
+    """The record under which it starts was lost, or its lease was cut short by somebody
+    who has set the server's clock, and another has it."""
+    name = record_name(run.key)
+    if any(name in loss.names for loss in server.losses if loss.at <= run.at):
+        return True
+    claimed = run.asked.claims[-1][0] if run.asked.claims else run.at
+    return any(
+        each.what == "clock" and claimed - _margin(books) <= each.at <= run.at
+        for each in books.disturbances
+    )
+
+
+def attempts(books: Books, key: int) -> int:
+    """How many there may have been: runs, and claims of processes that died."""
+    runs = books.runs_of(key)
+    ran = [run.asked for run in runs]
+    claimed = [
+        asked
+        for asked in books.asked
+        if asked.request.key == key
+        and asked.claims
+        and asked.process in books.died
+        and asked not in ran
+    ]
+    return len(runs) + len(claimed)
+
+
+def lease_lost(server: Server, told: Told) -> bool:
+    """A renewal of this process found the record in other hands."""
+    assert told.event.key is not None
+    name = record_name(int(told.event.key.rpartition("-")[2]))
+    renewals = [
+        step
+        for step in server.steps
+        if step.process == told.process
+        and step.name == name
+        and step.script == _RENEW
+        and step.at <= told.at
+    ]
+    return any(_is_not_ours(step) for step in renewals)
+
+
+def _is_not_ours(step: Step) -> bool:
+    return step.before is None or step.before[1:18] != step.arguments[0][1:18]
+
+
+def claim_missing(books: Books, server: Server, key: int) -> bool:
+    """A completion found no claim: the store lost it, or it had been taken over."""
+    if any(record_name(key) in loss.names for loss in server.losses):
+        return True
+    return any(
+        kind == "take over" and _is_abandoned(books, server, key, at)
+        for asked in books.asked
+        if asked.request.key == key
+        for at, kind, _ in asked.claims
+    )
+
+
+def _is_abandoned(books: Books, server: Server, key: int, at: float) -> bool:
+    """Was there a reason for it?"""
+    if any(_has_left(books, server, run, at) for run in books.runs_of(key)):
+        return True
+    return any(
+        asked.claims
+        and asked.request.key == key
+        and (
+            asked.process in books.died or books.disturbed(asked.at, at, asked.process)
+        )
+        for asked in books.asked
+    )
