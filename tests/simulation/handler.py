@@ -47,7 +47,8 @@ class Handler:
             raise
         except BaseException:
             if run.failed is None and run.delivering is None:
-                self._fails(run)  # it was told that its client has left
+                # It was told that its client has left, which is no failure.
+                run.failed = self._world.now
             raise
         finally:
             if process.alive:

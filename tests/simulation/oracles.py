@@ -117,7 +117,8 @@ def success_is_told(books: Books, server: Server) -> Iterator[Violation]:
             yield Violation("I6", what)
     for asked in books.asked:
         expected = HandlerFailed | ValueError
-        if asked.gone or asked.cancelled:
+        if asked.gone or asked.cancelled or asked.replayed:
+            # A stream hears that nobody listens; also where another has answered.
             expected |= OSError
         if asked.raised is not None and not isinstance(asked.raised, expected):
             ends = [r.plan.ends for r in books.started if r.asked is asked]
@@ -176,6 +177,19 @@ def started_under_its_claim(books: Books, server: Server) -> Iterator[Violation]
             held = run.record[:18] if run.record else None
             what = f"run {run.number} at {run.at:.3f} under {held!r}"
             yield Violation("I9", what)
+
+
+def taken_over_in_time(books: Books, server: Server) -> Iterator[Violation]:
+    """I9: nobody else's lease ends before it has lapsed, by the server's clock."""
+    for step in server.steps:
+        before, after = step.before or b"", step.after or b""
+        if before[1:2] != b"P" or after[1:2] != b"P" or before[2:18] == after[2:18]:
+            continue
+        if after[2:18] == bytes(16):
+            continue  # withdrawn, and nobody's
+        lease, retention = int(before[50:60]), int(before[60:73])
+        if lease > retention - step.left:
+            yield Violation("I9", f"a lease is taken over too early at {step.at:.3f}")
 
 
 def nothing_is_left(books: Books, server: Server) -> Iterator[Violation]:
@@ -248,6 +262,7 @@ _CHECKS: tuple[Check, ...] = (
     success_is_told,
     what_was_delivered_stays,
     started_under_its_claim,
+    taken_over_in_time,
     nothing_is_left,
     events_are_true,
 )

@@ -5,9 +5,11 @@
 
 import pytest
 
-from .plan import drawn
+from .books import Violation
+from .plan import Plan, drawn
 from .play import play, quietly
 from .schedules import failures
+from .shrinking import shrunk
 from .telling import story
 
 _FAST, _SLOW = 2_000, 50_000
@@ -38,3 +40,14 @@ def test_a_schedule_is_the_same_again() -> None:
         for seed in range(40):
             first, second = (story(*play(drawn(seed))) for _ in range(2))
             assert first == second, seed
+
+
+def test_a_plan_shrinks_to_what_makes_it_fail() -> None:
+    def fails(plan: Plan) -> list[Violation]:
+        asks = any(request.variant == 1 for request in plan.requests)
+        return [Violation("I0", "another request")] if asks else []
+
+    seed = next(seed for seed in range(1_000) if fails(drawn(seed)))
+    smallest = shrunk(drawn(seed), fails)
+    assert len(smallest.requests) == 1
+    assert smallest.faults + smallest.stalls + smallest.troubles == ()
