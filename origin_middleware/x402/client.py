@@ -112,7 +112,8 @@ class _Seen(Enum):
 
     NOT_ASKED = auto()
     ASKED = auto()
-    ASKED_WITH_OTHER_PROOF = auto()
+    SPENT = auto()
+    """For another proof, or for a request of which nothing is on record any more."""
     UNCLEAR = auto()
 
 
@@ -154,7 +155,7 @@ class SettleOnce:
         match await self._seen(payment):
             case _Seen.ASKED:
                 return VerifyResponse(is_valid=True)
-            case _Seen.ASKED_WITH_OTHER_PROOF:
+            case _Seen.SPENT:
                 return VerifyResponse(is_valid=False, invalid_reason=DUPLICATE)
         answer = await self._client.verify(payload, requirements)
         if answer.is_valid:
@@ -212,15 +213,15 @@ class SettleOnce:
                 case Absent():
                     return _Seen.NOT_ASKED
                 case Held(proof) | Finished(proof) if proof != payment.proof:
-                    return _Seen.ASKED_WITH_OTHER_PROOF
-            # Its handler has run before it was settled. Where there is no record of
-            # that any more, it would run again for a payment that is used.
+                    return _Seen.SPENT
+            # Its handler has run before that. Without a record of it, it would run
+            # again, and not every facilitator says that the payment is used.
             if payment.comes_first:
                 return _Seen.ASKED
             request = await self._look(payment.key)
         except StoreError:
             return _Seen.UNCLEAR
-        return _Seen.NOT_ASKED if isinstance(request, Absent) else _Seen.ASKED
+        return _Seen.SPENT if isinstance(request, Absent) else _Seen.ASKED
 
     async def _look(self, key: Key) -> Absent | Held | Finished | None:
         """None where a live claim holds the key, or the store does not answer."""

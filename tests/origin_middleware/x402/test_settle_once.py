@@ -20,9 +20,15 @@ from x402.http.utils import (
     encode_payment_signature_header,
 )
 
-from origin_middleware import ConfigurationError, MemoryStore, Policy
+from origin_middleware import (
+    ConfigurationError,
+    IdempotencyMiddleware,
+    MemoryStore,
+    Policy,
+    Store,
+)
 from origin_middleware.x402 import SettleOnce, payment_key, settle_once
-from tests.support.asgi import http_scope
+from tests.support.asgi import App, request
 from tests.support.faulty import FaultyStore
 from tests.support.payments import decoded, encoded, pay, requirements
 from tests.support.x402_facilitator import facilitating
@@ -159,13 +165,16 @@ async def test_a_used_payment_buys_nothing_where_the_middleware_is_missing() -> 
         assert trade.paid == 2
 
 
-async def test_a_payment_whose_record_has_expired_is_used() -> None:
+@pytest.mark.parametrize("method", ["eip3009", "permit2"])
+async def test_a_payment_whose_record_has_expired_is_used(method: str) -> None:
+    """Also where the facilitator does not say so, as the SDK's about Permit2."""
     now = [0.0]
 
     def short(client: HTTPFacilitatorClient) -> Sequence[Middleware]:
         store = MemoryStore(clock=lambda: now[0])
         policy = Policy(key_of=payment_key, retention=60)
-        return [sdk(settle_once(client, store)), ours(store, policy)]
+        route = terms(extra={"assetTransferMethod": method})
+        return [sdk(settle_once(client, store), route), ours(store, policy)]
 
     async with trading(stack=short) as trade:
         payment = await trade.sign()
@@ -251,17 +260,15 @@ def failed(reason: str, **members: Any) -> SettleResponse:
     return SettleResponse(success=False, error_reason=reason, **members)
 
 
-async def settle_twice(asked: Asked, **options: Any) -> list[SettleResponse]:
-    """Two requests, one after the other, keyed by the middleware inside."""
-    store = MemoryStore()
-    client = settle_once(asked, store, **options)
-    return [await keyed_settlement(client, payload()) for _ in range(2)]
-
-
-async def keyed_settlement(client: SettleOnce, paid: PaymentPayload) -> SettleResponse:
+async def keyed_settlement(
+    client: SettleOnce, store: Store, paid: PaymentPayload
+) -> SettleResponse:
+    """Of a request that the middleware inside has keyed, and whose handler has run."""
     assert (await client.verify(paid, TERMS)).is_valid
     header = encode_payment_signature_header(paid).encode()
-    payment_key(http_scope(key=None, headers=[(b"payment-signature", header)]))
+    policy = Policy(key_of=payment_key)
+    app = IdempotencyMiddleware(App(), store=store, policy=policy)
+    await request(app, key=None, headers=[(b"payment-signature", header)])
     return await client.settle(paid, TERMS)
 
 
@@ -303,7 +310,10 @@ async def test_what_a_facilitator_says(
     questions: int,
 ) -> None:
     asked = Asked(*answers)
-    told = (await settle_twice(asked))[-1]
+    store = MemoryStore()
+    client = settle_once(asked, store)
+    await keyed_settlement(client, store, payload())
+    told = await keyed_settlement(client, store, payload())
     assert (told.transaction, told.error_reason) == last
     assert told.success == (told.error_reason is None)
     assert asked.settled == questions
@@ -313,9 +323,11 @@ async def test_one_question_at_a_time_for_one_payment() -> None:
     store, asked = MemoryStore(), Asked()
     asked.gate.clear()
     client, other = settle_once(asked, store), settle_once(asked, store)
-    first = asyncio.create_task(keyed_settlement(client, payload()))
+    first = asyncio.create_task(keyed_settlement(client, store, payload()))
     await asked.entered.wait()
-    rest = [asyncio.create_task(keyed_settlement(other, payload())) for _ in range(5)]
+    rest = [
+        asyncio.create_task(keyed_settlement(other, store, payload())) for _ in range(5)
+    ]
     await asyncio.sleep(0)
     asked.gate.set()
     answers = await asyncio.gather(first, *rest)
@@ -330,12 +342,12 @@ async def test_the_claim_on_a_settlement_is_renewed() -> None:
     asked.gate.clear()
     client = settle_once(asked, store)
     client._claim = replace(client._claim, lease=0.04)
-    first = asyncio.create_task(keyed_settlement(client, payload()))
+    first = asyncio.create_task(keyed_settlement(client, store, payload()))
     await asked.entered.wait()
     for times in range(1, 6):
         now[0] += 0.03
         await store.asked("renew", times * 2)
-    second = asyncio.create_task(keyed_settlement(client, payload()))
+    second = asyncio.create_task(keyed_settlement(client, store, payload()))
     await store.asked("take_over" if asked.settled > 1 else "claim", 2)
     asked.gate.set()
     assert (await first) == (await second)
@@ -347,21 +359,21 @@ async def test_a_request_that_is_cancelled_does_not_take_the_answer_along() -> N
     store, asked = FaultyStore(), Asked()
     asked.gate.clear()
     client = settle_once(asked, store)
-    first = asyncio.create_task(keyed_settlement(client, payload()))
+    first = asyncio.create_task(keyed_settlement(client, store, payload()))
     await asked.entered.wait()
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
     asked.gate.set()
     await store.asked("complete", 1)
-    assert (await keyed_settlement(client, payload())).transaction == "0x1"
+    assert (await keyed_settlement(client, store, payload())).transaction == "0x1"
     assert asked.settled == 1
 
 
 async def test_another_proof_of_a_settled_payment_is_invalid() -> None:
     store, asked = MemoryStore(), Asked()
     client = settle_once(asked, store)
-    assert (await keyed_settlement(client, payload())).success
+    assert (await keyed_settlement(client, store, payload())).success
     changed = decoded(PAYMENT)
     changed["payload"]["authorization"]["validBefore"] = "9999999999"
     other = payload(encoded(changed))
