@@ -76,8 +76,16 @@ def lost(books: Books, server: Server, first: Started, second: Started) -> bool:
 
 
 def _knew(books: Books, server: Server, process: int, at: float) -> bool:
-    """Had it been connected before?"""
-    return any(step.process == process and step.at < at for step in server.steps)
+    """Had it met the server before? The mark is the last thing that it asks for; by a
+    reply that was lost, it knows nothing."""
+    return any(
+        step.at < at
+        if step.script != _MARK
+        else step.at + _SLACK < at
+        and not books.disturbed(step.at, step.at + _SLACK, process)
+        for step in server.steps
+        if step.process == process
+    )
 
 
 def unprotected(books: Books, server: Server, asked: Asked) -> bool:
@@ -103,7 +111,7 @@ def quarantined(books: Books, server: Server, at: float, process: int) -> bool:
     """
     quarantine = books.plan.options.quarantine
     for each in books.disturbances:
-        if each.what not in ("lost", "promoted", "restart") or each.at > at:
+        if each.what not in ("lost", "promoted") or each.at > at:
             continue
         heard = each.until
         if each.what == "promoted":

@@ -46,12 +46,13 @@ class Handler:
         except GeneratorExit:
             raise
         except BaseException:
-            if run.failed is None and run.delivering is None:
+            gone_on = run.failed is None and run.delivering is None
+            if gone_on and not process.exiting:
                 # It was told that its client has left, which is no failure.
                 run.failed = self._world.now
             raise
         finally:
-            if process.alive:
+            if process.alive and not process.exiting:
                 run.ended = self._world.now
 
     def _begun(self, process: "Process", scope: Scope) -> Started:

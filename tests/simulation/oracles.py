@@ -20,13 +20,17 @@ from origin_middleware.stores.redis import scripts
 from . import excuses
 from .books import Asked, Books, Started, Violation
 from .handler import HandlerFailed, record_name
-from .server import Server
+from .server import Server, Step
 
-_SCRIPTS = {
-    script.sha.encode(): name.lower()
-    for name, script in vars(scripts).items()
-    if isinstance(script, scripts.Script)
-}
+_COMPLETE = scripts.COMPLETE.sha.encode()
+
+_MAY_PASS = ("store-unavailable", "in-progress")
+
+# In seconds: how long a fault may show, how long a lost wake-up may, and how long at
+# least a shutdown waits for handlers.
+_LINGERS = 5.0
+_FLOOR = 1.5
+_DRAINS = 29.0
 
 
 def violations(books: Books, server: Server) -> list[Violation]:
@@ -93,6 +97,94 @@ def served_when_quiet(books: Books, server: Server) -> Iterator[Violation]:
             continue
         else:
             yield Violation("I4", f"probe {asked.number}: {asked.status} {asked.code}")
+
+
+def refused_for_a_reason(books: Books, server: Server) -> Iterator[Violation]:
+    """I4: 503 only while the store is away, or in quarantine; 409 in-progress only
+    while somebody is."""
+    for asked in books.asked:
+        if asked.code not in _MAY_PASS or asked.request.slow:
+            continue
+        since = asked.at - _LINGERS
+        until = asked.answered or asked.at
+        if books.disturbed(since, until, asked.process):
+            continue
+        if asked.code == "store-unavailable":
+            if not excuses.quarantined(books, server, until, asked.process):
+                yield Violation("I4", f"request {asked.number} was refused: 503")
+        elif _ended_before(server, asked, until - _FLOOR):
+            yield Violation("I4", f"request {asked.number} waited for what was over")
+
+
+def _ended_before(server: Server, asked: Asked, when: float) -> bool:
+    """Since then, the server has had a finished record."""
+    name, since = record_name(asked.request.key), None
+    for step in server.steps:
+        if step.name == name and step.at <= when + _FLOOR:
+            is_finished = (step.after or b"")[1:2] in (b"C", b"B", b"N")
+            since = (since or step.at) if is_finished else None
+    return since is not None and since <= when
+
+
+def woken(books: Books, server: Server) -> Iterator[Violation]:
+    """I4: whoever waits for an attempt is told at once how it ended."""
+    for asked in books.asked:
+        if not asked.claims or asked.answered is None or asked.request.slow:
+            continue
+        name = record_name(asked.request.key)
+        ends = [step for step in server.steps if step.name == name and _ends(step)]
+        times = [step.at for step in ends if asked.at + 0.2 < step.at]
+        if not times or books.disturbed(asked.at - _LINGERS, asked.answered):
+            continue
+        runs = [run for run in books.started if run.asked is asked]
+        if not runs and asked.answered > times[0] + 0.5 and len(ends) == 1:
+            late = asked.answered - times[0]
+            yield Violation("I4", f"request {asked.number} was told {late:.1f} s late")
+
+
+def _ends(step: Step) -> bool:
+    before, after = step.before or b"", step.after or b""
+    if before[1:2] != b"P":
+        return False
+    ended = after[50:60] == b"0000000000" and before[50:60] != after[50:60]
+    return after[1:2] in (b"C", b"B", b"N") or ended
+
+
+def attempts_are_bounded(books: Books, server: Server) -> Iterator[Violation]:
+    """I1: max_attempts."""
+    most = books.plan.options.max_attempts
+    for key in _keys(books):
+        runs = [run for run in books.runs_of(key) if run.protected]
+        asked_for = [of for _, of, _ in books.ruled if of == key]
+        if len(runs) > most + len(asked_for) and not _was_lost(server, key):
+            yield Violation("I1", f"key {key} was started {len(runs)} times")
+
+
+def first_is_canonical(books: Books, server: Server) -> Iterator[Violation]:
+    """I2: a run that comes second answers what the first has recorded."""
+    for run in books.started:
+        if run.plan.ends != "ok" or run.asked.body != run.body:
+            continue
+        if not run.asked.served or run.owner is None:
+            continue
+        for step in server.steps:
+            if step.script == _COMPLETE and run.owner in _owners(step):
+                before = step.before or b""
+                is_other = before[1:2] == b"C" and before[2:18] != run.owner
+                in_time = step.at <= (run.asked.answered or step.at)
+                if is_other and in_time and before[18:50] == _fingerprint(step):
+                    what = f"run {run.number} answers, though another was first"
+                    yield Violation("I2", what)
+                break
+
+
+def _owners(step: Step) -> list[bytes]:
+    return [each[2:18] for each in step.arguments]
+
+
+def _fingerprint(step: Step) -> bytes:
+    record = next(each for each in step.arguments if each[:1] < b" ")
+    return record[18:50]
 
 
 def unknown_for_a_reason(books: Books, server: Server) -> Iterator[Violation]:
@@ -194,6 +286,10 @@ def taken_over_in_time(books: Books, server: Server) -> Iterator[Violation]:
 
 def nothing_is_left(books: Books, server: Server) -> Iterator[Violation]:
     """I10."""
+    for each in books.disturbances:
+        stopped = books.stopped.get(each.process, each.at)
+        if each.what == "exit" and each.at - stopped < _DRAINS:
+            yield Violation("I10", f"process {each.process} did not wait")
     yield from (Violation("I10", each) for each in books.escaped)
     for process, what in books.left:
         if not excuses.closed_in_trouble(books, process):
@@ -213,7 +309,7 @@ def events_are_true(books: Books, server: Server) -> Iterator[Violation]:
                 owner = told.asked.claims[-1][2] if told.asked else b""
                 if not any(
                     step.name == record
-                    and step.script == scripts.COMPLETE.sha.encode()
+                    and step.script == _COMPLETE
                     and step.after is not None
                     and step.after[2:18] == owner
                     for step in server.steps
@@ -257,7 +353,11 @@ Check = Callable[[Books, Server], Iterator[Violation]]
 _CHECKS: tuple[Check, ...] = (
     started_once,
     one_answer,
+    first_is_canonical,
+    attempts_are_bounded,
     served_when_quiet,
+    refused_for_a_reason,
+    woken,
     unknown_for_a_reason,
     success_is_told,
     what_was_delivered_stays,

@@ -33,6 +33,7 @@ class Process:
         plan, world = play.plan, play.world
         self.loop = Loop(world, plan.skews[slot] + 50.0 * number)
         self.accepts = True
+        self.exiting = False
         faults = {}
         if not play.books.quiet:
             faults = {nth: fault for of, nth, fault in plan.faults if of == slot}
@@ -103,7 +104,9 @@ class Process:
         self.loop.call_soon(self._exit)
 
     def _exit(self) -> None:
-        """What runs longer than a shutdown waits is cut off, as by kill -9."""
+        """As asyncio.run does: what runs longer than a shutdown waits is cancelled, and
+        nothing that begins then gets any further.
+        """
         play, now = self.play, self.play.world.now
         running = [run for run in play.books.started if run.process == self.number]
         if any(run.ended is None for run in running):
@@ -111,7 +114,15 @@ class Process:
             play.books.disturb(now, self.number, "exit")
         else:
             play.books.left += [(self.number, each) for each in self._left()]
-        self.loop.die()
+        self.exiting = True
+        pending = self.loop.pending()
+        for task in pending:
+            task.cancel()
+        last = self.loop.create_task(asyncio.wait(pending)) if pending else None
+        if last is None:
+            self.loop.die()
+        else:
+            last.add_done_callback(lambda _: self.loop.die())
 
     def _left(self) -> list[str]:
         """What it leaves behind when it exits."""

@@ -131,12 +131,11 @@ class RedisStore:
         return await session.waiting.wait(name, held, timeout, look)
 
     async def renew(self, key: Key, claim: Claim, /) -> bool:
-        retention = milliseconds(claim.retention)
-        return bool(
-            await self._run_owned(
-                scripts.RENEW, key, claim, retention, codec.lease(claim)
-            )
-        )
+        more = milliseconds(claim.retention), codec.lease(claim)
+        renewed = bool(await self._run_owned(scripts.RENEW, key, claim, *more))
+        if not renewed:
+            self._session.claims.released(claim)
+        return renewed
 
     async def complete(
         self, key: Key, claim: Claim, outcome: Outcome, /

@@ -68,6 +68,19 @@ async def test_a_lost_reply_costs_an_attempt_and_not_the_claim(
     assert isinstance(await store.claim(key, a_claim("b")), Held)
 
 
+async def test_a_claim_that_is_lost_leaves_no_doubt_behind(
+    store: RedisStore, proxy: Proxy, client: Redis, key: Key
+) -> None:
+    """Nobody writes an outcome for it, which would end the doubt."""
+    proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY, times=1)
+    await store.claim(key, a_claim())
+    await client.delete(store._name(key))
+    assert store._session.claims._in_doubt
+    assert not await store.renew(key, a_claim())
+    assert not store._session.claims._in_doubt
+    await withdrawn(store)
+
+
 async def test_a_claim_of_which_no_reply_comes_is_released(
     store: RedisStore, proxy: Proxy, key: Key
 ) -> None:
