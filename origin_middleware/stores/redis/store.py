@@ -141,6 +141,7 @@ class RedisStore:
         self, key: Key, claim: Claim, outcome: Outcome, /
     ) -> Recorded | Preceded:
         name, session = self._name(key), self._session
+        session.claims.finished(claim)
         until = session.calls.deadline()
         match outcome:
             case Completed(response) if len(response) > LARGE:
@@ -151,16 +152,16 @@ class RedisStore:
                 reply = await session.calls.evaluate(
                     scripts.COMPLETE, name, record, retention, until=until
                 )
-        session.claims.finished(claim)
         if isinstance(reply, list):
             seen = await session.bodies.seen(name, codec.decode(reply[0]), until)
             return Preceded(finished(seen))
         return Recorded(evidence(reply))
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
-        released = bool(await self._run_owned(scripts.RELEASE, key, claim))
-        self._session.claims.released(claim)
-        return released
+        try:
+            return bool(await self._run_owned(scripts.RELEASE, key, claim))
+        finally:
+            self._session.claims.released(claim)
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         self._session.claims.finished(claim)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
 
 from origin_middleware import StoreUnavailable
 from origin_middleware.key import Key
-from origin_middleware.record import Claim, Claimed, Exhausted, Held
+from origin_middleware.record import Claim, Claimed, Exhausted, Held, NotReplayable
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.claims import Claims, Kind
@@ -79,6 +80,21 @@ async def test_a_claim_that_is_lost_leaves_no_doubt_behind(
     assert not await store.renew(key, a_claim())
     assert not store._session.claims._in_doubt
     await withdrawn(store)
+
+
+@pytest.mark.parametrize("end", [scripts.COMPLETE, scripts.RELEASE])
+async def test_a_claim_whose_end_is_not_written_leaves_no_doubt_behind(
+    store: RedisStore, proxy: Proxy, key: Key, end: Script
+) -> None:
+    proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY, times=1)
+    await store.claim(key, a_claim())
+    assert store._session.claims._in_doubt
+    proxy.spoil(end.sha, Fault.LOSE_REQUEST)
+    complete = partial(store.complete, key, a_claim(), NotReplayable())
+    with pytest.raises(StoreUnavailable):
+        await (complete() if end is scripts.COMPLETE else store.release(key, a_claim()))
+    assert not store._session.claims._in_doubt
+    proxy.spoil_nothing()
 
 
 async def test_a_claim_of_which_no_reply_comes_is_released(
