@@ -10,9 +10,12 @@ from .decision import Refusal
 from .errors import ConfigurationError
 from .key import (
     INTENT_HEADER,
+    REPLAY_HEADER,
     Key,
     MalformedKey,
     ProvenKey,
+    header_key,
+    header_name,
     is_intent,
     read_key,
     tenant_name,
@@ -39,6 +42,8 @@ class Admitted:
     """When the gate's signature expires, as Unix time; None where none is needed."""
     proof: bytes = b""
     """Part of the fingerprint too, where the key came with one."""
+    replays: bool = False
+    """It is answered from the record or refused: its payment is used."""
 
 
 class Admission:
@@ -69,6 +74,9 @@ class Admission:
     def admit(self, scope: Scope, policy: Policy) -> Denied | Admitted | None:
         """None where there is no key, and none is required."""
         key = read_key(scope, policy.header, policy.key_of)
+        replays = key is None and is_intent(policy.header, policy.key_of)
+        if replays:
+            key = header_key(header_name(REPLAY_HEADER), scope)
         if key is None:
             return _missing(scope, policy) if policy.require_key else None
         if isinstance(key, MalformedKey):
@@ -76,11 +84,11 @@ class Admission:
         if not self._secrets:
             if not isinstance(key, ProvenKey):
                 _warn_unverified()
-            return _admitted(scope, policy, key, None)
+            return _admitted(scope, policy, key, None, replays)
         verdict = verify(scope, self._secrets, self._clock(), self._tolerance)
         if isinstance(verdict, Distrust):
             return Denied(Refusal.SIGNATURE_REFUSED, f"{verdict.value}.")
-        return _admitted(scope, policy, key, verdict)
+        return _admitted(scope, policy, key, verdict, replays)
 
     def has_expired(self, admitted: Admitted) -> bool:
         """To be asked again after the body, which may take its time."""
@@ -89,19 +97,23 @@ class Admission:
 
 
 def _admitted(
-    scope: Scope, policy: Policy, found: Key | ProvenKey, until: float | None
+    scope: Scope,
+    policy: Policy,
+    found: Key | ProvenKey,
+    until: float | None,
+    replays: bool,
 ) -> Admitted:
     if isinstance(found, ProvenKey):
         key, proof = Key(found.key), found.proof
     else:
         key, proof = found, b""
     if policy.tenant_of is None:
-        return Admitted(key, until=until, proof=proof)
+        return Admitted(key, "", until, proof, replays)
     tenant = tenant_name(policy.tenant_of, scope)
     if proof or is_intent(policy.header, policy.key_of):
         # With the tenant in the key, one payment would buy an execution for each
         # tenant that a client can name.
-        return Admitted(key, tenant, until, proof)
+        return Admitted(key, tenant, until, proof, replays)
     return Admitted(tenants_key(key, tenant), until=until)
 
 

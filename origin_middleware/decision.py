@@ -37,6 +37,7 @@ class Refusal(Enum):
     NOT_REPLAYABLE = "not-replayable"
     OUTCOME_UNKNOWN = "outcome-unknown"
     ATTEMPTS_EXHAUSTED = "attempts-exhausted"
+    NOT_ON_RECORD = "not-on-record"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,10 @@ _Make = Callable[[Key, Claim], Awaitable[Answer]]
 # The key holds a record, so on_store_unavailable="execute" must not run the handler.
 _KNOWN = (RecordDamaged, ResponseUnavailable)
 
+# How long the store has for the only question of a request that executes nothing,
+# whatever the patience, in seconds.
+_LOOK = 1.0
+
 # Requests of one key that may wait in one process: each holds a connection and a body.
 _MOST_WAITING = 1_000
 
@@ -121,6 +125,8 @@ class Exchange:
         self, claim: Claim
     ) -> tuple[Claim, Verdict | TakeOver | RunUnprotected]:
         """The decision, and the last claim that was made for it."""
+        if self._admitted.replays:
+            return claim, await self._recorded(claim.fingerprint)
         answer: Answer | None = None
         try:
             answer = await self._send(self._runtime.store.claim, claim)
@@ -132,6 +138,19 @@ class Exchange:
             if answer is not None or isinstance(error, _KNOWN):
                 return claim, refused  # another request executes, or may have
             return claim, decide_without_store(self._policy.on_store_unavailable)
+
+    async def _recorded(self, digest: Fingerprint) -> Replay | Refuse:
+        """Without a claim, because the payment of this request is used."""
+        held = Held(digest, self._policy.lease)  # as if; what is on record ends a wait
+        try:
+            seen = await self._wait(held, max(_LOOK, self._patience_left()))
+        except (StoreUnavailable, RecordDamaged, NoRoom) as error:
+            return self._refusal(error)
+        match decide(seen, digest, takes_over=False, patience_left=0.0):
+            case Replay() | Refuse() as verdict:
+                return verdict
+            case _:
+                return Refuse(Refusal.NOT_ON_RECORD)
 
     async def _follow(
         self, claim: Claim, answer: Answer

@@ -44,6 +44,10 @@ class ChecksApp(Protocol):
 TenantOf = Callable[[Scope], str]
 
 INTENT_HEADER = "x-settlement-intent-id"
+REPLAY_HEADER = "x-settlement-replay-id"
+"""In place of the intent: the payment is used, so only a recorded response will do."""
+PROOF_HEADER = "x-settlement-proof"
+"""Digest of the payment as it was sent. Part of the fingerprint."""
 
 # The contract with the gate: 1–255 visible ASCII characters.
 _LONGEST = 255

@@ -52,6 +52,9 @@ PROBLEMS = {
         409,
         "This request was executed as often as it may be, and nothing was delivered.",
     ),
+    Refusal.NOT_ON_RECORD: Problem(
+        409, "The payment of this request is used, and no response to it is on record."
+    ),
 }
 
 

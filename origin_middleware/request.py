@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import IO
 
 from .asgi import Message, Receive, Scope
-from .key import header_name
+from .key import PROOF_HEADER, header_name
 from .record import Fingerprint
 
 # Starlette's multipart parser moves a file to disk at the same size.
@@ -24,11 +24,13 @@ _IN_MEMORY = 1_048_576
 _IN_MEMORY_WHILE_WAITING = 65_536
 _PIECE = 262_144
 
-# One intent must not be used for another resource or network, as the gate names them;
-# and the recorded answer is for one part of the resource.
+# One intent must not be used for another resource or network, as the gate names them,
+# nor by somebody who has its payment from the chain; and the recorded answer is for one
+# part of the resource.
 _ALWAYS = (
     "x-settlement-resource-id",
     "x-settlement-network",
+    PROOF_HEADER,
     "range",
     "if-range",
 )

@@ -4,6 +4,9 @@
         "x-settlement-resource-id" "x-settlement-network");created=…;expires=…;keyid="…"
     signature: settlement=:<base64 of HMAC-SHA256>:
 
+A gate in front of a standard x402 facilitator adds `x-settlement-proof` at the end; and
+`x-settlement-replay-id` stands in place of the intent where a payment is used.
+
 The gate removes these headers from what clients send, so anything but its own form is
 refused. `@authority` is not signed: the gate may not know the origin's host name.
 """
@@ -18,16 +21,25 @@ from enum import Enum
 
 from .asgi import Headers, Scope
 from .errors import ConfigurationError
-from .key import INTENT_HEADER
+from .key import INTENT_HEADER, PROOF_HEADER, REPLAY_HEADER
 from .scope import signed_headers
 
-_HEADERS = (
-    INTENT_HEADER,
-    "x-settlement-resource-id",
-    "x-settlement-network",
+_Names = tuple[str, ...]
+
+_ROUTE: _Names = ("x-settlement-resource-id", "x-settlement-network")
+_FORMS: tuple[_Names, ...] = (
+    (INTENT_HEADER, *_ROUTE),
+    (INTENT_HEADER, *_ROUTE, PROOF_HEADER),
+    (REPLAY_HEADER, *_ROUTE, PROOF_HEADER),
 )
-_COVERED = " ".join(f'"{name}"' for name in ("@method", "@path", "@query", *_HEADERS))
-_INPUT = re.compile(rf"settlement=(\({re.escape(_COVERED)}\)((?:;[a-z]+=[^;,]+)+))")
+
+
+def _input(headers: _Names) -> re.Pattern[str]:
+    covered = " ".join(f'"{name}"' for name in ("@method", "@path", "@query", *headers))
+    return re.compile(rf"settlement=(\({re.escape(covered)}\)((?:;[a-z]+=[^;,]+)+))")
+
+
+_INPUTS = {headers: _input(headers) for headers in _FORMS}
 _PARAMETER = re.compile(
     r';(?:(created|expires)=(\d{1,15})|(keyid|alg)="([!#-\[\]-~]{1,255})")'
 )
@@ -73,14 +85,16 @@ def verify(
     lines = [_only(headers, name) for name in (b"signature-input", b"signature")]
     if None in lines:
         return Distrust.MISSING
-    stated, signature = _stated(lines[0] or ""), _decoded(lines[1] or "")
-    values = [_only(headers, name.encode()) for name in _HEADERS]
+    names = _form(headers)
+    stated, signature = _stated(lines[0] or "", names), _decoded(lines[1] or "")
+    values = [_only(headers, name.encode()) for name in names]
     if stated is None or signature is None or None in values:
         return Distrust.MALFORMED
     secret = secrets.get(stated.keyid)
     if secret is None:
         return Distrust.UNKNOWN_KEY
-    expected = hmac.digest(secret, _base(scope, values, stated.params), "sha256")
+    base = _base(scope, names, values, stated.params)
+    expected = hmac.digest(secret, base, "sha256")
     if not hmac.compare_digest(signature, expected):
         return Distrust.WRONG
     if stated.created > now + tolerance:
@@ -90,7 +104,15 @@ def verify(
     return float(stated.expires)
 
 
-def _base(scope: Scope, values: list[str | None], params: str) -> bytes:
+def _form(headers: Headers) -> _Names:
+    """What has to be signed: all that says something about the payment."""
+    sent = {name for name, _ in headers}
+    if INTENT_HEADER.encode() not in sent:
+        return _FORMS[2]
+    return _FORMS[1] if PROOF_HEADER.encode() in sent else _FORMS[0]
+
+
+def _base(scope: Scope, names: _Names, values: list[str | None], params: str) -> bytes:
     """RFC 9421, section 2.5: the signature base, one component a line."""
     query: bytes = scope["query_string"]
     path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -98,7 +120,7 @@ def _base(scope: Scope, values: list[str | None], params: str) -> bytes:
         f'"@method": {scope["method"]}',
         f'"@path": {path.decode("latin-1")}',
         f'"@query": ?{query.decode("latin-1")}',
-        *(f'"{name}": {value}' for name, value in zip(_HEADERS, values, strict=True)),
+        *(f'"{name}": {value}' for name, value in zip(names, values, strict=True)),
         f'"@signature-params": {params}',
     ]
     return "\n".join(lines).encode("latin-1")
@@ -110,8 +132,8 @@ def _only(headers: Headers, name: bytes) -> str | None:
     return values[0].decode("latin-1").strip(" \t") if len(values) == 1 else None
 
 
-def _stated(line: str) -> _Stated | None:
-    match = _INPUT.fullmatch(line)
+def _stated(line: str, names: _Names) -> _Stated | None:
+    match = _INPUTS[names].fullmatch(line)
     if match is None:
         return None
     params, rest = match.groups()

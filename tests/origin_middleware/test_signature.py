@@ -39,10 +39,11 @@ def signed(
     target: str = "/premium/report?a=1&b=%20",
     age: int = 0,
     lasts: int = 60,
+    headers: dict[str, str] = HEADERS,
     **options: Any,
 ) -> httpx.Request:
     """A request as the gate sends it, by `http-message-signatures`."""
-    message = httpx.Request("POST", f"https://example.com{target}", headers=HEADERS)
+    message = httpx.Request("POST", f"https://example.com{target}", headers=headers)
     secret = SECRETS.get(keyid, b"?" * 32)
     signer = HTTPMessageSigner(
         signature_algorithm=algorithms.HMAC_SHA256,
@@ -328,10 +329,11 @@ async def test_the_app_does_not_see_the_signature() -> None:
 
 def test_an_app_takes_exactly_the_key_ids_that_a_signature_can_name() -> None:
     line = signed("new").headers["signature-input"]
-    assert signature._stated(line)
+    names = tuple(HEADERS)
+    assert signature._stated(line, names)
     for keyid in [f"a{chr(code)}b" for code in range(256)]:
         named = line.replace('"new"', f'"{keyid}"')
-        assert is_taken(keyid) == (signature._stated(named) is not None), keyid
+        assert is_taken(keyid) == (signature._stated(named, names) is not None), keyid
 
 
 def is_taken(keyid: str) -> bool:
@@ -340,3 +342,42 @@ def is_taken(keyid: str) -> bool:
     except ConfigurationError:
         return False
     return True
+
+
+PROOF = {"x-settlement-proof": "a" * 64}
+USED = {
+    "x-settlement-replay-id": "intent-1",
+    **dict(list(HEADERS.items())[1:]),
+    **PROOF,
+}
+PARTS = ("@method", "@path", "@query")
+
+
+def test_the_gate_may_sign_a_proof_and_a_replay() -> None:
+    for headers in (HEADERS | PROOF, USED):
+        message = signed(covered=(*PARTS, *headers), headers=headers)
+        assert judged(message) is None
+
+
+def test_what_is_said_about_a_payment_has_to_be_signed() -> None:
+    unsigned = signed(headers=HEADERS | PROOF)
+    assert judged(unsigned) is Distrust.MALFORMED
+    without = tuple(name for name in USED if name not in PROOF)
+    assert (
+        judged(signed(covered=(*PARTS, *without), headers=USED)) is Distrust.MALFORMED
+    )
+    changed = signed(covered=(*PARTS, *USED), headers=USED)
+    changed.headers["x-settlement-proof"] = "b" * 64
+    assert judged(changed) is Distrust.WRONG
+
+
+def test_a_signed_replay_is_no_signed_intent() -> None:
+    """With its header renamed, a used payment would buy an execution."""
+    message = signed(covered=(*PARTS, *USED), headers=USED)
+    message.headers["x-settlement-intent-id"] = "intent-1"
+    assert judged(message) is Distrust.MALFORMED
+    del message.headers["x-settlement-replay-id"]
+    assert judged(message) is Distrust.MALFORMED
+    renamed = message.headers["signature-input"].replace("replay-id", "intent-id")
+    message.headers["signature-input"] = renamed
+    assert judged(message) is Distrust.WRONG
