@@ -3,6 +3,7 @@
 from .attempt import Abandoned, Attempt, Reconciler, Ruling, attempt_of
 from .decision import Refusal
 from .errors import (
+    ClaimLost,
     ConfigurationError,
     OriginMiddlewareError,
     RecordDamaged,
@@ -41,6 +42,7 @@ from .record import (
     Completed,
     Evidence,
     Exhausted,
+    Facts,
     Fingerprint,
     Finished,
     Held,
@@ -62,6 +64,7 @@ __all__ = [
     "Attempt",
     "Checks",
     "Claim",
+    "ClaimLost",
     "ClaimMissing",
     "Claimed",
     "Completed",
@@ -70,6 +73,7 @@ __all__ = [
     "Evidence",
     "Executed",
     "Exhausted",
+    "Facts",
     "Failed",
     "FailedAfterRecord",
     "Fingerprint",

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Literal
 
 from .asgi import Scope
+from .errors import ClaimLost
 from .key import Key, as_sent
 from .record import Fingerprint
 from .response import StoredResponse
@@ -27,14 +28,33 @@ class Attempt:
     delivered. A delivered response is settled by the gate, so it is always recorded.
     """
 
-    __slots__ = ("first", "key", "statement")
+    __slots__ = (
+        "_begin",
+        "effects_may_have_begun",
+        "first",
+        "key",
+        "number",
+        "statement",
+    )
 
-    def __init__(self, key: Key, *, first: bool) -> None:
+    def __init__(
+        self,
+        key: Key,
+        *,
+        first: bool,
+        number: int = 1,
+        begin: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
         self.key = key
         self.first = first
         """False where this attempt took over from an abandoned one. One that failed and
         gave the key back only counts towards `max_attempts`."""
+        self.number = number
+        """Which attempt under this key it is: 1, and more after failures."""
         self.statement: Statement | None = None
+        self.effects_may_have_begun = False
+        """`effects_begin` was called."""
+        self._begin = begin
 
     @property
     def intent(self) -> str:
@@ -43,6 +63,23 @@ class Attempt:
         the tenant in front.
         """
         return as_sent(self.key)
+
+    async def effects_begin(self) -> None:
+        """Say this before your first side effect, with `Policy(effects="declared")`: an
+        attempt that dies before it is simply run again, whatever `on_abandoned` says.
+
+        One round trip; it may be repeated. Raises StoreUnavailable where the store does
+        not confirm it, and ClaimLost where another request may have the key by now: let
+        it out of your handler, because nothing has happened yet.
+        """
+        if self._begin is None:
+            return
+        self.effects_may_have_begun = True
+        if not await self._begin():
+            raise ClaimLost(
+                "The claim of this attempt is gone: it was stalled for longer than its "
+                "lease, or the store has lost it. Another request may run the handler."
+            )
 
     def nothing_happened(self) -> None:
         """No side effect: a retry may run, also with `on_failure="refuse"`."""

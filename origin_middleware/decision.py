@@ -44,6 +44,9 @@ class Refusal(Enum):
 class Execute:
     """The claim is ours: run the handler."""
 
+    attempt: int = 1
+    """Which one it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimAgain:
@@ -89,8 +92,8 @@ def decide(
     patience_left: float,
 ) -> Decision:
     match answer:
-        case Claimed():
-            return Execute()
+        case Claimed(attempt):
+            return Execute(attempt)
         case Absent():
             return ClaimAgain()
         case Held() | Finished() if answer.fingerprint != fingerprint:

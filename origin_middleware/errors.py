@@ -54,3 +54,7 @@ class StoreUnsafe(StoreUnavailable):
 
 class RecordDamaged(StoreError):
     """The value under the key is not a record that this version can read."""
+
+
+class ClaimLost(OriginMiddlewareError):
+    """An attempt has lost its claim before its effects began."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, assert_never
 
 from . import events
@@ -39,6 +40,7 @@ from .request import (
 from .response import StoredResponse
 from .runtime import Runtime, event_loop
 from .scope import Passage
+from .trace import trace_of
 
 # A claim, or a take-over.
 _Make = Callable[[Key, Claim], Awaitable[Answer]]
@@ -88,7 +90,7 @@ class Exchange:
             if isinstance(digest, Refuse):
                 await self._answer(digest, send)
             elif digest is not None:
-                claim, decision = await self._ask(first_claim(self._policy, digest))
+                claim, decision = await self._ask(self._first_claim(digest))
                 if isinstance(decision, (Replay, Refuse)):
                     await self._answer(decision, send)
                 else:
@@ -120,6 +122,9 @@ class Exchange:
         admitted, headers = self._admitted, policy.fingerprint_headers
         digest = self._body.digest
         return fingerprint(scope, digest, headers, admitted.tenant, admitted.proof)
+
+    def _first_claim(self, digest: Fingerprint) -> Claim:
+        return first_claim(self._policy, digest, trace_of(self._scope))
 
     async def _ask(
         self, claim: Claim
@@ -199,10 +204,12 @@ class Exchange:
             else:
                 verdict = decision
             if isinstance(verdict, Execute) and self._is_late(claim):
-                verdict = await self._confirm(claim, first)
+                verdict = await self._confirm(claim, verdict, first)
             match verdict:
-                case Execute():
-                    attempt = Attempt(self._key, first=first)
+                case Execute(number):
+                    attempt = Attempt(
+                        self._key, first=first, number=number, begin=self._begin(claim)
+                    )
                     await Execution(
                         self._runtime, self._policy, attempt, claim, self._scope, client
                     ).run(self._body)
@@ -224,7 +231,7 @@ class Exchange:
                 answer = await self._send(store.take_over, claim)
                 if isinstance(answer, Claimed):
                     first = False
-                    verdict = await self._rule(claim)
+                    verdict = await self._rule(claim, answer.attempt)
                     if verdict is not None:
                         return claim, first, verdict
                     claim = next_claim(claim)
@@ -235,15 +242,18 @@ class Exchange:
         except (StoreUnavailable, RecordDamaged, NoRoom) as error:
             return claim, first, self._refusal(error)
 
-    async def _rule(self, claim: Claim) -> Verdict | None:
+    async def _rule(self, claim: Claim, attempt: int) -> Verdict | None:
         """None where another request took the key while the reconciler was thinking."""
         reconciler = self._policy.on_abandoned
         if callable(reconciler):
             method = self._scope["method"]
             case = Reconciliation(self._runtime, self._policy, method, self._key, claim)
-            return await case.ask(reconciler, self._patience_left())
+            return await case.ask(reconciler, self._patience_left(), attempt)
         self._runtime.observe(events.TakenOver(self._key))
-        return Execute()
+        return Execute(attempt)
+
+    def _begin(self, claim: Claim) -> Callable[[], Awaitable[bool]]:
+        return partial(self._runtime.store.begin_effects, self._key, claim)
 
     def _is_late(self, claim: Claim) -> bool:
         """Has so much time passed since the claim was sent that its lease may lapse
@@ -251,7 +261,9 @@ class Exchange:
         """
         return self._now() - self._claimed > claim.lease / 2
 
-    async def _confirm(self, claim: Claim, first: bool) -> Execute | Refuse:
+    async def _confirm(
+        self, claim: Claim, execute: Execute, first: bool
+    ) -> Execute | Refuse:
         """A claim that may have been taken over meanwhile starts no handler."""
         store, key = self._runtime.store, self._key
         try:
@@ -259,7 +271,7 @@ class Exchange:
             if not await store.renew(key, claim):
                 return Refuse(Refusal.IN_PROGRESS)
             if not self._is_late(claim):
-                return Execute()
+                return execute
             refused = Refuse(Refusal.STORE_UNAVAILABLE)
         except (StoreUnavailable, RecordDamaged) as error:
             refused = self._refusal(error)

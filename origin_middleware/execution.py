@@ -153,6 +153,8 @@ class Execution:
                 return True
             case Statement.OUTCOME_UNKNOWN:
                 return False
+            case None if self._did_nothing():
+                return True
             case None if self._heard or self._recorder.told:
                 # It ended because nobody listens: that is no report of a failure, and
                 # its effect may have happened.
@@ -161,6 +163,10 @@ class Execution:
                 return self._policy.on_failure == "release"
             case unreachable:
                 assert_never(unreachable)
+
+    def _did_nothing(self) -> bool:
+        declared = self._policy.effects == "declared"
+        return declared and not self._attempt.effects_may_have_begun
 
     def _observe(self, event: Event) -> None:
         self._runtime.observe(event)

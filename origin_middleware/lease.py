@@ -10,7 +10,7 @@ from .record import Claim, Fingerprint, OwnerToken
 from .runtime import Runtime
 
 
-def first_claim(policy: Policy, fingerprint: Fingerprint) -> Claim:
+def first_claim(policy: Policy, fingerprint: Fingerprint, trace: bytes) -> Claim:
     return Claim(
         _token(),
         fingerprint,
@@ -18,6 +18,8 @@ def first_claim(policy: Policy, fingerprint: Fingerprint) -> Claim:
         policy.retention,
         policy.max_attempts,
         inquires=callable(policy.on_abandoned),
+        declares=policy.effects == "declared",
+        trace=trace,
     )
 
 
@@ -30,7 +32,17 @@ def next_claim(claim: Claim) -> Claim:
 
 
 def _token() -> OwnerToken:
-    return OwnerToken(os.urandom(16))
+    return OwnerToken(_process + os.urandom(8))
+
+
+def _be_another_process() -> None:
+    global _process  # noqa: PLW0603 - it is the process's
+    _process = os.urandom(8)
+
+
+# Half of an owner token says which process it is of.
+_process = os.urandom(8)
+os.register_at_fork(after_in_child=_be_another_process)
 
 
 class Renewal:

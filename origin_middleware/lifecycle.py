@@ -23,12 +23,15 @@ Rules:
 - Released is absent with a memory: it counts the attempts, and a claim that finds too
   many is told so. An attempt counts when it begins, and no longer when its claim is
   withdrawn, because then no handler ran.
+- An abandoned attempt whose effects had not begun has done nothing: the next claim for
+  the same request finds it released.
 - A completion is evidence that the handler ran: it is written even where the claim is
   gone, unless another completion is there already. The first completion wins.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from .record import (
     NOBODY,
@@ -36,8 +39,10 @@ from .record import (
     Answer,
     Claim,
     Claimed,
+    Completed,
     Evidence,
     Exhausted,
+    Facts,
     Finished,
     Held,
     InProgress,
@@ -58,10 +63,13 @@ def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
     """
     record = retained(record, now)
     if record is None:
-        return _begin(by, now, 1, now), Claimed()
-    if isinstance(record.state, Released):
-        return _begin_again(record, by, now, record.state.attempts, record.state.begun)
-    return record, Claimed() if _owned(record, by) else view(record, now)
+        return _begin(by, now, 1, now), Claimed(1)
+    if _owned(record, by):
+        return record, Claimed(record.attempt)
+    same = record.fingerprint == by.fingerprint
+    if isinstance(record.state, Released) or (same and _did_nothing(record, now)):
+        return _begin_again(record, by, now, effects=not by.declares)
+    return record, _found(record, record.state, now)
 
 
 def take_over(
@@ -75,11 +83,13 @@ def take_over(
     if record is None or not isinstance(state, InProgress):
         return claim(record, by, now)
     same = record.fingerprint == by.fingerprint
-    if state.lapses > now or _owned(record, by) or not same:
+    if state.lapses > now or _owned(record, by) or not same or not state.effects:
         return claim(record, by, now)
     if by.inquires:
-        return _begin(by, now, state.attempt, state.begun), Claimed()
-    return _begin_again(record, by, now, state.attempt, state.begun)
+        inquiry = _begin(by, now, record.attempt, record.begun, effects=True)
+        return inquiry, Claimed(record.attempt)
+    # What it takes over may have had effects, whatever becomes of its own.
+    return _begin_again(record, by, now, effects=True)
 
 
 def unless_late(
@@ -104,9 +114,9 @@ def withdraw(record: Record | None, by: Claim, now: float) -> Record | None:
     state = _owned(record, by)
     if record is None or state is None:
         return record
-    if state.attempt == 1:
+    if record.attempt == 1:
         return None
-    return replace(record, state=Released(state.attempt - 1, state.begun))
+    return replace(record, state=Released(), attempt=record.attempt - 1)
 
 
 def withdraw_take_over(record: Record | None, by: Claim, now: float) -> Record | None:
@@ -117,9 +127,8 @@ def withdraw_take_over(record: Record | None, by: Claim, now: float) -> Record |
     state = _owned(record, by)
     if record is None or state is None:
         return record
-    attempt = state.attempt if by.inquires else state.attempt - 1
-    before = InProgress(now, attempt, state.begun)
-    return replace(record, owner=NOBODY, state=before)
+    attempt = record.attempt if by.inquires else record.attempt - 1
+    return replace(record, owner=NOBODY, state=InProgress(now), attempt=attempt)
 
 
 def renew(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
@@ -134,11 +143,33 @@ def renew(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
     return replace(record, state=state, expires=now + by.retention), True
 
 
+def begin_effects(
+    record: Record | None, by: Claim, now: float
+) -> tuple[Record | None, bool]:
+    """From now on, effects may have happened. It renews as well: a lease that lapsed
+    with nothing done would now be one whose outcome is unknown.
+    """
+    renewed, ours = renew(record, by, now)
+    if renewed is None or not ours or not isinstance(renewed.state, InProgress):
+        return renewed, False
+    return replace(renewed, state=replace(renewed.state, effects=True)), True
+
+
 def complete(
-    record: Record | None, by: Claim, now: float, outcome: Outcome
+    record: Record | None, by: Claim, now: float, outcome: Outcome, status: int = 0
 ) -> tuple[Record, Recorded | Preceded]:
     record = retained(record, now)
-    completion = Record(by.owner, by.fingerprint, outcome, now + by.retention)
+    completion = Record(
+        by.owner,
+        by.fingerprint,
+        outcome,
+        now + by.retention,
+        attempt=record.attempt if record else 0,
+        begun=record.begun if record else now,
+        ended=now,
+        trace=by.trace,
+        status=status,
+    )
     if record is None or isinstance(record.state, Released):
         return completion, Recorded(Evidence.CLAIM_LOST)
     own = record.owner == by.owner
@@ -155,42 +186,97 @@ def release(record: Record | None, by: Claim, now: float) -> tuple[Record | None
     state = _owned(record, by)
     if record is None or state is None:
         return record, False
-    return replace(record, state=Released(state.attempt, state.begun)), True
+    return replace(record, state=Released()), True
 
 
 def abandon(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
-    """End the lease at once: the owner knows that the outcome is unknown."""
+    """End the lease at once: the owner says that the outcome is unknown."""
     record = retained(record, now)
     state = _owned(record, by)
     if record is None or state is None:
         return record, False
-    return replace(record, state=replace(state, lapses=now, ended=True)), True
+    return replace(record, state=InProgress(now, ended=True)), True
 
 
 def view(record: Record | None, now: float) -> Absent | Held | Finished:
+    """What those see who wait for an attempt of the same request."""
     record = retained(record, now)
     if record is None or isinstance(record.state, Released):
         return Absent()
-    if isinstance(record.state, InProgress):
-        return Held(record.fingerprint, record.state.lapses - now)
-    return Finished(record.fingerprint, record.state)
+    return Absent() if _did_nothing(record, now) else _found(record, record.state, now)
+
+
+def facts(record: Record | None, now: float) -> Facts | None:
+    record = retained(record, now)
+    if record is None:
+        return None
+    base = partial(Facts, attempt=record.attempt, begun=record.begun)
+    left = record.expires - now
+    match record.state:
+        case Released():
+            return base("released", expires_in=left)
+        case InProgress(lapses, _, effects):
+            return base(
+                "in progress" if lapses > now else "abandoned",
+                expires_in=left,
+                owner=record.owner,
+                fingerprint=record.fingerprint,
+                lease_left=lapses - now,
+                effects=effects,
+                trace=record.trace,
+            )
+        case outcome:
+            kept = isinstance(outcome, Completed)
+            return base(
+                "completed" if kept else "not replayable",
+                expires_in=left,
+                owner=record.owner,
+                fingerprint=record.fingerprint,
+                ended=record.ended,
+                status=record.status,
+                trace=record.trace,
+                size=len(outcome.response) if isinstance(outcome, Completed) else 0,
+            )
 
 
 def retained(record: Record | None, now: float) -> Record | None:
     return record if record and now < record.expires else None
 
 
-def _begin(by: Claim, now: float, attempt: int, begun: float) -> Record:
-    state = InProgress(now + by.lease, attempt, begun)
-    return Record(by.owner, by.fingerprint, state, now + by.retention)
+def _begin(
+    by: Claim, now: float, attempt: int, begun: float, *, effects: bool | None = None
+) -> Record:
+    effects = not by.declares if effects is None else effects
+    return Record(
+        by.owner,
+        by.fingerprint,
+        InProgress(now + by.lease, effects=effects),
+        now + by.retention,
+        attempt=attempt,
+        begun=begun,
+        trace=by.trace,
+    )
 
 
 def _begin_again(
-    record: Record, by: Claim, now: float, attempts: int, begun: float
+    record: Record, by: Claim, now: float, *, effects: bool
 ) -> tuple[Record, Answer]:
-    if attempts >= by.max_attempts:
+    attempt = record.attempt + 1
+    if attempt > by.max_attempts:
         return record, Exhausted()
-    return _begin(by, now, attempts + 1, begun), Claimed()
+    return _begin(by, now, attempt, record.begun, effects=effects), Claimed(attempt)
+
+
+def _found(record: Record, state: InProgress | Outcome, now: float) -> Held | Finished:
+    if isinstance(state, InProgress):
+        return Held(record.fingerprint, state.lapses - now)
+    return Finished(record.fingerprint, state)
+
+
+def _did_nothing(record: Record, now: float) -> bool:
+    """Abandoned, before its effects began."""
+    state = record.state
+    return isinstance(state, InProgress) and state.lapses <= now and not state.effects
 
 
 def _owned(record: Record | None, by: Claim) -> InProgress | None:

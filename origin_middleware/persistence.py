@@ -142,13 +142,17 @@ class _Completion:
     async def __call__(self) -> _Written:
         store = self.runtime.store
         try:
-            answer = await store.complete(self.key, self.claim, self.outcome)
+            answer = await store.complete(
+                self.key, self.claim, self.outcome, self.status
+            )
         except WriteRefused as refused:
             if not self.size:
                 raise
             self.runtime.log_failure(refused)
             self.give_up_body()
-            answer = await store.complete(self.key, self.claim, self.outcome)
+            answer = await store.complete(
+                self.key, self.claim, self.outcome, self.status
+            )
         return self._event(answer), self._canonical(answer)
 
     def _event(self, answer: Recorded | Preceded) -> Event:

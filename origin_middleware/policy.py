@@ -14,6 +14,7 @@ from .key import INTENT_HEADER, KeyOf, TenantOf
 
 OnAbandoned = Literal["refuse", "execute"] | Reconciler
 OnFailure = Literal["release", "refuse"]
+Effects = Literal["any time", "declared"]
 Delivered = Literal["delivered", "below-400"] | Callable[[str, int], bool]
 
 _MOVED = {"secrets", "clock_tolerance"}
@@ -91,6 +92,11 @@ class Policy:
     on_abandoned: OnAbandoned = "refuse"
     """The owner died and the outcome is unknown: refuse (409), execute again (at least
     once), or ask an async function that knows."""
+
+    effects: Effects = "any time"
+    """When side effects may happen. With `"declared"`, not before the handler has said
+    `await attempt_of(scope).effects_begin()`: an attempt that dies before that has done
+    nothing, and the next retry runs the handler again, whatever `on_abandoned` says."""
 
     on_failure: OnFailure = "release"
     """The handler raised or its response does not count: a retry runs again, or is
@@ -218,6 +224,7 @@ def _check_choices(policy: Policy) -> None:
             "async."
         )
     _check_choice(policy, "on_failure", "release", "refuse")
+    _check_choice(policy, "effects", "any time", "declared")
     _check_choice(policy, "on_store_unavailable", "refuse", "execute")
     if policy.on_failure == "refuse" and policy.on_abandoned == "execute":
         raise ConfigurationError(

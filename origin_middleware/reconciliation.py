@@ -27,6 +27,7 @@ class _Respond:
     """The ruling is a response; as bytes, so that it is known to be valid."""
 
     response: bytes
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Reconciliation:
     key: Key
     claim: Claim
 
-    async def ask(self, reconciler: Reconciler, patience: float) -> Verdict | None:
+    async def ask(
+        self, reconciler: Reconciler, patience: float, attempt: int
+    ) -> Verdict | None:
         """The ruling holds even if the store cannot write it: nothing runs then.
 
         None where the ruling is to execute, and the claim is no longer ours: the
@@ -55,10 +58,10 @@ class Reconciliation:
         name = "respond" if isinstance(ruling, _Respond) else ruling
         self.runtime.observe(events.Reconciled(self.key, name))
         if isinstance(ruling, _Respond):
-            return await self._record(ruling.response)
+            return await self._record(ruling.response, ruling.status)
         if ruling == "execute":
             ours = await self.runtime.store.renew(self.key, self.claim)
-            return Execute() if ours else None
+            return Execute(attempt) if ours else None
         return await self._leave_abandoned()
 
     async def _ruling(
@@ -82,13 +85,16 @@ class Reconciliation:
             raise ValueError(f"{ruling.status} is not delivered, so it cannot be kept")
         status, headers = checked_status(ruling.status), checked_headers(ruling.headers)
         response = StoredResponse(status, headers, bytes(ruling.body))
-        return _Respond(response.recordable(self.policy.unrecorded_headers).to_bytes())
+        kept = response.recordable(self.policy.unrecorded_headers)
+        return _Respond(kept.to_bytes(), status)
 
-    async def _record(self, response: bytes) -> Verdict:
+    async def _record(self, response: bytes, status: int) -> Verdict:
         """Unless the attempt ended after all while the reconciler was asked."""
         outcome = Completed(response)
         try:
-            told = await self.runtime.store.complete(self.key, self.claim, outcome)
+            told = await self.runtime.store.complete(
+                self.key, self.claim, outcome, status
+            )
         except StoreError:
             self.runtime.observe(events.NotRecorded(self.key))
             return Replay(response)

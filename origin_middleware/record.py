@@ -1,14 +1,20 @@
 """A record, a claim, and the answers of a store. Values only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import NewType
+from typing import Literal, NewType
 
 OwnerToken = NewType("OwnerToken", bytes)
 Fingerprint = NewType("Fingerprint", bytes)
 
+PROCESS = slice(8)
+"""Of an owner token: which process it belongs to. The rest is the claim's own."""
+
 NOBODY = OwnerToken(bytes(16))
 """Owns what was taken over by a claim that was then withdrawn."""
+
+NO_TRACE = bytes(25)
+"""W3C Trace Context, in its binary form: 16 bytes of trace id, 8 of span id, flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,10 @@ class Claim:
     inquires: bool = False
     """A take-over begins no attempt of its own: it asks a reconciler about the
     abandoned one, and may run in its place."""
+    declares: bool = False
+    """The handler says when its effects begin: until then, nothing has happened."""
+    trace: bytes = NO_TRACE
+    """Of the request."""
 
 
 # States of a record
@@ -33,21 +43,15 @@ class Claim:
 class InProgress:
     lapses: float
     """When the lease ends, on the store's clock. Afterwards the record is abandoned."""
-    attempt: int = 1
-    """Which attempt under this key it is."""
-    begun: float = 0.0
-    """When the key was first claimed, on the store's clock."""
     ended: bool = False
     """Its owner has ended the lease, because the outcome is unknown."""
+    effects: bool = True
+    """Side effects may have begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
     """Absent to everybody, and not forgotten."""
-
-    attempts: int
-    begun: float
-    """As in InProgress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,15 @@ class Record:
     fingerprint: Fingerprint
     state: InProgress | Released | Outcome
     expires: float
+    attempt: int = 1
+    """Which one it is, or how many there have been; 0 where that was lost."""
+    begun: float = 0.0
+    """When the key was first claimed, on the store's clock."""
+    ended: float | None = None
+    """When it was completed."""
+    trace: bytes = NO_TRACE
+    status: int = 0
+    """Of the response; 0 where there is none."""
 
 
 # What a caller is told about a key
@@ -77,6 +90,9 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """The key is the caller's: execute."""
+
+    attempt: int = field(default=1, compare=False)
+    """Which one it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +153,30 @@ class Preceded:
     """Another completion was there first; it is the canonical one and stays."""
 
     by: Finished
+
+
+# What an operator is told
+
+State = Literal["in progress", "abandoned", "released", "completed", "not replayable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a record says, apart from its response. Times are in seconds, and those
+    that are no spans are on the store's clock: Unix time, of a server."""
+
+    state: State
+    attempt: int
+    """As in Record."""
+    begun: float
+    expires_in: float
+    owner: OwnerToken | None = None
+    fingerprint: Fingerprint | None = None
+    lease_left: float | None = None
+    effects: bool | None = None
+    """Of a record in progress: may they have begun?"""
+    ended: float | None = None
+    status: int | None = None
+    trace: bytes | None = None
+    size: int | None = None
+    """Bytes of the recorded response, with its headers."""

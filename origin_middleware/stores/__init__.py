@@ -3,7 +3,17 @@
 from typing import Protocol, runtime_checkable
 
 from ..key import Key
-from ..record import Absent, Answer, Claim, Finished, Held, Outcome, Preceded, Recorded
+from ..record import (
+    Absent,
+    Answer,
+    Claim,
+    Facts,
+    Finished,
+    Held,
+    Outcome,
+    Preceded,
+    Recorded,
+)
 
 __all__ = ["Budgeted", "Checks", "Store"]
 
@@ -52,10 +62,16 @@ class Store(Protocol):
         this claim's, or was abandoned by it.
         """
 
+    async def begin_effects(self, key: Key, claim: Claim, /) -> bool:
+        """Write down that effects may have happened, and renew. Where it is abandoned
+        before this call, a claim with `declares` counts as released. False as `renew`.
+        """
+
     async def complete(
-        self, key: Key, claim: Claim, outcome: Outcome, /
+        self, key: Key, claim: Claim, outcome: Outcome, status: int = 0, /
     ) -> Recorded | Preceded:
-        """Put the outcome on record, unless another completion is there already."""
+        """Put the outcome on record, unless another completion is there already.
+        `status` is that of the response, for those who look."""
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
         """Give the key back: it is absent, but its attempts are counted. False where it
@@ -64,6 +80,9 @@ class Store(Protocol):
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         """End the lease now; False where it is not this claim's in progress."""
+
+    async def look(self, key: Key, /) -> Facts | None:
+        """What the record says; None where there is none. It changes nothing."""
 
     async def aclose(self) -> None:
         """End connections and tasks that the store opened itself."""

@@ -1,16 +1,16 @@
 """A record as one string: how every store that is not this process's memory writes it.
 
-    format(1) state(1) owner(16) fingerprint(32) …
-    P  in progress     … lease in ms (10 digits) retention in ms (13 digits) attempt
-    (6 digits) first claim in ms of the server's clock (13 digits) wake-up channels,
-    each "name,"
-    C  completed       … the response
-    B  completed       the response is large, and under a key of its own
-    N  not replayable
-    R  released        format(1) state(1) attempts (6 digits) first claim (13 digits)
+    format(2) state(1) owner(16) fingerprint(32) trace(25) …
+    P  in progress     … effects(1: 1 where they may have begun) lease in ms (10 digits)
+    retention in ms (13 digits) past wake-up channels, each "name,"
+    C  completed       … status (3 digits) past end (13 digits) the response
+    B  completed       as C; the response is large, and under a key of its own
+    N  not replayable  as C, without a response
+    R  released        format(2) state(1) past
 
-The scripts in lua/ read the fixed part by position. Attempts and the first claim are
-theirs: they know what was there before.
+The past is the attempt (6 digits) and the first claim (13 digits). Times are in ms of
+the server's clock. The scripts in lua/ read the fixed part by position. The past and
+the end are theirs: they know what was there before, and the time.
 """
 
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from ..record import (
     Claim,
     Completed,
     Exhausted,
+    Facts,
     Fingerprint,
     Finished,
     Held,
@@ -29,11 +30,24 @@ from ..record import (
     OwnerToken,
 )
 
-_FORMAT = b"\x01"
+_FORMAT = b"\x02"
 _OWNER = slice(2, 18)
 _FINGERPRINT = slice(18, 50)
-_LEASE = slice(50, 60)
-_RETENTION = slice(60, 73)
+_TRACE = slice(50, 75)
+
+# In progress
+_EFFECTS = slice(75, 76)
+_LEASE = slice(76, 86)
+_RETENTION = slice(86, 99)
+_ATTEMPT, _BEGUN = slice(99, 105), slice(105, 118)
+
+# Finished
+_STATUS = slice(75, 78)
+_ATTEMPTS, _FIRST = slice(78, 84), slice(84, 97)
+_END = slice(97, 110)
+
+LOOKED_AT = 118
+"""Bytes at the beginning of a record, of any state, that have all but its response."""
 
 
 class Stored(NamedTuple):
@@ -42,6 +56,8 @@ class Stored(NamedTuple):
     owner: OwnerToken
     seen: Held | Finished | Exhausted
     body_elsewhere: bool = False
+    attempt: int = 0
+    """Of a record in progress."""
 
 
 def header(state: bytes, owner: OwnerToken) -> bytes:
@@ -55,18 +71,29 @@ def lease(claim: Claim) -> bytes:
 
 def in_progress(claim: Claim) -> bytes:
     """Without its past, which the scripts know."""
-    retention = b"%013d" % milliseconds(claim.retention)
-    return header(b"P", claim.owner) + claim.fingerprint + lease(claim) + retention
+    return b"%b%b%b%d%010d%013d" % (
+        header(b"P", claim.owner),
+        claim.fingerprint,
+        claim.trace,
+        not claim.declares,
+        milliseconds(claim.lease),
+        milliseconds(claim.retention),
+    )
 
 
-def finished(claim: Claim, outcome: Outcome) -> bytes:
-    if isinstance(outcome, Completed):
-        return header(b"C", claim.owner) + claim.fingerprint + outcome.response
-    return header(b"N", claim.owner) + claim.fingerprint
+def finished(claim: Claim, outcome: Outcome, status: int) -> bytes:
+    """Without its past and its end, as above, and without the response."""
+    state = b"C" if isinstance(outcome, Completed) else b"N"
+    return _finished(state, claim, status)
 
 
-def finished_elsewhere(claim: Claim) -> bytes:
-    return header(b"B", claim.owner) + claim.fingerprint
+def finished_elsewhere(claim: Claim, status: int) -> bytes:
+    return _finished(b"B", claim, status)
+
+
+def _finished(state: bytes, claim: Claim, status: int) -> bytes:
+    owned = header(state, claim.owner)
+    return b"%b%b%b%03d" % (owned, claim.fingerprint, claim.trace, status)
 
 
 def decode(record: bytes, time_to_live: int = 0) -> Stored:
@@ -77,19 +104,17 @@ def decode(record: bytes, time_to_live: int = 0) -> Stored:
     """
     if record[:2] == _FORMAT + b"R":  # shown to claims only where there are too many
         return Stored(NOBODY, Exhausted())
-    if record[:1] != _FORMAT or len(record) < _FINGERPRINT.stop:
-        raise RecordDamaged(
-            f"Not a record of format {_FORMAT[0]}: {record[:2]!r}, {len(record)} bytes."
-        )
+    _check(record)
     owner = OwnerToken(record[_OWNER])
     fingerprint = Fingerprint(record[_FINGERPRINT])
     match record[1:2]:
         case b"P":
-            return Stored(owner, Held(fingerprint, _lease_left(record, time_to_live)))
+            left = _lease_left(record, time_to_live)
+            attempt = int(record[_ATTEMPT])
+            return Stored(owner, Held(fingerprint, left), attempt=attempt)
         case b"C":
-            return Stored(
-                owner, Finished(fingerprint, Completed(record[_FINGERPRINT.stop :]))
-            )
+            response = Completed(record[_END.stop :])
+            return Stored(owner, Finished(fingerprint, response))
         case b"B":
             return Stored(owner, Finished(fingerprint, Completed(b"")), True)
         case b"N":
@@ -98,15 +123,73 @@ def decode(record: bytes, time_to_live: int = 0) -> Stored:
             raise RecordDamaged(f"A record cannot be in state {state!r}.")
 
 
+def facts(record: bytes, time_to_live: int, size: int) -> Facts:
+    """From the first bytes of a record, its time to live in ms, and the bytes of its
+    response.
+
+    Raises RecordDamaged as `decode`.
+    """
+    left = time_to_live / 1000
+    if record[:2] == _FORMAT + b"R" and len(record) >= 21:
+        attempts, begun = _number(record[2:8]), _number(record[8:21])
+        return Facts("released", attempts, begun / 1000, left)
+    stored = decode(record, time_to_live)
+    fingerprint, trace = Fingerprint(record[_FINGERPRINT]), record[_TRACE]
+    if isinstance(stored.seen, Held):
+        return Facts(
+            "abandoned" if stored.seen.abandoned else "in progress",
+            stored.attempt,
+            _number(record[_BEGUN]) / 1000,
+            left,
+            owner=stored.owner,
+            fingerprint=fingerprint,
+            lease_left=stored.seen.lease_left,
+            effects=record[_EFFECTS] == b"1",
+            trace=trace,
+        )
+    return Facts(
+        "not replayable" if record[1:2] == b"N" else "completed",
+        _number(record[_ATTEMPTS]),
+        _number(record[_FIRST]) / 1000,
+        left,
+        owner=stored.owner,
+        fingerprint=fingerprint,
+        ended=_number(record[_END]) / 1000,
+        status=_number(record[_STATUS]),
+        trace=trace,
+        size=size,
+    )
+
+
+def response_size(length: int) -> int:
+    """Of a finished record of so many bytes."""
+    return max(0, length - _END.stop)
+
+
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _lease_left(record: bytes, time_to_live: int) -> float:
-    try:
-        lease, retention = int(record[_LEASE]), int(record[_RETENTION])
-    except ValueError as exc:
+def _check(record: bytes) -> None:
+    if record[:1] == b"\x01":
         raise RecordDamaged(
-            "The lease of a record in progress is not a number."
-        ) from exc
+            "The record has format 1, which this version does not read: it was written "
+            "by an older version of origin-middleware. Let both run side by side with "
+            "a namespace of their own until its retention has passed."
+        )
+    if record[:1] != _FORMAT or len(record) < _END.stop:
+        raise RecordDamaged(
+            f"Not a record of format {_FORMAT[0]}: {record[:2]!r}, {len(record)} bytes."
+        )
+
+
+def _lease_left(record: bytes, time_to_live: int) -> float:
+    lease, retention = _number(record[_LEASE]), _number(record[_RETENTION])
     return (lease - (retention - time_to_live)) / 1000
+
+
+def _number(digits: bytes) -> int:
+    try:
+        return int(digits)
+    except ValueError as exc:
+        raise RecordDamaged(f"{digits!r} in a record is not a number.") from exc

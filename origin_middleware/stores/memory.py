@@ -15,6 +15,7 @@ from ..record import (
     Absent,
     Answer,
     Claim,
+    Facts,
     Finished,
     Held,
     Outcome,
@@ -60,16 +61,23 @@ class MemoryStore:
     async def renew(self, key: Key, claim: Claim, /) -> bool:
         return self._apply(key, claim, lifecycle.renew)
 
+    async def begin_effects(self, key: Key, claim: Claim, /) -> bool:
+        return self._apply(key, claim, lifecycle.begin_effects)
+
     async def complete(
-        self, key: Key, claim: Claim, outcome: Outcome, /
+        self, key: Key, claim: Claim, outcome: Outcome, status: int = 0, /
     ) -> Recorded | Preceded:
-        return self._apply(key, claim, partial(lifecycle.complete, outcome=outcome))
+        complete = partial(lifecycle.complete, outcome=outcome, status=status)
+        return self._apply(key, claim, complete)
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
         return self._apply(key, claim, lifecycle.release)
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         return self._apply(key, claim, lifecycle.abandon)
+
+    async def look(self, key: Key, /) -> Facts | None:
+        return lifecycle.facts(self._records.get(key), self._clock())
 
     async def aclose(self) -> None:
         """Nothing to end: records stay as long as the store object does."""

@@ -58,9 +58,8 @@ class History:
 
 def past(record: Record | None) -> tuple[int, float]:
     """How many attempts have begun, and when the first one did."""
-    match record and record.state:
-        case InProgress(_, attempts, begun) | Released(attempts, begun):
-            return attempts, begun
+    if record is not None and isinstance(record.state, InProgress | Released):
+        return record.attempt, record.begun
     return 0, 0.0
 
 
@@ -234,6 +233,51 @@ def test_a_completion_that_was_preceded_is_told_by_which() -> None:
     after, told = lifecycle.complete(record, a_claim("b"), 1.0, Completed(b"second"))
     assert told == Preceded(Finished(a_claim("a").fingerprint, Completed(b"first")))
     assert after == record
+
+
+DECLARED = a_claim("declared", lease=10, declares=True)
+
+
+@given(st.booleans(), st.sampled_from(["refused", "inquired", "executed"]))
+def test_what_died_before_its_effects_began_is_claimed_again(
+    begun: bool, policy: str
+) -> None:
+    record, _ = lifecycle.claim(None, DECLARED, 0.0)
+    if begun:
+        record, ours = lifecycle.begin_effects(record, DECLARED, 1.0)
+        assert ours
+    again = a_claim("again", declares=True, inquires=policy == "inquired")
+    assert isinstance(lifecycle.claim(record, again, 9.0)[1], Held)
+    taken, told = lifecycle.claim(record, again, 12.0)
+    if begun:
+        assert isinstance(told, Held)
+        taken, told = lifecycle.take_over(record, again, 12.0)
+    assert isinstance(told, Claimed)
+    assert taken is not None
+    assert told.attempt == taken.attempt == (1 if begun and again.inquires else 2)
+    # What it took over may have had effects, and so may whatever follows.
+    assert taken.state == InProgress(22.0, effects=begun)
+
+
+def test_what_another_request_has_not_begun_stays_its_own() -> None:
+    record, _ = lifecycle.claim(None, DECLARED, 0.0)
+    for transition in (lifecycle.claim, lifecycle.take_over):
+        after, told = transition(record, a_claim("other", "g"), 99.0)
+        assert isinstance(told, Held)
+        assert after == record
+
+
+def test_effects_do_not_begin_under_a_claim_that_is_gone() -> None:
+    record, _ = lifecycle.claim(None, DECLARED, 0.0)
+    again, _ = lifecycle.claim(record, a_claim("again", declares=True), 11.0)
+    assert lifecycle.begin_effects(again, DECLARED, 12.0) == (again, False)
+    assert lifecycle.begin_effects(None, DECLARED, 12.0) == (None, False)
+
+
+def test_who_does_not_know_the_outcome_is_believed() -> None:
+    record, _ = lifecycle.claim(None, DECLARED, 0.0)
+    record, _ = lifecycle.abandon(record, DECLARED, 1.0)
+    assert isinstance(lifecycle.claim(record, a_claim("b"), 2.0)[1], Held)
 
 
 def test_a_renewed_record_lapses_a_lease_after_the_renewal() -> None:

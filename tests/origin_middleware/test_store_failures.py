@@ -155,12 +155,12 @@ class FullStore(FaultyStore):
     """Has no room for a body."""
 
     async def complete(
-        self, key: Key, claim: Claim, outcome: Outcome, /
+        self, key: Key, claim: Claim, outcome: Outcome, status: int = 0, /
     ) -> Recorded | Preceded:
         if isinstance(outcome, Completed):
             self._asked("complete")
             raise WriteRefused("OOM")
-        return await super().complete(key, claim, outcome)
+        return await super().complete(key, claim, outcome, status)
 
 
 async def test_a_body_that_the_store_refuses_for_good_is_given_up_at_once() -> None:
@@ -298,9 +298,9 @@ class Deaf(FaultyStore):
         self.gone: list[bool] = []
 
     async def complete(
-        self, key: Key, claim: Claim, outcome: Outcome, /
+        self, key: Key, claim: Claim, outcome: Outcome, status: int = 0, /
     ) -> Recorded | Preceded:
-        told = await super().complete(key, claim, outcome)
+        told = await super().complete(key, claim, outcome, status)
         if not self.gone:
             raise StoreUnavailable("the reply is lost")
         return told

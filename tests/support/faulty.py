@@ -10,6 +10,7 @@ from origin_middleware.record import (
     Absent,
     Answer,
     Claim,
+    Facts,
     Finished,
     Held,
     Outcome,
@@ -56,11 +57,15 @@ class FaultyStore:
         self._asked("renew")
         return await self.behind.renew(key, claim)
 
+    async def begin_effects(self, key: Key, claim: Claim, /) -> bool:
+        self._asked("begin_effects")
+        return await self.behind.begin_effects(key, claim)
+
     async def complete(
-        self, key: Key, claim: Claim, outcome: Outcome, /
+        self, key: Key, claim: Claim, outcome: Outcome, status: int = 0, /
     ) -> Recorded | Preceded:
         self._asked("complete")
-        return await self.behind.complete(key, claim, outcome)
+        return await self.behind.complete(key, claim, outcome, status)
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
         self._asked("release")
@@ -69,6 +74,10 @@ class FaultyStore:
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         self._asked("abandon")
         return await self.behind.abandon(key, claim)
+
+    async def look(self, key: Key, /) -> Facts | None:
+        self._asked("look")
+        return await self.behind.look(key)
 
     async def aclose(self) -> None:
         self._asked("aclose")

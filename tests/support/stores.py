@@ -75,6 +75,7 @@ def a_claim(
     retention: float = 1000.0,
     max_attempts: int = 20,
     inquires: bool = False,
+    declares: bool = False,
 ) -> Claim:
     return Claim(
         OwnerToken(owner.encode().ljust(16, b".")),
@@ -83,6 +84,7 @@ def a_claim(
         retention,
         max_attempts,
         inquires,
+        declares,
     )
 
 

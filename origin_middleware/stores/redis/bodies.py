@@ -4,15 +4,17 @@ as they are, without passing through a script.
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ...errors import RecordDamaged, StoreUnavailable
-from ...record import Claim, Completed, Exhausted, Finished, Held
+from ...record import Claim, Completed, Exhausted, Facts, Finished, Held
 from .. import codec
 from ..codec import Stored, milliseconds
 from . import scripts
 from .calls import Calls, Visit
 from .line import CutOff
+from .scripts import unexpected
 from .topology import Purpose
 
 # Up to here one round trip less is worth more than the copies that Lua makes.
@@ -24,13 +26,13 @@ class Bodies:
         self._calls = calls
 
     async def complete(
-        self, name: bytes, claim: Claim, body: bytes, until: float
+        self, name: bytes, claim: Claim, record: bytes, body: bytes, until: float
     ) -> Any:
-        """The reply of complete.lua, whose record points to the body."""
+        """The reply of complete.lua, where `record` points to the body."""
         place = _place(name, claim.owner)
         reply = await self._calls.run(
             name,
-            lambda visit: _complete(visit, name, place, claim, body),
+            lambda visit: _complete(visit, name, place, claim, record, body),
             until,
             Purpose.LARGE,
         )
@@ -57,6 +59,22 @@ class Bodies:
             )
         return Finished(seen.fingerprint, Completed(body))
 
+    async def facts(self, name: bytes, reply: Any, until: float) -> Facts | None:
+        """From the reply of look.lua."""
+        match reply:
+            case [bytes(record), int(left), int(length)]:
+                pass
+            case _:
+                raise unexpected(reply)
+        if not length:
+            return None
+        size = codec.response_size(length)
+        found = codec.facts(record, left, size)
+        if record[1:2] == b"B" and found.owner is not None:
+            place = _place(name, found.owner)
+            return replace(found, size=await self._send(name, "STRLEN", place, until))
+        return found
+
     async def _is_gone(
         self, name: bytes, place: bytes, record: bytes, until: float
     ) -> bool:
@@ -79,17 +97,17 @@ class Bodies:
 
 
 async def _complete(
-    visit: Visit, name: bytes, place: bytes, claim: Claim, body: bytes
+    visit: Visit, name: bytes, place: bytes, claim: Claim, record: bytes, body: bytes
 ) -> Any:
     """In one round trip, and the body is there before the record points to it."""
     retention = milliseconds(claim.retention)
     written = asyncio.ensure_future(visit.send("SET", place, body, "PX", retention))
     if not visit.line.in_order:
         await written
-    record = (place, codec.finished_elsewhere(claim), retention)
+    points = (place, record, retention, b"")
     try:
         _, reply = await asyncio.gather(
-            written, visit.evaluate(scripts.COMPLETE, name, *record, keys=2)
+            written, visit.evaluate(scripts.COMPLETE, name, *points, keys=2)
         )
     except CutOff as lost:
         if written.exception() is None:  # so it was not for the size of the body

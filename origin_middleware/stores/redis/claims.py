@@ -54,16 +54,18 @@ class Claims:
 
     async def make(
         self, kind: Kind, name: bytes, claim: Claim, until: float
-    ) -> codec.Stored | None:
-        """None where the key is the claim's, else what it holds. Raises
-        StoreUnavailable, and whatever else ends it: then it is withdrawn."""
+    ) -> codec.Stored | int:
+        """Which attempt it is where the key is the claim's, else what the key holds.
+        Raises StoreUnavailable, and whatever else ends it: then it is withdrawn."""
         now = self._calls.now
         usable_until = min(until, now() + claim.lease)
         try:
             reply = await self._calls.run(
                 name, lambda visit: self._try(visit, kind, name, claim), until
             )
-            if reply is not None:
+            if isinstance(reply, int):
+                attempt = reply
+            else:
                 found = stored(reply)
                 if isinstance(found.seen, Finished):
                     self.finished(claim)  # whatever still comes finds the same
@@ -72,6 +74,7 @@ class Claims:
                     # By the time a try in doubt comes, the key may be free.
                     self.released(claim, until)
                     return found
+                attempt = found.attempt
             if self._replicas.wanted:
                 await self._confirm(kind, name, claim, until)
             if now() > usable_until:
@@ -80,7 +83,7 @@ class Claims:
             if ghost := self._in_doubt.pop(claim.owner, None):
                 self._ghosts.add(ghost._replace(until=until))
             raise
-        return None
+        return attempt
 
     def released(self, claim: Claim, until: float | None = None) -> None:
         """The key is not the claim's, but a try in doubt would find it absent now, and

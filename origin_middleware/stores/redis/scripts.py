@@ -35,6 +35,7 @@ MARK = _load("mark")
 BODY_GONE = _load("body_gone")
 RELEASE = _load("release")
 ABANDON = _load("abandon")
+LOOK = _load("look")
 
 
 def stored(reply: Any) -> codec.Stored:
@@ -45,7 +46,7 @@ def stored(reply: Any) -> codec.Stored:
         case [bytes(record), int(left)]:
             return codec.decode(record, left)
         case _:
-            raise _unexpected(reply)
+            raise unexpected(reply)
 
 
 def finished(seen: Held | Finished | Exhausted) -> Finished:
@@ -58,10 +59,10 @@ def evidence(reply: Any) -> Evidence:
     try:
         return Evidence(reply.decode())
     except (AttributeError, ValueError):
-        raise _unexpected(reply) from None
+        raise unexpected(reply) from None
 
 
-def _unexpected(reply: Any) -> StoreUnavailable:
+def unexpected(reply: Any) -> StoreUnavailable:
     return StoreUnavailable(
         f"Unexpected script reply from Redis: {reply!r:.60}. Does a proxy in between "
         "block scripts?"

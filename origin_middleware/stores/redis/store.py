@@ -16,6 +16,7 @@ from ...record import (
     Claimed,
     Completed,
     Exhausted,
+    Facts,
     Finished,
     Held,
     Outcome,
@@ -137,20 +138,28 @@ class RedisStore:
             self._session.claims.released(claim)
         return renewed
 
+    async def begin_effects(self, key: Key, claim: Claim, /) -> bool:
+        more = (milliseconds(claim.retention), codec.lease(claim), "1")
+        return bool(await self._run_owned(scripts.RENEW, key, claim, *more))
+
     async def complete(
-        self, key: Key, claim: Claim, outcome: Outcome, /
+        self, key: Key, claim: Claim, outcome: Outcome, status: int = 0, /
     ) -> Recorded | Preceded:
         name, session = self._name(key), self._session
         session.claims.finished(claim)
         until = session.calls.deadline()
         match outcome:
             case Completed(response) if len(response) > LARGE:
-                reply = await session.bodies.complete(name, claim, response, until)
+                record = codec.finished_elsewhere(claim, status)
+                reply = await session.bodies.complete(
+                    name, claim, record, response, until
+                )
             case _:
-                record = codec.finished(claim, outcome)
+                record = codec.finished(claim, outcome, status)
                 retention = milliseconds(claim.retention)
+                response = outcome.response if isinstance(outcome, Completed) else b""
                 reply = await session.calls.evaluate(
-                    scripts.COMPLETE, name, record, retention, until=until
+                    scripts.COMPLETE, name, record, retention, response, until=until
                 )
         if isinstance(reply, list):
             seen = await session.bodies.seen(name, codec.decode(reply[0]), until)
@@ -167,6 +176,14 @@ class RedisStore:
         self._session.claims.finished(claim)
         return bool(await self._run_owned(scripts.ABANDON, key, claim))
 
+    async def look(self, key: Key, /) -> Facts | None:
+        name, session = self._name(key), self._session
+        until = session.calls.deadline()
+        reply = await session.calls.evaluate(
+            scripts.LOOK, name, codec.LOOKED_AT - 1, until=until
+        )
+        return await session.bodies.facts(name, reply, until)
+
     async def aclose(self) -> None:
         """End what the store opened in this event loop. It may be used again
         afterwards.
@@ -179,8 +196,8 @@ class RedisStore:
         name, session = self._name(key), self._session
         until = session.calls.deadline()
         found = await session.claims.make(kind, name, claim, until)
-        if found is None:
-            return Claimed()
+        if isinstance(found, int):
+            return Claimed(found)
         try:
             return await session.bodies.seen(name, found, until)
         except StoreUnavailable as away:

@@ -1,6 +1,7 @@
 """Each store does what the lifecycle does, command by command, on random histories."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,15 @@ from hypothesis.stateful import (
 from redis.asyncio import Redis
 
 from origin_middleware import lifecycle
-from origin_middleware.record import Claim, Completed, Held, NotReplayable, Record
+from origin_middleware.record import (
+    Claim,
+    Claimed,
+    Completed,
+    Facts,
+    Held,
+    NotReplayable,
+    Record,
+)
 from tests.support.servers import RedisServer
 from tests.support.stores import Bench, a_claim, a_key, memory_bench, redis_bench
 
@@ -30,8 +39,9 @@ CLAIMS = st.sampled_from(
             retention=100,
             max_attempts=most,
             inquires=owner == "b",
+            declares=owner in "ad",
         )
-        for owner, most in zip("abc", [1, 2, 3], strict=True)
+        for owner, most in zip("abcd", [1, 2, 3, 4], strict=True)
         for fingerprint in "fg"
     ]
 )
@@ -54,7 +64,9 @@ class Agreement(RuleBasedStateMachine):
 
     @rule(
         by=CLAIMS,
-        name=st.sampled_from(["claim", "take_over", "renew", "release", "abandon"]),
+        name=st.sampled_from(
+            ["claim", "take_over", "renew", "begin_effects", "release", "abandon"]
+        ),
     )
     def transition(self, by: Claim, name: str) -> None:
         self.model, expected = getattr(lifecycle, name)(self.model, by, self.now)
@@ -62,8 +74,12 @@ class Agreement(RuleBasedStateMachine):
 
     @rule(by=CLAIMS, outcome=OUTCOMES)
     def complete(self, by: Claim, outcome: Completed | NotReplayable) -> None:
-        self.model, expected = lifecycle.complete(self.model, by, self.now, outcome)
-        self.agree(self.run(self.bench.store.complete(self.key, by, outcome)), expected)
+        status = 201 if isinstance(outcome, Completed) else 0
+        self.model, expected = lifecycle.complete(
+            self.model, by, self.now, outcome, status
+        )
+        complete = self.bench.store.complete(self.key, by, outcome, status)
+        self.agree(self.run(complete), expected)
 
     @precondition(lambda self: self.model is not None)
     @rule(passed=PASSED)
@@ -78,6 +94,16 @@ class Agreement(RuleBasedStateMachine):
             held = Held(a_claim().fingerprint, 1.0)
             self.agree(self.run(self.bench.store.wait(self.key, held, 5)), expected)
 
+    @rule()
+    def look(self) -> None:
+        expected = lifecycle.facts(self.model, self.now)
+        told = self.run(self.bench.store.look(self.key))
+        assert (told is None) == (expected is None)
+        if told is not None and expected is not None:
+            # The clocks are not the same, and no test can set a server's.
+            assert without_times(told) == without_times(expected)
+            assert told.expires_in == pytest.approx(expected.expires_in, abs=0.9)
+
     def teardown(self) -> None:
         self.run(self.bench.advance(1_000))
 
@@ -89,6 +115,13 @@ class Agreement(RuleBasedStateMachine):
                 assert told.lease_left == pytest.approx(expected.lease_left, abs=0.9)
         else:
             assert told == expected
+            if isinstance(told, Claimed):
+                assert told.attempt == expected.attempt
+
+
+def without_times(facts: Facts) -> Facts:
+    ended = None if facts.ended is None else 0.0
+    return replace(facts, begun=0, expires_in=0, lease_left=None, ended=ended)
 
 
 def check(make: Any, examples: int) -> None:

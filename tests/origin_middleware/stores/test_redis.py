@@ -147,7 +147,7 @@ async def test_a_damaged_record_is_refused_and_kept(
         b"\x01",
         b"\x02P" + b"x" * 71,
         b"\x01X" + b"x" * 71,
-        b"\x01P" + b"x" * 71,
+        b"\x02P" + b"x" * 71,
     ):
         await client.set(store._name(key), damage, px=10_000)
         with pytest.raises(RecordDamaged):
@@ -220,7 +220,7 @@ async def test_a_ghost_that_was_applied_is_withdrawn(
         store = RedisStore.from_url(own_server.url, budget=PATIENT)
         assert await store.claim(key, a_claim("ghost")) == Claimed()
         not_after = await clock(client) + 300
-        header = b"\x01P" + a_claim("ghost").owner
+        header = b"\x02P" + a_claim("ghost").owner
         store._session.claims._ghosts.add(
             Ghost(scripts.RELEASE, store._name(key), header, not_after)
         )

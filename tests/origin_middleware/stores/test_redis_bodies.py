@@ -66,7 +66,7 @@ async def test_a_record_whose_body_is_not_there_is_sent_again(
     url = request.getfixturevalue(server).url
     store, key = RedisStore.from_url(url, budget=0.5), a_key()
     name, calls = store._name(key), store._session.calls
-    record = (name + b":body", codec.finished_elsewhere(a_claim()), 1000)
+    record = (name + b":body", codec.finished_elsewhere(a_claim(), 200), 1000, b"")
     with pytest.raises(StoreUnavailable, match="NOBODY") as refused:
         await calls.run(
             name,

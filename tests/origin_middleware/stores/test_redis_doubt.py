@@ -161,9 +161,9 @@ async def test_an_attempt_that_comes_after_the_release_is_withdrawn(
     record, not_after = codec.in_progress(claim), ghost.not_after
     name = store._name(key)
     await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, not_after, 20)
-    assert await client.getrange(name, 0, 1) == b"\x01P"
+    assert await client.getrange(name, 0, 1) == b"\x02P"
     await withdrawn(store)
-    assert await client.getrange(name, 0, 7) == b"\x01R000001"
+    assert await client.getrange(name, 0, 7) == b"\x02R000001"
 
 
 async def test_an_attempt_that_comes_after_somebody_elses_claim_is_withdrawn(

@@ -51,10 +51,10 @@ async def test_its_acl_line_is_enough(single_server: Single) -> None:
 @pytest.mark.parametrize(
     ("outcome", "begins"),
     [
-        (None, b"\x01P"),
-        (Completed(b"done"), b"\x01C"),
-        (Completed(b"x" * 1_048_576), b"\x01B"),
-        (NotReplayable(), b"\x01N"),
+        (None, b"\x02P"),
+        (Completed(b"done"), b"\x02C"),
+        (Completed(b"x" * 1_048_576), b"\x02B"),
+        (NotReplayable(), b"\x02N"),
     ],
     ids=["in progress", "completed", "completed, large", "not replayable"],
 )
