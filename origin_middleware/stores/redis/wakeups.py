@@ -47,12 +47,11 @@ class WakeUps:
         return self._channel if self._subscribed.is_set() else ""
 
     async def aclose(self) -> None:
-        if self._task is not None:
-            # redis-py may take one cancellation for a time limit of its own.
-            while not self._task.done():
-                self._task.cancel()
-                await asyncio.wait([self._task], timeout=0.1)
-            self._task = None
+        task, self._task = self._task, None  # it may be closed twice at once
+        # redis-py may take one cancellation for a time limit of its own.
+        while task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=0.1)
 
     async def _listen(self) -> None:
         pause = _RECONNECT
