@@ -279,7 +279,7 @@ def taken_over_in_time(books: Books, server: Server) -> Iterator[Violation]:
             continue
         if after[2:18] == bytes(16):
             continue  # withdrawn, and nobody's
-        lease, retention = int(before[50:60]), int(before[60:73])
+        lease, retention = int(before[76:86]), int(before[86:99])
         if lease > retention - step.left:
             yield Violation("I9", f"a lease is taken over too early at {step.at:.3f}")
 

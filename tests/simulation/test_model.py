@@ -120,24 +120,23 @@ def _script(
         rng.choice("ffg"),
         lease=rng.choice(_LEASES),
         retention=_RETENTION / 1000,
+        declares=rng.random() < 0.5,
     )
     owned, lease = codec.header(b"P", claim.owner), codec.lease(claim)
     limits = [rng.choice(_NOT_AFTER), rng.choice((1, 2, 20)), rng.randrange(2)]
     outcome = rng.choice((Completed(b"\x00response\xff"), NotReplayable()))
     undone: list[Any] = [[], [0], [1]][rng.randrange(3)]
     in_progress = codec.in_progress(claim)
+    finished = codec.finished(claim, outcome, 200)
+    elsewhere = codec.finished_elsewhere(claim, 200)
     kinds: list[tuple[Script, list[bytes], list[Any]]] = [
         (scripts.CLAIM, [name], [in_progress, _RETENTION, *limits]),
         (scripts.CLAIM, [name], [in_progress, _RETENTION, *limits]),
         (scripts.TAKE_OVER, [name], [in_progress, _RETENTION, *limits]),
         (scripts.WATCH, [name], [rng.choice((b"", b"idem:wake:1", b"idem:wake:2"))]),
-        (scripts.RENEW, [name], [owned, _RETENTION, lease]),
-        (scripts.COMPLETE, [name], [codec.finished(claim, outcome), _RETENTION]),
-        (
-            scripts.COMPLETE,
-            [name, body],
-            [codec.finished_elsewhere(claim), _RETENTION],
-        ),
+        (scripts.RENEW, [name], [owned, _RETENTION, lease, *rng.choice(([], ["1"]))]),
+        (scripts.COMPLETE, [name], [finished, _RETENTION, b"\x00response\xff"]),
+        (scripts.COMPLETE, [name, body], [elsewhere, _RETENTION, b""]),
         (scripts.RELEASE, [name], [owned, *undone]),
         (scripts.ABANDON, [name], [owned, *undone]),
         (scripts.BODY_GONE, [name, body], [codec.header(b"B", claim.owner)]),
@@ -151,10 +150,12 @@ def _blurred(reply: Any) -> Any:
     if isinstance(reply, hiredis.ReplyError):
         return str(reply).split()[0]
     if isinstance(reply, bytes):
-        begun = {b"P": slice(79, 92), b"R": slice(8, 21)}.get(reply[1:2])
-        if reply[:1] != b"\x01" or begun is None:
+        times = {b"P": slice(105, 118), b"R": slice(8, 21)}
+        both = slice(84, 110)  # the first claim, and the end
+        clock = times.get(reply[1:2], both if len(reply) > 109 else slice(0))
+        if reply[:1] != b"\x02":
             return reply
-        return reply[: begun.start] + reply[begun.stop :]
+        return reply[: clock.start] + reply[clock.stop :]
     if isinstance(reply, list):
         return [_blurred(each) for each in reply]
     return round(reply / 100_000) if isinstance(reply, int) and reply > 100 else reply
