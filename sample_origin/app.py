@@ -13,13 +13,15 @@ Environment:
     EDGE_SIGNING_SECRET, EDGE_SIGNING_KEY_ID
                 the same as for the gate; unsigned requests are then refused (401)
 
-To see failures: `?seconds=2` makes a paid handler take that long after its side effect.
+To see failures: `?seconds=2` makes a paid handler take that long after its side effect,
+`?before=2` before it (and writes its process into ledger.jsonl.waiting meanwhile).
 While a file ledger.jsonl.outage exists beside the ledger, paid handlers answer 503, as
 if what they depend on were down.
 """
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,6 +38,7 @@ from origin_middleware import (
     MemoryStore,
     Policy,
     StoreUnavailable,
+    attempt_of,
 )
 from origin_middleware.asgi import Scope
 from origin_middleware.stores.redis import RedisStore
@@ -47,7 +50,7 @@ _log = logging.getLogger("uvicorn.error")
 
 # Every path that is not listed as free is paid, so a forgotten route is not free.
 FREE = frozenset({"/health"})
-PAID = Policy(require_key=True, lease=environment.lease())
+PAID = Policy(require_key=True, effects="declared", lease=environment.lease())
 SECRETS = environment.signing_secrets()
 
 INTENT = "x-settlement-intent-id"
@@ -118,20 +121,26 @@ async def _work(request: Request, effect: str) -> str:
     ledger: Ledger = request.app.state.ledger
     if ledger.outage.exists():
         raise HTTPException(503, "A dependency is down.")
-    seconds = _seconds(request)
+    before, seconds = _seconds(request, "before"), _seconds(request, "seconds")
+    if before:
+        ledger.waiting.write_text(str(os.getpid()))
+        await asyncio.sleep(before)
+    attempt = attempt_of(request.scope)
+    if attempt is not None:  # every paid request has one
+        await attempt.effects_begin()
     serial = secrets.token_hex(4)
     ledger.append(effect=effect, serial=serial, intent=request.headers[INTENT])
     await asyncio.sleep(seconds)
     return serial
 
 
-def _seconds(request: Request) -> float:
+def _seconds(request: Request, name: str) -> float:
     try:
-        seconds = float(request.query_params.get("seconds", "0"))
+        seconds = float(request.query_params.get(name, "0"))
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= LONGEST_WORK:
-        detail = f"seconds must be a number from 0 to {LONGEST_WORK:.0f}"
+        detail = f"{name} must be a number from 0 to {LONGEST_WORK:.0f}"
         raise HTTPException(400, detail)
     return seconds
 

@@ -16,6 +16,8 @@ class Ledger:
         self._path = path
         self.outage = path.with_name(path.name + ".outage")
         """While this file exists, the paid API's dependency is down."""
+        self.waiting = path.with_name(path.name + ".waiting")
+        """Which process waits before its side effect, where it was asked to."""
 
     def append(self, **row: object) -> None:
         line = json.dumps(row | {"pid": os.getpid()}) + "\n"

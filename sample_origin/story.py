@@ -180,8 +180,21 @@ async def slow_get(story: Story) -> None:
     story.require_added(effects=1, settlements=1)
 
 
+async def killed_before_its_effect(story: Story) -> None:
+    """A worker is killed before its side effect: nothing happened, the retry runs"""
+    path = f"{REPORT}?before=2"
+    request = asyncio.create_task(story.ask(502, "POST", path, "killed-0", json=TOPIC))
+    pid = await _waiting_process(story)
+    story.say(f"worker {pid} is killed, before the side effect")
+    story.machine.kill_worker(pid)
+    await request
+    story.require_added(effects=0, settlements=0)
+    await story.ask(201, "POST", path, "killed-0", json=TOPIC)
+    story.require_added(effects=1, settlements=1)
+
+
 async def killed_worker(story: Story) -> None:
-    """A worker is killed during a request: outcome unknown, nothing is repeated"""
+    """A worker is killed after it: the outcome is unknown, nothing is repeated"""
     request = asyncio.create_task(
         story.ask(502, "POST", f"{REPORT}?seconds=30", "killed-1", json=TOPIC)
     )
@@ -239,6 +252,7 @@ STEPS: list[Step] = [
     no_facilitator_at_verify,
     no_facilitator_at_settle,
     slow_get,
+    killed_before_its_effect,
     killed_worker,
     no_redis,
     forged_intent,
@@ -279,6 +293,15 @@ async def _new_effect(story: Story) -> dict[str, object]:
         while len(ledger.rows()) == before:  # noqa: ASYNC110 - another process writes
             await asyncio.sleep(0.01)
     return ledger.rows()[-1]
+
+
+async def _waiting_process(story: Story) -> int:
+    """It has a claim, and has not begun."""
+    waiting = story.machine.ledger.waiting
+    async with asyncio.timeout(10):
+        while not waiting.exists() or not waiting.read_text():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+    return int(waiting.read_text())
 
 
 def _last_event(story: Story, kind: str) -> dict[str, object]:

@@ -59,11 +59,12 @@ async def test_health_is_free(http: httpx.AsyncClient) -> None:
     assert (await http.get("/health")).json() == {"status": "ok", "intent": None}
 
 
+@pytest.mark.parametrize("name", ["seconds", "before"])
 @pytest.mark.parametrize("seconds", ["x", "-1", "61", "nan"])
 async def test_bad_input_is_400_and_costs_nothing(
-    http: httpx.AsyncClient, ledger: Ledger, seconds: str
+    http: httpx.AsyncClient, ledger: Ledger, seconds: str, name: str
 ) -> None:
-    answer = await http.get("/api/joke", params={"seconds": seconds}, headers=PAID)
+    answer = await http.get("/api/joke", params={name: seconds}, headers=PAID)
     assert answer.status_code == 400
     assert "from 0 to 60" in answer.text
     for content in (b"", b"tea", b"[]", b'{"topic": 1}', b"\xff"):
