@@ -41,9 +41,9 @@ def main() -> int:
     for failure in failed[:3]:
         with quietly():
             smallest = shrunk(drawn(failure.seed), played)
+            left = played(smallest)
         print(f"\nThe smallest plan of seed {failure.seed}:\n{pformat(smallest)}")
-        for violation in played(smallest):
-            print(f"  {violation}")
+        print(*left, sep="\n")
     print(
         f"{options.seeds:,} schedules from seed {options.first:,} in {took:.0f} s "
         f"({options.seeds / took:.0f}/s), commit {commit()}: "

@@ -5,12 +5,15 @@ planned and what happened outside the code under test, and is as narrow as that 
 from origin_middleware.events import RanUnprotected, Reconciled
 from origin_middleware.stores.redis import scripts
 
-from .books import Asked, Books, Started, Told
+from .books import Asked, Books, Disturbance, Started, Told
 from .handler import record_name
 from .server import Server, Step
 
 _MARK = scripts.MARK.sha.encode()
 _RENEW = scripts.RENEW.sha.encode()
+
+# A server says for how many whole seconds it has been up.
+_UPTIME = 1.0
 
 # What a process may lag behind in all that is not faults: round trips, turns.
 _SLACK = 0.1
@@ -82,7 +85,7 @@ def _knew(books: Books, server: Server, process: int, at: float) -> bool:
         step.at < at
         if step.script != _MARK
         else step.at + _SLACK < at
-        and not books.disturbed(step.at, step.at + _SLACK, process)
+        and not books.disturbed(step.at - 1.0, step.at + _SLACK, process)
         for step in server.steps
         if step.process == process
     )
@@ -105,25 +108,35 @@ def _store_was_away(books: Books, server: Server, at: float, process: int) -> bo
 
 
 def quarantined(books: Books, server: Server, at: float, process: int) -> bool:
-    """Records may have been lost, and retries of what they stood for may still come.
+    """Records may have been lost, and retries of what they stood for may still come."""
+    quarantine = books.plan.options.quarantine + _UPTIME + _SLACK
+    return any(
+        at <= _quarantined_from(books, server, each, process) + quarantine
+        for each in books.disturbances
+        if each.what in ("lost", "promoted") and each.at <= at
+    )
 
-    Nobody says when a replica was promoted: there it begins when a process hears of it.
-    """
-    quarantine = books.plan.options.quarantine
-    for each in books.disturbances:
-        if each.what not in ("lost", "promoted") or each.at > at:
-            continue
-        heard = each.until
-        if each.what == "promoted":
-            steps = (
-                step.at
-                for step in server.steps
-                if step.process == process and step.script != _MARK
-            )
-            heard = next((when for when in steps if when >= each.at), each.at)
-        if at <= heard + quarantine + _SLACK:
-            return True
-    return False
+
+def _quarantined_from(
+    books: Books, server: Server, loss: Disturbance, process: int
+) -> float:
+    """The start of the server that a process met afterwards; nobody says when a replica
+    was promoted, so there it is when the process heard of it."""
+    steps = (
+        step.at
+        for step in server.steps
+        if step.process == process and step.script != _MARK and step.at >= loss.at
+    )
+    met = next(steps, None)
+    if loss.what == "promoted":
+        return loss.at if met is None else met
+    return max(
+        each.until
+        for each in books.disturbances
+        if each.what in ("lost", "restart")
+        and loss.at <= each.at
+        and (met is None or each.at <= met)
+    )
 
 
 def unknown(books: Books, server: Server, asked: Asked) -> bool:

@@ -36,6 +36,7 @@ class Handler:
         self._world = world
         self._books = books
         self._server = server
+        self._responses: dict[int, StoredResponse] = {}
 
     async def handle(
         self, process: "Process", scope: Scope, receive: Receive, send: Send
@@ -50,6 +51,7 @@ class Handler:
             if gone_on and not process.exiting:
                 # It was told that its client has left, which is no failure.
                 run.failed = self._world.now
+                run.may_run_again = run.plan.statement == "nothing happened"
             raise
         finally:
             if process.alive and not process.exiting:
@@ -152,9 +154,12 @@ class Handler:
         done = [run for run in self._books.runs_of(key) if run.effect is not None]
         done = [run for run in done if not (run.failed and run.may_run_again)]
         ruling: Any = "execute"
-        if done and (seed + len(done)) % 2:
+        if key in self._responses:
+            ruling = self._responses[key]
+        elif done and (seed + len(done)) % 2:
             headers = [(b"content-length", b"%d" % len(done[0].body))]
             ruling = StoredResponse(200, headers, done[0].body)
+            self._responses[key] = ruling
         elif done:
             ruling = "refuse"
         name = ruling if isinstance(ruling, str) else "respond"

@@ -165,7 +165,7 @@ def first_is_canonical(books: Books, server: Server) -> Iterator[Violation]:
     for run in books.started:
         if run.plan.ends != "ok" or run.asked.body != run.body:
             continue
-        if not run.asked.served or run.owner is None:
+        if not run.asked.served or run.asked.replayed or run.owner is None:
             continue
         for step in server.steps:
             if step.script == _COMPLETE and run.owner in _owners(step):

@@ -175,7 +175,7 @@ def _options(rng: Random) -> Options:
 def _requests(
     rng: Random, processes: int, span: float, options: Options
 ) -> tuple[Request, ...]:
-    keys = rng.choice((1, 1, 2))
+    keys, others = rng.choice((1, 1, 2)), rng.choice((0.0, 0.0, 0.05, 0.4))
     requests: list[Request] = []
     for _ in range(rng.randint(2, 7)):
         at = rng.random() * span
@@ -191,7 +191,7 @@ def _requests(
                 at,
                 rng.randrange(processes),
                 -1 if rng.random() < 0.02 else rng.randrange(keys),
-                int(rng.random() < 0.08),
+                int(rng.random() < others),
                 left,
                 cancelled,
                 rng.choice((0.5, 6.0)) if rng.random() < 0.05 else 0.0,

@@ -167,10 +167,9 @@ class RedisStore:
         return Recorded(evidence(reply))
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
-        try:
-            return bool(await self._run_owned(scripts.RELEASE, key, claim))
-        finally:
-            self._session.claims.released(claim)
+        released = bool(await self._run_owned(scripts.RELEASE, key, claim))
+        self._session.claims.released(claim)
+        return released
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         self._session.claims.finished(claim)
@@ -206,10 +205,16 @@ class RedisStore:
     async def _run_owned(
         self, script: Script, key: Key, claim: Claim, *more: Argument
     ) -> Any:
-        calls, owned = self._session.calls, codec.header(b"P", claim.owner)
-        return await calls.evaluate(
-            script, self._name(key), owned, *more, until=calls.deadline()
-        )
+        session, owned = self._session, codec.header(b"P", claim.owner)
+        until = session.calls.deadline()
+        try:
+            return await session.calls.evaluate(
+                script, self._name(key), owned, *more, until=until
+            )
+        except StoreUnavailable:
+            # After so long a time, no try of the claim can arrive any more.
+            session.claims.finished(claim)
+            raise
 
     @property
     def _session(self) -> "Session":
