@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo serve test test-slow test-all simulate test-redis-py check format bench bundle lock clean
+.PHONY: install demo serve test test-slow test-all simulate plant test-redis-py check format bench bundle lock clean
 
 install: .venv/installed
 
@@ -34,6 +34,10 @@ test-all: test test-slow
 # Schedules in virtual time, on all cores: tests/simulation. SEEDS: how many, FROM: the first.
 simulate: install
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) --from $(or $(FROM),0)
+
+# Plants bugs into copies of the code, and writes into docs/proof.md what finds them. ARGS: --only words, --slow
+plant: install
+	@$(BIN)/python -m tests.simulation.finding $(ARGS)
 
 # The oldest redis-py that is supported, in an environment of its own; one server.
 test-redis-py: .venv-redis-6/installed

@@ -56,6 +56,8 @@ class Started:
     """Of the claim under which it runs."""
     record: bytes | None
     """What the server held at that moment."""
+    declared: float | None = None
+    """When it began to say that its effects begin."""
     effect: float | None = None
     failed: float | None = None
     """When it began to report that it failed."""

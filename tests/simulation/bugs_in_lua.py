@@ -22,32 +22,32 @@ BUGS = (
     _in(
         "claim",
         "attempts are not counted",
-        "string.format('%06d', attempts + 1)",
-        "string.format('%06d', attempts)",
+        "tonumber(string.sub(past, 1, 6)) + 1 or 1",
+        "tonumber(string.sub(past, 1, 6)) or 1",
     ),
     _in(
         "claim",
         "released records may be claimed without end",
-        "if attempts >= tonumber(ARGV[4]) then return held end",
+        "if attempt > tonumber(ARGV[4]) then return '\\2R' .. past end",
         "",
     ),
     _in(
         "claim",
         "a claim overwrites a finished record",
-        "if state and state ~= 'R' then return held end",
-        "",
+        "elseif state then\n  return held\nend\nlocal attempt = past and tonumber(string.sub(past, 1, 6)) + 1",
+        "end\nlocal attempt = past and tonumber(string.sub(past, 1, 6)) + 1",
     ),
     _in(
         "claim",
         "a claim overwrites one in progress",
-        "if state == 'P' then return {held, redis.call('PTTL', KEYS[1])} end",
-        "if state == 'P' then state, held = nil, nil end",
+        "  if own or not same or string.sub(held, 76, 76) ~= '0' then return {held, left} end\n",
+        "",
     ),
     _in(
         "claim",
         "a record in progress expires with its lease",
         "begun, 'PX', ARGV[2])",
-        "begun, 'PX', string.sub(ARGV[1], 51, 60))",
+        "begun, 'PX', string.sub(ARGV[1], 77, 86))",
     ),
     _in(
         "take_over",
@@ -58,8 +58,8 @@ BUGS = (
     _in(
         "take_over",
         "a take-over ignores the lease",
-        " or lease > retention - left then",
-        " then",
+        " or lease > retention - left then return",
+        " then return",
     ),
     _in(
         "take_over",
@@ -70,14 +70,14 @@ BUGS = (
     _in(
         "take_over",
         "abandoned records are taken over without end",
-        "if attempts >= tonumber(ARGV[4]) and not inquires then",
+        "if attempt > tonumber(ARGV[4]) and not inquires then",
         "if false then",
     ),
     _in(
         "take_over",
         "to inquire counts as an attempt",
-        "if not inquires then attempts = attempts + 1 end",
-        "attempts = attempts + 1",
+        "if not inquires then attempt = attempt + 1 end",
+        "attempt = attempt + 1",
     ),
     _in(
         "complete",
@@ -88,15 +88,14 @@ BUGS = (
     _in(
         "complete",
         "a completion whose claim is lost is not written",
-        "local waiting = ''\n",
-        "if state == '' then return 'claim_lost' end\nlocal waiting = ''\n",
+        "local t = redis.call('TIME')\n",
+        "if state ~= 'P' then return 'claim_lost' end\nlocal t = redis.call('TIME')\n",
     ),
     _in(
         "complete",
         "a completion whose claim was taken is not written",
-        "local waiting = ''\n",
-        "if state == 'P' and not own then return 'claim_taken' end\n"
-        "local waiting = ''\n",
+        "local t = redis.call('TIME')\n",
+        "if state == 'P' and not own then return 'claim_taken' end\nlocal t = redis.call('TIME')\n",
     ),
     _in(
         "complete",
@@ -113,8 +112,8 @@ BUGS = (
     _in(
         "complete",
         "a completion is kept as long as a lease",
-        "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])",
-        "redis.call('SET', KEYS[1], ARGV[1], 'PX', 5000)",
+        ".. now .. ARGV[3], 'PX', ARGV[2])",
+        ".. now .. ARGV[3], 'PX', 5000)",
     ),
     _in(
         "complete",
@@ -131,8 +130,8 @@ BUGS = (
     _in(
         "renew",
         "a renewal forgets the lease",
-        "redis.call('SETRANGE', KEYS[1], 50, ARGV[3])",
-        "",
+        "redis.call('SETRANGE', KEYS[1], 75, (ARGV[4] or string.sub(held, 76, 76)) .. ARGV[3])",
+        "if ARGV[4] then redis.call('SETRANGE', KEYS[1], 75, ARGV[4]) end",
     ),
     _in(
         "renew",
@@ -143,7 +142,7 @@ BUGS = (
     _in(
         "renew",
         "a late renewal revives a lease that has ended",
-        " or string.sub(held, 51) == '0000000000'",
+        " or string.sub(held, 77) == '0000000000'",
         "",
     ),
     _in(
@@ -179,7 +178,7 @@ BUGS = (
     _in(
         "abandon",
         "an abandonment leaves the lease as it is",
-        "redis.call('SETRANGE', KEYS[1], 50, '0000000000')",
+        "redis.call('SETRANGE', KEYS[1], 75, '10000000000')",
         "",
     ),
     _in(
@@ -216,6 +215,55 @@ BUGS = (
         "mark",
         "the mark of a server never expires",
         "redis.call('PEXPIRE', KEYS[1], ARGV[2])",
+        "",
+    ),
+    # Effects that are declared
+    _in(
+        "claim",
+        "a lease that lapsed before effects began is not looked at",
+        "  if not lease or not retention or lease > retention - left then return {held, left} end\n",
+        "",
+    ),
+    _in(
+        "claim",
+        "what may have had effects counts as nothing done",
+        " or string.sub(held, 76, 76) ~= '0' then",
+        " then",
+    ),
+    _in(
+        "claim",
+        "another request takes what had not begun",
+        "if own or not same or string.sub(held, 76, 76)",
+        "if own or string.sub(held, 76, 76)",
+    ),
+    _in(
+        "renew",
+        "that effects begin is not written",
+        "(ARGV[4] or string.sub(held, 76, 76)) .. ARGV[3]",
+        "string.sub(held, 76, 76) .. ARGV[3]",
+    ),
+    _in(
+        "renew",
+        "a renewal forgets that effects have begun",
+        "(ARGV[4] or string.sub(held, 76, 76)) .. ARGV[3]",
+        "(ARGV[4] or '0') .. ARGV[3]",
+    ),
+    _in(
+        "abandon",
+        "an outcome that is unknown counts as nothing done",
+        "75, '10000000000')",
+        "75, '00000000000')",
+    ),
+    _in(
+        "take_over",
+        "a take-over forgets that effects had begun",
+        "inquires, effects = ARGV[5] == '1', '1' end",
+        "inquires = ARGV[5] == '1' end",
+    ),
+    _in(
+        "watch",
+        "those who wait are not told that nothing had begun",
+        "if lease and retention and lease <= retention - left then return false end",
         "",
     ),
 )

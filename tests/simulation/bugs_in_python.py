@@ -112,8 +112,8 @@ BUGS = (
     _in(
         _STORE + "store",
         "a release forgets that a try is in doubt",
-        "            self._session.claims.released(claim)\n\n    async def abandon",
-        "            self._session.claims.finished(claim)\n\n    async def abandon",
+        "        self._session.claims.released(claim)\n        return released\n",
+        "        return released\n",
     ),
     _in(
         _STORE + "store",
@@ -314,8 +314,8 @@ BUGS = (
     _in(
         "reconciliation",
         "a ruling is carried out under a claim that may be lost",
-        "            return Execute() if ours else None",
-        "            return Execute()",
+        "            return Execute(attempt) if ours else None",
+        "            return Execute(attempt)",
     ),
     _in(
         "reconciliation",
@@ -348,5 +348,24 @@ BUGS = (
         "a shutdown does not wait for handlers",
         "        await self._wait(now + within)\n",
         "",
+    ),
+    # Effects that are declared
+    _in(
+        "attempt",
+        "effects begin though the claim is lost",
+        "        if not await self._begin():\n",
+        "        if await self._begin() is None:\n",
+    ),
+    _in(
+        "execution",
+        "a handler that failed after its effects began has done nothing",
+        "return declared and not self._attempt.effects_may_have_begun",
+        "return declared",
+    ),
+    _in(
+        "exchange",
+        "that effects begin is not told to the store",
+        "        return partial(self._runtime.store.begin_effects, self._key, claim)",
+        "        return partial(self._runtime.store.renew, self._key, claim)",
     ),
 )

@@ -37,6 +37,8 @@ def _is_taken_over(
 ) -> bool:
     """The policy allows it, the lease had lapsed, and there was a reason for that."""
     options = books.plan.options
+    if options.declares and first.effect is None:
+        return _has_left(books, server, first, second.at)
     if options.on_abandoned == "refuse":
         return False
     if options.on_abandoned != "execute" and not any(
@@ -147,6 +149,8 @@ def unknown(books: Books, server: Server, asked: Asked) -> bool:
     for run in books.runs_of(key):
         if run.failed is not None and not run.may_run_again:
             return True
+        if options.declares and run.declared is None:
+            continue  # it has done nothing, and everybody can know
         if run.process in books.died and not run.delivering:
             return True
         if asked.is_probe:
@@ -224,6 +228,13 @@ def attempts(books: Books, key: int) -> int:
         and asked not in ran
     ]
     return len(runs) + len(claimed)
+
+
+def claim_lost(books: Books, server: Server, run: Started) -> bool:
+    """The store lost it, or its lease had lapsed for a reason."""
+    if any(record_name(run.key) in loss.names for loss in server.losses):
+        return True
+    return books.disturbed(run.at - _margin(books), run.failed or run.at, run.process)
 
 
 def lease_lost(server: Server, told: Told) -> bool:

@@ -26,8 +26,8 @@ from .schedules import failures
 
 BUGS = (*bugs_in_lua.BUGS, *bugs_in_python.BUGS)
 
-_ROOT = Path(__file__).parents[2]
-_PAGE = _ROOT / "docs" / "proof.md"
+ROOT = Path(__file__).parents[2]
+_PAGE = ROOT / "docs" / "proof.md"
 _BEGIN, _END = "<!-- planted bugs -->\n", "<!-- end of planted bugs -->\n"
 
 _LEFT_OUT = shutil.ignore_patterns(".*", "dist", "__pycache__")
@@ -102,7 +102,7 @@ class Finding:
         with tempfile.TemporaryDirectory(prefix="origin-middleware-bugs-") as directory:
             for number in range(self._options.cores):
                 copy = Path(directory) / str(number)
-                shutil.copytree(_ROOT, copy, ignore=_LEFT_OUT)
+                shutil.copytree(ROOT, copy, ignore=_LEFT_OUT)
                 self._copies.put(copy)
             with ThreadPoolExecutor(self._options.cores) as pool:
                 return list(pool.map(self.find, bugs))
@@ -199,7 +199,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--no-tests", action="store_true", help="schedules only")
     parser.add_argument("--slow", action="store_true", help="the slow tier as well")
     parser.add_argument(
-        "--results", type=Path, default=_ROOT / ".planted.json", help="of earlier runs"
+        "--results", type=Path, default=ROOT / ".planted.json", help="of earlier runs"
     )
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from origin_middleware import attempt_of
 from origin_middleware.asgi import Message, Receive, Scope, Send
-from origin_middleware.attempt import Abandoned
+from origin_middleware.attempt import Abandoned, Attempt
+from origin_middleware.errors import ClaimLost, StoreError
 from origin_middleware.response import StoredResponse
 
 from .books import Asked, Books, Started
@@ -43,8 +44,11 @@ class Handler:
     ) -> None:
         run = self._begun(process, scope)
         try:
-            await self._work(process, run, receive, send)
+            await self._work(process, run, attempt_of(scope), receive, send)
         except GeneratorExit:
+            raise
+        except (StoreError, ClaimLost):  # its effects do not begin
+            self._fails(run)
             raise
         except BaseException:
             gone_on = run.failed is None and run.delivering is None
@@ -90,11 +94,19 @@ class Handler:
         run.may_run_again = said == "nothing happened" or released
 
     async def _work(
-        self, process: "Process", run: Started, receive: Receive, send: Send
+        self,
+        process: "Process",
+        run: Started,
+        attempt: Attempt | None,
+        receive: Receive,
+        send: Send,
     ) -> None:
         plan = run.plan
         await receive()
         await asyncio.sleep(plan.before)
+        if self._plan.options.declares and attempt is not None:
+            run.declared = self._world.now
+            await attempt.effects_begin()
         run.effect = self._world.now
         if plan.ends == "dies":
             self._books.disturb(self._world.now, process.number, "death")

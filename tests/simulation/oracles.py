@@ -15,6 +15,7 @@ I10  nothing is left: tasks, connections, doubts, keys without an expiry
 from collections.abc import Callable, Iterator
 
 from origin_middleware import events
+from origin_middleware.errors import ClaimLost, StoreError
 from origin_middleware.stores.redis import scripts
 
 from . import excuses
@@ -200,6 +201,10 @@ def success_is_told(books: Books, server: Server) -> Iterator[Violation]:
     """I6."""
     for run in books.started:
         asked = run.asked
+        if isinstance(asked.raised, ClaimLost) and not excuses.claim_lost(
+            books, server, run
+        ):
+            yield Violation("I6", f"run {run.number} has lost its claim for nothing")
         if run.process in books.died or run.delivering is None:
             continue
         if asked.cancelled or asked.gone or run.failed is not None:
@@ -208,7 +213,7 @@ def success_is_told(books: Books, server: Server) -> Iterator[Violation]:
             what = f"run {run.number}: its client got {asked.status} {asked.code}"
             yield Violation("I6", what)
     for asked in books.asked:
-        expected = HandlerFailed | ValueError
+        expected = HandlerFailed | ValueError | StoreError | ClaimLost
         if asked.gone or asked.cancelled or asked.replayed:
             # A stream hears that nobody listens; also where another has answered.
             expected |= OSError

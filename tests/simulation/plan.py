@@ -32,6 +32,8 @@ class Options(NamedTuple):
     on_store_unavailable: str
     require_key: bool
     quarantine: float
+    declares: bool
+    """Handlers say when their effects begin."""
 
 
 class Request(NamedTuple):
@@ -169,6 +171,7 @@ def _options(rng: Random) -> Options:
         "execute" if rng.random() < 0.08 else "refuse",
         rng.random() < 0.5,
         rng.choice((120.0, 120.0, 0.0, 5.0)),
+        rng.random() < 0.3,
     )
 
 

@@ -173,6 +173,7 @@ class Play:
             patience=options.patience,
             max_attempts=options.max_attempts,
             max_response_bytes=MOST,
+            effects="declared" if options.declares else "any time",
             on_abandoned=on_abandoned,
             on_failure=on_failure,
             on_store_unavailable=unavailable,

@@ -6,6 +6,8 @@
 import pytest
 
 from .books import Violation
+from .bug import Bug
+from .finding import BUGS, ROOT
 from .plan import Plan, drawn
 from .play import play, quietly
 from .schedules import failures
@@ -40,6 +42,13 @@ def test_a_schedule_is_the_same_again() -> None:
         for seed in range(40):
             first, second = (story(*play(drawn(seed))) for _ in range(2))
             assert first == second, seed
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_bug_can_be_planted(bug: Bug) -> None:
+    """`make plant` does it. Change its text together with the code."""
+    for change in bug.changes:
+        assert (ROOT / change.file).read_text().count(change.old) == 1, change.old
 
 
 def test_a_plan_shrinks_to_what_makes_it_fail() -> None:
