@@ -35,6 +35,7 @@ class World:
         self._count = count()
         self._due: list[tuple[float, int, Loop | None, Any]] = []
         self._awake: deque[Loop] = deque()
+        self._running: Loop | None = None
 
     def call_at(self, when: float, call: Callable[..., object], *args: Any) -> None:
         """For what happens outside all processes: the network, the server."""
@@ -42,6 +43,18 @@ class World:
 
     def run(self, until: float = inf) -> None:
         """Until nothing is left to do, or that instant. Raises Livelock."""
+        try:
+            self._run(until)
+        finally:
+            self.enter(None)
+
+    def enter(self, loop: "Loop | None") -> None:
+        """It is the running one from here on."""
+        if loop is not self._running:
+            _set_running_loop(loop)
+            self._running = loop
+
+    def _run(self, until: float) -> None:
         due, awake = self._due, self._awake
         while True:
             while awake:
@@ -147,7 +160,7 @@ class Loop(asyncio.BaseEventLoop):
             return
         world.callbacks += len(waiting)
         world.now += _TURN
-        _set_running_loop(self)
+        world.enter(self)
         try:
             for _ in range(len(waiting)):
                 if not waiting:
@@ -157,8 +170,6 @@ class Loop(asyncio.BaseEventLoop):
                     handle.context.run(handle.callback, *handle.args)
         except BaseException as error:  # SystemExit as well: it would end a worker
             self.escaped.append(error)
-        finally:
-            _set_running_loop(None)
         if waiting:
             world.awaken(self)
 

@@ -22,10 +22,12 @@ from .process import Process
 from .server import Server
 from .wire import Fault
 
-# Everything that goes on by itself comes to its end in this time: handlers, writes that
-# are tried again for 30 s, ghosts that are withdrawn, a quarantine of 120 s.
-_QUIET = 150.0
-_PROBED = 60.0
+# How long outcomes are written late, in seconds, and some more.
+_PERSISTED = 35.0
+
+# The longest handler, in leases, and what a client may take for its answer.
+_HANDLED, _ANSWERED = 5, 15.0
+
 _STOPPED = 90.0
 
 _ANSWERS = {
@@ -62,17 +64,24 @@ class Play:
         books.quiet = world.now
         for process in self.all:
             process.wire._faults = {}
-        world.run(books.quiet + _QUIET)
-        self._probe(0)
-        world.run(world.now + _PROBED)
-        self._probe(1)
-        world.run(world.now + _PROBED)
+        world.run(books.quiet + self._quiet())
+        for turn in (0, 1):
+            self._probe(turn)
+            world.run(world.now + plan.options.patience + _ANSWERED)
         for process in self.all:
             if process.alive and process.accepts:
                 process.stop(0.0)
         world.run(world.now + _STOPPED)
         self._look_around()
         return books
+
+    def _quiet(self) -> float:
+        """So long it takes until all that goes on by itself has come to its end."""
+        options = self.plan.options
+        kinds = {trouble.kind for trouble in self.plan.troubles}
+        lost = kinds & {"lost", "promoted"}
+        late = options.patience + _HANDLED * options.lease + _PERSISTED
+        return late + (options.quarantine if lost else 0.0)
 
     def end(self) -> None:
         for process in self.all:
