@@ -48,9 +48,8 @@ _Make = Callable[[Key, Claim], Awaitable[Answer]]
 # The key holds a record, so on_store_unavailable="execute" must not run the handler.
 _KNOWN = (RecordDamaged, ResponseUnavailable)
 
-# How long the store has for the only question of a request that executes nothing,
-# whatever the patience, in seconds.
-_LOOK = 1.0
+# How long reading a response may take, whatever the patience, in seconds.
+_READ = 1.0
 
 # Requests of one key that may wait in one process: each holds a connection and a body.
 _MOST_WAITING = 1_000
@@ -148,7 +147,10 @@ class Exchange:
         """Without a claim, because the payment of this request is used."""
         held = Held(digest, self._policy.lease)  # as if; what is on record ends a wait
         try:
-            seen = await self._wait(held, max(_LOOK, self._patience_left()))
+            facts = await self._runtime.store.look(self._key)
+            if facts is None or facts.state == "released":
+                return Refuse(Refusal.NOT_ON_RECORD)
+            seen = await self._wait(held, max(_READ, self._patience_left()))
         except (StoreUnavailable, RecordDamaged, NoRoom) as error:
             return self._refusal(error)
         match decide(seen, digest, takes_over=False, patience_left=0.0):

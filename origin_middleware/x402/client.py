@@ -25,9 +25,8 @@ from x402.schemas import (
 
 from ..errors import ConfigurationError, StoreError
 from ..events import key_digest
-from ..key import Key
 from ..policy import is_seconds
-from ..record import Absent, Claim, Fingerprint, Finished, Held, OwnerToken
+from ..record import Claim, Fingerprint, OwnerToken
 from ..stores import Budgeted, Store
 from .facilitator import (
     DUPLICATE,
@@ -51,10 +50,6 @@ _LEASE = 10.0
 
 # More than any client will try: what ends a payment is its own time.
 _ATTEMPTS = 999_999
-
-# How long a look may wait for the store, in seconds.
-_LOOK = 1.0
-_NOTHING_SEEN = Held(Fingerprint(b""), _LOOK)
 
 OnUnknown = Literal["deliver", "refuse"]
 _Payload = PaymentPayload | PaymentPayloadV1
@@ -206,27 +201,17 @@ class SettleOnce:
 
     async def _seen(self, payment: Payment) -> _Seen:
         try:
-            settlement = await self._look(payment.settlement)
-            match settlement:
-                case None:
-                    return _Seen.UNCLEAR
-                case Absent():
-                    return _Seen.NOT_ASKED
-                case Held(proof) | Finished(proof) if proof != payment.proof:
-                    return _Seen.SPENT
+            settlement = await self._store.look(payment.settlement)
+            if settlement is None or settlement.state == "released":
+                return _Seen.NOT_ASKED
+            if settlement.fingerprint != payment.proof:
+                return _Seen.SPENT
             # Its handler has run before that. Without a record of it, it would run
             # again, and not every facilitator says that the payment is used.
-            if payment.comes_first:
-                return _Seen.ASKED
-            request = await self._look(payment.key)
+            request = await self._store.look(payment.key)
         except StoreError:
             return _Seen.UNCLEAR
-        return _Seen.SPENT if isinstance(request, Absent) else _Seen.ASKED
-
-    async def _look(self, key: Key) -> Absent | Held | Finished | None:
-        """None where a live claim holds the key, or the store does not answer."""
-        seen = await self._store.wait(key, _NOTHING_SEEN, _LOOK)
-        return None if seen is _NOTHING_SEEN else seen
+        return _Seen.SPENT if request is None else _Seen.ASKED
 
     def _unknown(
         self, payment: Payment, verdict: Unknown, requirements: _Requirements

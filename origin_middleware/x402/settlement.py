@@ -28,6 +28,7 @@ from ..record import (
     Held,
     OwnerToken,
 )
+from ..response import StoredResponse
 from ..stores import Store
 from .facilitator import DUPLICATE, Failed, Outcome, Question, Settled, Unknown
 from .passage import Payment
@@ -67,7 +68,8 @@ class Settlement:
                 return _refused(question, _NOT_KEYED)
             case Held(proof) | Finished(proof) if proof != self.payment.proof:
                 return _refused(question, _OTHER_PROOF)
-            case Finished(_, Completed(answer)):
+            case Finished(_, Completed(response)):
+                answer = StoredResponse.from_bytes(response).body
                 return Settled(SettleResponse.model_validate_json(answer))
             case _:
                 return Unknown("another request is still settling it")
@@ -116,7 +118,8 @@ class Settlement:
             match outcome:
                 case Settled(answer):
                     body = answer.model_dump_json(by_alias=True).encode()
-                    await self.store.complete(key, claim, Completed(body))
+                    response = StoredResponse(200, [], body).to_bytes()
+                    await self.store.complete(key, claim, Completed(response), 200)
                 case Failed():
                     await self.store.release(key, claim)
                 case Unknown():

@@ -6,6 +6,8 @@ import pytest
 
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy, Store
 from origin_middleware.asgi import ASGIApp
+from origin_middleware.key import Key
+from origin_middleware.record import Absent, Finished, Held
 from tests.support.asgi import App, Connection, GatedApp, chunk, request, start
 from tests.support.faulty import FaultyStore
 
@@ -97,15 +99,26 @@ async def test_nothing_runs_where_the_store_is_away(policy: str) -> None:
     inner, store = App(), FaultyStore()
     rules = Policy(on_store_unavailable="execute" if policy == "execute" else "refuse")
     app = protected(inner, store, rules)
-    store.away("wait", "claim")
+    store.away("look", "claim")
     assert (await replayed(app)).code == "store-unavailable"
     assert inner.executions == 0
 
 
-async def test_no_patience_is_enough_for_a_look_at_the_record() -> None:
-    app = protected(App(), MemoryStore(), Policy(patience=0))
+async def test_a_recorded_response_is_read_without_patience_too() -> None:
+    app = protected(App(), SlowStore(), Policy(patience=0))
     await paid(app)
     assert (await replayed(app)).status == 200
+
+
+class SlowStore(FaultyStore):
+    """Some turns of the loop go by before it answers a wait, as with a server."""
+
+    async def wait(
+        self, key: Key, held: Held, timeout: float, /
+    ) -> Absent | Held | Finished:
+        if timeout:
+            return await super().wait(key, held, timeout)
+        return held
 
 
 async def test_a_malformed_replay_is_refused() -> None:

@@ -87,6 +87,7 @@ async def test_an_unknown_settlement_can_withhold_the_response() -> None:
     async with trading("lost", "503", stack=withholding) as trade:
         payment = await trade.sign()
         first = await trade.ask(payment)
+        assert (first.status_code, first.text) == (402, "{}")
         assert receipt(first).error_reason == "settlement_pending"
         assert "payment-required" not in first.headers
         assert (await trade.ask(payment)).status_code == 200
@@ -184,7 +185,7 @@ async def test_a_payment_whose_record_has_expired_is_used(method: str) -> None:
         assert (trade.executions, trade.paid) == (1, 1)
 
 
-@pytest.mark.parametrize("reaches", ["wait", "claim"])
+@pytest.mark.parametrize("reaches", ["look", "claim"])
 async def test_without_the_store_a_used_payment_is_not_demanded_again(
     reaches: str,
 ) -> None:
@@ -202,6 +203,23 @@ async def test_without_the_store_a_used_payment_is_not_demanded_again(
         assert refused.json()["code"] == "store-unavailable"
         store.away()
         assert (await trade.ask(payment)).status_code == 200
+        assert (trade.executions, trade.paid) == (1, 1)
+
+
+async def test_without_the_store_a_forged_payment_runs_nothing() -> None:
+    """With the policy that runs handlers then."""
+    store = FaultyStore()
+    policy = Policy(key_of=payment_key, on_store_unavailable="execute")
+
+    def faulty(client: HTTPFacilitatorClient) -> Sequence[Middleware]:
+        return [sdk(settle_once(client, store)), ours(store, policy)]
+
+    async with trading(stack=faulty) as trade:
+        forged = decoded(await trade.sign())
+        forged["payload"]["signature"] = "0x" + "0" * 130
+        store.away("look", "claim", "wait")
+        assert (await trade.ask(encoded(forged))).status_code == 402
+        assert (await trade.ask(await trade.sign())).status_code == 200
         assert (trade.executions, trade.paid) == (1, 1)
 
 
@@ -380,6 +398,48 @@ async def test_another_proof_of_a_settled_payment_is_invalid() -> None:
     assert not (await client.verify(other, TERMS)).is_valid
     assert not (await client.settle(other, TERMS)).success
     assert asked.settled == 1
+
+
+async def test_a_payment_that_became_another_meanwhile_is_not_settled_twice() -> None:
+    """Both proofs were valid when they were verified."""
+    store, asked = MemoryStore(), Asked()
+    client = settle_once(asked, store)
+    changed = decoded(PAYMENT)
+    changed["payload"]["authorization"]["validBefore"] = "9999999999"
+    other = payload(encoded(changed))
+    assert (await client.verify(other, TERMS)).is_valid
+    assert (await keyed_settlement(client, store, payload())).success
+    refused = await client.settle(other, TERMS)
+    assert (refused.success, refused.error_reason) == (False, "duplicate_settlement")
+    assert (
+        refused.error_message == "This payment was settled before, with another proof."
+    )
+    assert asked.settled == 1
+
+
+class SettledMeanwhile(Asked):
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+
+    async def verify(self, payload: Any, requirements: Any) -> VerifyResponse:
+        await keyed_settlement(settle_once(Asked(), self._store), self._store, payload)
+        return VerifyResponse(is_valid=False, invalid_reason=USED)
+
+
+async def test_a_payment_that_was_settled_while_it_was_verified_is_valid() -> None:
+    """The facilitator then says that it is used."""
+    store = MemoryStore()
+    client = settle_once(SettledMeanwhile(store), store)
+    assert (await client.verify(payload(), TERMS)).is_valid
+
+
+async def test_an_unknown_settlement_tells_the_transaction_that_is_known() -> None:
+    store = MemoryStore()
+    asked = Asked(hidden(500, "settlement_pending"), NO_ANSWER)
+    told = await keyed_settlement(settle_once(asked, store), store, payload())
+    assert (told.success, told.transaction) == (True, "0x2")
+    assert told.extra == {"settlement": "unknown"}
 
 
 async def test_a_payment_that_cannot_be_keyed_is_neither_verified_nor_settled() -> None:
