@@ -81,7 +81,10 @@ def take_over(
     record = retained(record, now)
     state = record.state if record else None
     if record is None or not isinstance(state, InProgress):
-        return claim(record, by, now)
+        gone = by.takes is not None and not isinstance(state, Outcome)
+        return (record, Exhausted()) if gone else claim(record, by, now)
+    if by.takes not in (None, record.owner) and not _owned(record, by):
+        return record, _found(record, state, now)
     same = record.fingerprint == by.fingerprint
     if state.lapses > now or _owned(record, by) or not same or not state.effects:
         return claim(record, by, now)

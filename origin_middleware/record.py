@@ -30,6 +30,9 @@ class Claim:
     inquires: bool = False
     """A take-over begins no attempt of its own: it asks a reconciler about the
     abandoned one, and may run in its place."""
+    takes: OwnerToken | None = None
+    """A take-over wants the attempt of this owner, as somebody has seen it, and no
+    other; told Exhausted where nobody holds the key any more."""
     declares: bool = False
     """The handler says when its effects begin: until then, nothing has happened."""
     trace: bytes = NO_TRACE

@@ -123,7 +123,8 @@ def _script(
         declares=rng.random() < 0.5,
     )
     owned, lease = codec.header(b"P", claim.owner), codec.lease(claim)
-    limits = [rng.choice(_NOT_AFTER), rng.choice((1, 2, 20)), rng.randrange(2)]
+    takes = rng.choice((b"", b"", a_claim("a").owner))
+    limits = [rng.choice(_NOT_AFTER), rng.choice((1, 2, 20)), rng.randrange(2), takes]
     outcome = rng.choice((Completed(b"\x00response\xff"), NotReplayable()))
     undone: list[Any] = [[], [0], [1]][rng.randrange(3)]
     in_progress = codec.in_progress(claim)

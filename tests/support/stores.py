@@ -76,6 +76,7 @@ def a_claim(
     max_attempts: int = 20,
     inquires: bool = False,
     declares: bool = False,
+    takes: str | None = None,
 ) -> Claim:
     return Claim(
         OwnerToken(owner.encode().ljust(16, b".")),
@@ -84,6 +85,7 @@ def a_claim(
         retention,
         max_attempts,
         inquires,
+        None if takes is None else OwnerToken(takes.encode().ljust(16, b".")),
         declares,
     )
 

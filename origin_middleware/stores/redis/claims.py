@@ -104,7 +104,8 @@ class Claims:
         trusted = self._calls.now() >= visit.endpoint.quarantine
         not_after = visit.endpoint.offset + round(visit.until * 1000) if trusted else 0
         record, retention = codec.in_progress(claim), milliseconds(claim.retention)
-        limits = (not_after, claim.max_attempts, int(claim.inquires))
+        inquires, takes = int(claim.inquires), claim.takes or b""
+        limits = (not_after, claim.max_attempts, inquires, takes)
         try:
             return await visit.evaluate(kind.script, name, record, retention, *limits)
         except ErrorReply as error:

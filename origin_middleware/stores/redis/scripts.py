@@ -36,6 +36,7 @@ BODY_GONE = _load("body_gone")
 RELEASE = _load("release")
 ABANDON = _load("abandon")
 LOOK = _load("look")
+FORGET = _load("forget")
 
 
 def stored(reply: Any) -> codec.Stored:

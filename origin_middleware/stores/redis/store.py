@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
@@ -36,6 +36,8 @@ from .replicas import Replicas
 from .safety import Safety
 from .scripts import Script, evidence, finished, stored
 from .wakeups import WakeUps
+
+S = TypeVar("S", bound="RedisStore")
 
 
 class RedisStore:
@@ -100,6 +102,12 @@ class RedisStore:
         store = cls(client_for(url), **options)
         store._owns_client = True
         return store
+
+    def like(self, kind: "type[S]") -> "S":
+        """Another kind of store for the same server, with connections of its own."""
+        other = kind(self._client, **self._options)
+        other._owns_client = self._owns_client  # noqa: SLF001 - it is one of us
+        return other
 
     async def check(self) -> None:
         """Raises StoreUnavailable where the server cannot be reached, and StoreUnsafe

@@ -40,8 +40,9 @@ CLAIMS = st.sampled_from(
             max_attempts=most,
             inquires=owner == "b",
             declares=owner in "ad",
+            takes="a" if owner == "e" else None,
         )
-        for owner, most in zip("abcd", [1, 2, 3, 4], strict=True)
+        for owner, most in zip("abcde", [1, 2, 3, 4, 5], strict=True)
         for fingerprint in "fg"
     ]
 )

@@ -256,7 +256,7 @@ async def test_a_reply_that_is_read_too_late_is_no_claim(
     claiming = asyncio.create_task(make(key, a_claim("stalled", lease=lease)))
     await has_record(store, client, key, "stalled")
     if meanwhile == "taken over":
-        taken = codec.in_progress(a_claim("other"))
+        taken = codec.in_progress(a_claim("other")) + b"0" * 19
         await client.set(store._name(key), taken, px=1_000_000)
     stall = late
     held_back.delayed.set()

@@ -1,5 +1,5 @@
 -- As claim.lua, but somebody else's record of the same request, whose lease has lapsed, counts as released.
--- ARGV[5] '1': to inquire, which is no attempt of its own
+-- ARGV[5] '1': to inquire, which is no attempt of its own; ARGV[6] the owner that it wants to take over from ('' for any)
 local held = redis.call('GET', KEYS[1])
 if held and string.sub(held, 1, 1) ~= '\2' then return held end -- whatever it is
 local state = held and string.sub(held, 2, 2)
@@ -9,10 +9,13 @@ if state == 'P' then
   local lease, retention = tonumber(string.sub(held, 77, 86)), tonumber(string.sub(held, 87, 99))
   local own = string.sub(held, 3, 18) == string.sub(ARGV[1], 3, 18)
   local same = string.sub(held, 19, 50) == string.sub(ARGV[1], 19, 50)
-  if own or not same or not lease or not retention or lease > retention - left then return {held, left} end
+  local wanted = own or ARGV[6] == '' or string.sub(held, 3, 18) == ARGV[6]
+  if own or not wanted or not same or not lease or not retention or lease > retention - left then return {held, left} end
   past = string.sub(held, 100, 118)
   -- What it takes over may have had effects, whatever becomes of its own.
   if string.sub(held, 76, 76) == '1' then inquires, effects = ARGV[5] == '1', '1' end
+elseif ARGV[6] ~= '' and (not state or state == 'R') then
+  return '\2R' .. string.rep('0', 19) -- given back, or gone, since it was seen
 elseif state == 'R' then
   past = string.sub(held, 3, 21)
 elseif state then

@@ -1,6 +1,7 @@
 """What a store promises, once, wherever it may run."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -19,8 +20,9 @@ from origin_middleware.record import (
 )
 from origin_middleware.stores import waiting as waiters
 from origin_middleware.stores.redis import RedisStore
+from origin_middleware.stores.redis.records import Records
 from tests.support.stores import PATIENT, a_claim, a_key
-from tests.support.topologies import Topology, until
+from tests.support.topologies import Single, Topology, until
 
 from .names import record_name
 
@@ -89,6 +91,31 @@ async def test_a_key_that_is_abandoned_is_taken_over_once(
     assert await other.take_over(key, B) == Claimed()
     assert isinstance(await one.take_over(key, A), Held)
     assert not await one.renew(key, A)
+
+
+async def test_an_operator_finds_every_record_and_settles_one(
+    topology: Topology, processes: tuple[RedisStore, RedisStore]
+) -> None:
+    if isinstance(topology, Single) and topology.options.get("username"):
+        pytest.skip("the user of an app may not scan")
+    one, other = processes
+    keys = [a_key() for _ in range(9)]
+    for key in keys:
+        await one.claim(key, A)
+        await one.abandon(key, A)
+    records = other.like(Records)
+    digests = {hashlib.sha256(key.encode()).hexdigest() for key in keys}
+    assert digests <= {name async for name in records.scan(1e6)}
+    name = Key(hashlib.sha256(keys[0].encode()).hexdigest())
+    seen = await records.look(name)
+    assert seen is not None
+    assert (seen.state, seen.attempt) == ("abandoned", 1)
+    assert await records.take_over(name, B) == Claimed()
+    assert await records.release(name, B)
+    assert await records.keys_of_the_server() >= 9
+    assert await records.servers()
+    await records.aclose()
+    assert await one.claim(keys[0], A) == Claimed()
 
 
 async def test_scripts_survive_a_flush(

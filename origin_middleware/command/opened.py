@@ -1,0 +1,102 @@
+"""Which store is meant, and which record."""
+
+import argparse
+import hashlib
+import importlib
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from ..errors import ConfigurationError, OriginMiddlewareError
+from ..key import Key, MalformedKey, checked_key, tenants_key
+from ..stores.redis import RedisStore
+from ..stores.redis.records import Records
+
+_DIGEST = re.compile(r"(?:sha256:|urn:origin-middleware:record:)?([0-9a-f]{64})")
+
+
+class CannotAsk(Exception):
+    """Why the store was not asked, and what to do about it."""
+
+
+@asynccontextmanager
+async def opened(options: argparse.Namespace) -> AsyncIterator[Records]:
+    """Raises CannotAsk, also for whatever the store raises meanwhile."""
+    records = _store(options).like(Records)
+    try:
+        yield records
+    except OriginMiddlewareError as error:
+        raise CannotAsk(str(error)) from error
+    finally:
+        await records.aclose()
+
+
+def add_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "key",
+        metavar="KEY",
+        help="the settlement intent, or - to read it from standard input, because "
+        "shells keep histories; or sha256:HEX, as logs and problem documents have it",
+    )
+    parser.add_argument("--tenant", help="whose key it is, where tenant_of is used")
+
+
+def digest_of(options: argparse.Namespace) -> str:
+    """The digest of the key, which is the name of its record. Raises CannotAsk."""
+    given: str = options.key
+    if given == "-":
+        given = sys.stdin.readline().strip()
+    if found := _DIGEST.fullmatch(given):
+        return found[1]
+    if given.startswith(("sha256:", "urn:")):
+        raise CannotAsk(
+            f"{given}: a digest has 64 hexadecimal digits. Logs before version 0.1 "
+            "shorten it; take the whole one from the problem document's `instance`."
+        )
+    key = checked_key(given, "KEY")
+    if isinstance(key, MalformedKey):
+        raise CannotAsk(key.reason)
+    whole = key if options.tenant is None else tenants_key(key, options.tenant)
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def _store(options: argparse.Namespace) -> RedisStore:
+    if options.store is not None:
+        return _imported(options.store)
+    url = options.url or os.environ.get("REDIS_URL")
+    if not url:
+        raise CannotAsk(
+            "Which server? Give --store shop.main:store (your RedisStore), or --url "
+            "redis://… and --namespace, or set REDIS_URL."
+        )
+    try:
+        return RedisStore.from_url(url, namespace=options.namespace)
+    except ConfigurationError as wrong:
+        raise CannotAsk(str(wrong)) from wrong
+
+
+def _imported(place: str) -> RedisStore:
+    module, colon, name = place.partition(":")
+    if not colon:
+        raise CannotAsk(f"--store {place}: write MODULE:NAME, as shop.main:store.")
+    sys.path.insert(0, str(Path.cwd()))  # as uvicorn does
+    try:
+        found: object = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as missing:
+        raise CannotAsk(f"--store {place}: {missing}.") from missing
+    if not isinstance(found, RedisStore):
+        raise CannotAsk(
+            f"--store {place} is a {type(found).__name__}, and only a RedisStore can "
+            "be read from another process."
+        )
+    return found
+
+
+def as_key(digest: str) -> Key:
+    """What `Records` takes."""
+    return Key(digest)

@@ -1,0 +1,232 @@
+"""resolve and forget: what somebody decides about a record.
+
+There is no way of writing but that of a reconciler: the abandoned key is taken over,
+and then released or completed. A live lease cannot be taken over, and of two operators
+one wins. If this process dies in between, the key is abandoned again.
+"""
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import RecordDamaged
+from ..policy import delivered
+from ..record import Claim, Claimed, Completed, Facts, OwnerToken, Recorded
+from ..response import StoredResponse, checked_headers, checked_status
+from ..stores.redis.records import Records
+from .opened import CannotAsk, add_key, as_key, digest_of
+from .showing import as_json, described, look
+from .talking import Talk, span
+
+_LEASE = 30.0
+_RETENTION = 86_400.0
+
+
+def add(commands: Any, server: argparse.ArgumentParser) -> None:
+    resolve = commands.add_parser(
+        "resolve",
+        parents=[server],
+        help="say what became of an abandoned attempt",
+        description="Says what became of an attempt whose outcome is unknown. Refused "
+        "while its lease is live, and where it has an outcome.",
+    )
+    add_key(resolve)
+    how = resolve.add_mutually_exclusive_group(required=True)
+    how.add_argument(
+        "--did-not-happen", action="store_true", help="the next retry runs the handler"
+    )
+    how.add_argument(
+        "--happened", action="store_true", help="the next retry gets this response"
+    )
+    resolve.add_argument("--status", type=int, help="of the response, such as 201")
+    resolve.add_argument(
+        "--header", action="append", default=[], metavar="NAME:VALUE", help="of it"
+    )
+    resolve.add_argument(
+        "--body", metavar="@FILE", help="of it: @FILE, or @- for standard input"
+    )
+    resolve.add_argument(
+        "--retention",
+        type=float,
+        default=_RETENTION,
+        metavar="SECONDS",
+        help="how long it is kept, as in your Policy (default: 86400)",
+    )
+    _add_decision(resolve)
+    resolve.set_defaults(run=resolve_record)
+    forget = commands.add_parser(
+        "forget",
+        parents=[server],
+        help="remove a finished or damaged record: the handler can run again",
+    )
+    add_key(forget)
+    _add_decision(forget)
+    forget.set_defaults(run=forget_record)
+
+
+def _add_decision(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", required=True, help="kept in the log line")
+    parser.add_argument("--by", default=getpass.getuser(), help="who decides")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+async def resolve_record(
+    options: argparse.Namespace, talk: Talk, records: Records
+) -> int:
+    name = digest_of(options)
+    response = _response(options)
+    before = await look(records, name)
+    if before is None or before.state != "abandoned" or before.fingerprint is None:
+        talk.error(_why_not(name, before))
+        return 1
+    talk.say(*described(name, before)[:-3])
+    if not _is_sure(options, talk, name):
+        return 1
+    claim = Claim(
+        OwnerToken(os.urandom(16)),
+        before.fingerprint,
+        _LEASE,
+        options.retention,
+        max_attempts=999_999,
+        inquires=True,
+        takes=before.owner,
+    )
+    told = await records.take_over(as_key(name), claim)
+    if not isinstance(told, Claimed):
+        talk.error(f"sha256:{name} is not abandoned any more: somebody was faster.")
+        return 1
+    if response is None:
+        done = await records.release(as_key(name), claim)
+        outcome = "released: the next retry runs the handler"
+    else:
+        written = await records.complete(
+            as_key(name), claim, Completed(response.to_bytes()), response.status
+        )
+        done = isinstance(written, Recorded)
+        outcome = "completed: the next retry gets this response"
+    if not done:
+        talk.error(f"sha256:{name}: the attempt has ended after all; see `show`.")
+        return 1
+    _keep("resolve", name, options, before, outcome)
+    talk.say(outcome)
+    talk.tell(digest=name, outcome=outcome.partition(":")[0])
+    return 0
+
+
+async def forget_record(
+    options: argparse.Namespace, talk: Talk, records: Records
+) -> int:
+    name = digest_of(options)
+    before: Facts | None = None
+    try:
+        before = await records.look(as_key(name))
+        if before is None:
+            talk.error(f"sha256:{name} is absent: there is nothing to forget.")
+            return 1
+        if before.state in ("in progress", "abandoned"):
+            talk.error(
+                f"sha256:{name} is {before.state}: its handler may be running, or its "
+                "effects may have happened. Use `resolve` once it is abandoned."
+            )
+            return 1
+        talk.say(*described(name, before))
+    except RecordDamaged as damaged:
+        talk.say(f"sha256:{name}", f"damaged: {damaged}")
+    talk.say("Without it, a request with this key runs the handler again.")
+    if not _is_sure(options, talk, name):
+        return 1
+    if not await records.forget(name):
+        talk.error(f"sha256:{name} has changed meanwhile; see `show`.")
+        return 1
+    _keep("forget", name, options, before, "forgotten")
+    talk.say("forgotten")
+    talk.tell(digest=name, outcome="forgotten")
+    return 0
+
+
+def _why_not(name: str, seen: Facts | None) -> str:
+    if seen is None:
+        return f"sha256:{name} is absent: a retry runs the handler by itself."
+    if seen.state == "in progress":
+        left = span(seen.lease_left or 0.0)
+        return (
+            f"sha256:{name} is in progress, and its lease lasts {left} more: a process "
+            "may be at work. Wait until it is abandoned."
+        )
+    return f"sha256:{name} is {seen.state}: there is nothing to resolve. See `show`."
+
+
+def _response(options: argparse.Namespace) -> StoredResponse | None:
+    """None where it did not happen. Raises CannotAsk."""
+    given = options.status, options.body
+    if options.did_not_happen:
+        if given != (None, None) or options.header:
+            raise CannotAsk("--status, --header and --body belong to --happened.")
+        return None
+    if None in given:
+        raise CannotAsk(
+            "--happened needs the response that the payer should get: --status 201 "
+            "--body @FILE (and --header NAME:VALUE)."
+        )
+    headers = []
+    for line in options.header:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise CannotAsk(f"--header {line}: write NAME:VALUE.")
+        headers.append((name.strip().lower().encode(), value.strip().encode()))
+    try:
+        status, headers = checked_status(options.status), checked_headers(headers)
+    except ValueError as wrong:
+        raise CannotAsk(str(wrong)) from wrong
+    if not delivered("POST", status):
+        raise CannotAsk(
+            f"--status {status} would not be settled, so it cannot be the recorded "
+            "response. Where nothing happened, say --did-not-happen."
+        )
+    return StoredResponse(status, headers, _body(options.body))
+
+
+def _body(given: str) -> bytes:
+    if not given.startswith("@"):
+        raise CannotAsk("--body takes @FILE, or @- for standard input.")
+    if given == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(given[1:]).read_bytes()
+    except OSError as unreadable:
+        raise CannotAsk(f"--body {given}: {unreadable}") from unreadable
+
+
+def _is_sure(options: argparse.Namespace, talk: Talk, name: str) -> bool:
+    if options.yes:
+        return True
+    answer = talk.asked(f"Type the first six digits ({name[:6]}) to go on: ")
+    if answer == name[:6]:
+        return True
+    talk.error("nothing was changed. Repeat with --yes, or type the digits.")
+    return False
+
+
+def _keep(
+    act: str,
+    name: str,
+    options: argparse.Namespace,
+    before: Facts | None,
+    outcome: str,
+) -> None:
+    """One line that can be kept, on standard error."""
+    line = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "act": act,
+        "digest": name,
+        "by": options.by,
+        "reason": options.reason,
+        "before": as_json(name, before) if before else "damaged",
+        "outcome": outcome,
+    }
+    print(json.dumps(line), file=sys.stderr, flush=True)

@@ -1,0 +1,157 @@
+"""show and digest: what one record says, and what to do about it."""
+
+import argparse
+import asyncio
+import sys
+from typing import Any
+
+from ..errors import RecordDamaged
+from ..record import NO_TRACE, PROCESS, Facts
+from ..response import StoredResponse
+from ..stores.redis.records import Records
+from .opened import add_key, as_key, digest_of
+from .talking import Talk, at, span
+
+_SEEN_BY_A_RETRY = {
+    "in progress": "waits for the attempt, then 409 in-progress",
+    "abandoned": "409 outcome-unknown",
+    "released": "runs the handler",
+    "completed": "the recorded response",
+    "not replayable": "409 not-replayable",
+}
+
+
+def add(commands: Any, server: argparse.ArgumentParser) -> None:
+    show = commands.add_parser(
+        "show", parents=[server], help="what a record says, and what to do next"
+    )
+    add_key(show)
+    show.add_argument("--body", action="store_true", help="print the recorded body")
+    show.add_argument(
+        "--follow", action="store_true", help="until nobody works on it any more"
+    )
+    show.set_defaults(run=show_record)
+    name = commands.add_parser(
+        "digest", parents=[server], help="what logs call a key; asks no server"
+    )
+    add_key(name)
+    name.set_defaults(run=digest, asks_server=False)
+
+
+def digest(options: argparse.Namespace, talk: Talk) -> int:
+    found = digest_of(options)
+    talk.say(f"sha256:{found}", f"record {options.namespace}:{{{found}}}")
+    talk.tell(digest=found, record=f"{options.namespace}:{{{found}}}")
+    return 0
+
+
+async def show_record(options: argparse.Namespace, talk: Talk, records: Records) -> int:
+    name = digest_of(options)
+    facts = await look(records, name)
+    while facts is not None and options.follow and facts.state == "in progress":
+        talk.progress(f"in progress, lease {span(facts.lease_left or 0)} left")
+        await asyncio.sleep(1)
+        facts = await look(records, name)
+    if facts is None:
+        talk.say(f"sha256:{name}", "absent: a request with this key runs the handler")
+        talk.tell(digest=name, state="absent")
+        return 1
+    talk.say(*described(name, facts))
+    talk.tell(**as_json(name, facts))
+    if options.body:
+        await _print_body(records, name, talk)
+    return 0
+
+
+async def look(records: Records, name: str) -> Facts | None:
+    """Raises RecordDamaged with what to do about it."""
+    try:
+        return await records.look(as_key(name))
+    except RecordDamaged as damaged:
+        raise RecordDamaged(
+            f"sha256:{name}: {damaged} Requests with this key get 409 record-damaged. "
+            "Find out who wrote it; `forget` removes it, and the handler can run again."
+        ) from damaged
+
+
+def described(name: str, facts: Facts) -> list[str]:
+    """For a person, most important first."""
+    lines = [f"sha256:{name}", f"{_headline(facts)}"]
+    lines.append(f"a retry gets    {_SEEN_BY_A_RETRY[facts.state]}")
+    if facts.state == "abandoned" and not facts.effects:
+        lines[-1] = "a retry gets    runs the handler: its effects had not begun"
+    lines.append(f"first claimed   {at(facts.begun)}")
+    lines.append(f"attempts        {facts.attempt or 'unknown: the claim was lost'}")
+    if facts.ended is not None:
+        lines.append(f"ended           {at(facts.ended)}, status {facts.status}")
+    if facts.size:
+        lines.append(f"response        {facts.size:,} bytes with its headers")
+    if facts.owner is not None:
+        lines.append(f"by process      {facts.owner[PROCESS].hex()}")
+    if facts.trace is not None and facts.trace != NO_TRACE:
+        lines.append(f"trace           {facts.trace[:16].hex()}")
+    lines.append(f"kept for        {span(facts.expires_in)} more")
+    return [*lines, *_next(name, facts)]
+
+
+def _headline(facts: Facts) -> str:
+    left = facts.lease_left or 0.0
+    match facts.state:
+        case "in progress":
+            return f"in progress: its lease lasts {span(left)} unless it is renewed"
+        case "abandoned":
+            began = (
+                "its effects may have begun" if facts.effects else "nothing was done"
+            )
+            return f"abandoned {span(-left)} ago: {began}"
+        case "released":
+            return "given back: an attempt failed, and nothing was charged"
+        case "not replayable":
+            return "completed, and its response was not kept"
+        case state:
+            return state
+
+
+def _next(name: str, facts: Facts) -> list[str]:
+    if facts.state == "in progress":
+        return ["next: wait; `show --follow` tells when it ends"]
+    if facts.state != "abandoned" or not facts.effects:
+        return []
+    resolve = f"origin-middleware resolve sha256:{name} --reason …"
+    return [
+        "next: look into your books, and for a line `settle` in the gate's log.",
+        f"  it did not happen:  {resolve} --did-not-happen",
+        f"  it happened:        {resolve} --happened --status 201 --body @FILE",
+    ]
+
+
+def as_json(name: str, facts: Facts) -> dict[str, Any]:
+    return {
+        "digest": name,
+        "state": facts.state,
+        "attempt": facts.attempt,
+        "first_claimed": facts.begun,
+        "expires_in": facts.expires_in,
+        "lease_left": facts.lease_left,
+        "effects_may_have_begun": facts.effects,
+        "ended": facts.ended,
+        "status": facts.status,
+        "size": facts.size,
+        "process": facts.owner[PROCESS].hex() if facts.owner else None,
+        "trace_id": facts.trace[:16].hex() if facts.trace else None,
+    }
+
+
+async def _print_body(records: Records, name: str, talk: Talk) -> None:
+    recorded = await records.response(name)
+    if recorded is None:
+        talk.say("there is no recorded body")
+        return
+    response = StoredResponse.from_bytes(recorded)
+    if sys.stdout.isatty():
+        for header, value in response.headers:
+            talk.say(f"{header.decode('latin-1')}: {value.decode('latin-1')}")
+        talk.say("")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(response.body)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,131 @@
+"""The records of a store as an operator sees them: by name, all of them, and in full.
+
+Reading changes nothing. What changes a record goes through the same scripts as the
+requests of an app.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from ...errors import StoreUnavailable
+from ...key import Key
+from ...record import Completed, Finished
+from .. import codec
+from . import scripts
+from .safety import Facts as ServerFacts
+from .safety import facts as server_facts
+from .store import RedisStore
+
+# Names in one page of a scan: a call of some milliseconds, even of a million records.
+_PAGE = 500
+
+
+class Records(RedisStore):
+    """A store whose keys are digests: the name of a record does not tell its key."""
+
+    @property
+    def namespace(self) -> str:
+        return self._options["namespace"]
+
+    @property
+    def _pattern(self) -> "re.Pattern[str]":
+        """Of the name of a record: not of a body, and not of the mark of a server."""
+        return re.compile(rf"{re.escape(self.namespace)}:\{{([0-9a-f]{{64}})\}}")
+
+    async def response(self, digest: str) -> bytes | None:
+        """The recorded one, None where there is none. Raises as `Store`."""
+        name, session = self._name(Key(digest)), self._session
+        until = session.calls.deadline()
+        record = await session.calls.run(
+            name, lambda visit: visit.send("GET", name), until
+        )
+        if record is None:
+            return None
+        stored = codec.decode(record)
+        seen = await session.bodies.seen(name, stored, until)
+        if isinstance(seen, Finished) and isinstance(seen.outcome, Completed):
+            return seen.outcome.response
+        return None
+
+    async def forget(self, digest: str) -> bool:
+        """Remove what is there, whatever it is; False where there is nothing. Raises
+        as `Store`."""
+        name, session = self._name(Key(digest)), self._session
+        until = session.calls.deadline()
+        begin = await session.calls.run(
+            name, lambda visit: visit.send("GETRANGE", name, 0, 17), until
+        )
+        body = b"%b:%b" % (name, begin[2:18].hex().encode())
+        return bool(begin) and bool(
+            await session.calls.run(
+                name,
+                lambda visit: visit.evaluate(scripts.FORGET, name, body, begin, keys=2),
+                until,
+            )
+        )
+
+    async def scan(self, rate: float) -> AsyncIterator[str]:
+        """The digests of all records, at most `rate` of them in a second. Raises
+        StoreUnavailable."""
+        seen = 0
+        try:
+            async for name in self._client.scan_iter(
+                match=f"{self.namespace}:{{*", count=_PAGE
+            ):
+                found = self._pattern.fullmatch(name.decode())
+                if found is None:
+                    continue
+                yield found[1]
+                seen += 1
+                if seen % _PAGE == 0:
+                    await asyncio.sleep(_PAGE / rate)
+        except RedisError as error:
+            raise StoreUnavailable(f"SCAN: {error}") from error
+
+    async def sample(self, number: int) -> list[str]:
+        """Digests of records that the server picks: some may come twice."""
+        picked = []
+        try:
+            for _ in range(number):
+                name: Any = await self._client.randomkey()
+                found = self._pattern.fullmatch((name or b"").decode())
+                picked += [found[1]] if found else []
+        except RedisError as error:
+            raise StoreUnavailable(f"RANDOMKEY: {error}") from error
+        return picked
+
+    async def keys_of_the_server(self) -> int:
+        """Of all its databases' users: DBSIZE. Raises StoreUnavailable."""
+        try:
+            return int(await self._client.dbsize())
+        except RedisError as error:
+            raise StoreUnavailable(f"DBSIZE: {error}") from error
+
+    async def clock(self) -> float:
+        """Of the server, in Unix time. Raises StoreUnavailable."""
+        seconds, microseconds = await self._session.calls.run(
+            b"", lambda visit: visit.send("TIME"), self._session.calls.deadline()
+        )
+        return int(seconds) + int(microseconds) / 1e6
+
+    async def clock_offset(self) -> float:
+        """From this machine's clock to the server's, in seconds."""
+        return await self.clock() - time.time()
+
+    async def servers(self) -> dict[str, ServerFacts]:
+        """What each says of itself (INFO). Raises StoreUnavailable."""
+        try:
+            told: Any = await self._client.info()
+        except RedisError as error:
+            raise StoreUnavailable(f"INFO: {error}") from error
+        many = all(isinstance(each, dict) for each in told.values()) and bool(told)
+        nodes: dict[str, Any] = told if many and ":" in next(iter(told)) else {"": told}
+        return {address: server_facts(info) for address, info in nodes.items()}
+
+    def _name(self, key: Key) -> bytes:
+        return f"{self._prefix}{key}}}".encode()

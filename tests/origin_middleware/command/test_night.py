@@ -1,0 +1,246 @@
+"""One night: an abandoned key is found, read, and settled, on real servers."""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from origin_middleware import IdempotencyMiddleware, Policy
+from origin_middleware.command import main
+from origin_middleware.events import key_digest
+from origin_middleware.key import Key
+from origin_middleware.record import Claimed, Completed
+from origin_middleware.stores.redis import RedisStore
+from tests.support.asgi import App, request
+from tests.support.servers import RedisServer
+from tests.support.stores import a_claim
+
+NAMESPACE = "night"
+WHY = ("--reason", "test", "--by", "me", "--yes")
+
+
+@pytest.fixture(params=["valkey", "redis_6_2", "redis_7"])
+def server(request: pytest.FixtureRequest) -> RedisServer:
+    found: RedisServer = request.getfixturevalue(f"{request.param}_server")
+    return found
+
+
+@pytest.fixture
+async def store(server: RedisServer) -> AsyncIterator[RedisStore]:
+    store = RedisStore.from_url(server.url, namespace=NAMESPACE)
+    yield store
+    await store.aclose()
+    async with Redis.from_url(server.url) as client:
+        async for name in client.scan_iter(f"{NAMESPACE}:*"):
+            await client.delete(name)
+
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def ask(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run the command: its exit status, and what it printed."""
+
+    async def run(*arguments: str) -> tuple[int, str, str]:
+        where = ("--url", server.url, "--namespace", NAMESPACE)
+        status = await asyncio.to_thread(main, [*arguments, *where])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+async def abandoned(store: RedisStore, intent: str = "intent-1") -> str:
+    """Its digest."""
+    claim = a_claim(lease=10)
+    assert await store.claim(Key(intent), claim) == Claimed()
+    assert await store.abandon(Key(intent), claim)
+    return digest(intent)
+
+
+def digest(intent: str) -> str:
+    return hashlib.sha256(intent.encode()).hexdigest()
+
+
+async def test_the_story_of_a_night(store: RedisStore, ask: Ask) -> None:
+    inner = App()
+    app = IdempotencyMiddleware(inner, store=store, policy=Policy(patience=0))
+    await request(app, key=b"intent-2")
+    name = await abandoned(store)
+
+    status, out, _ = await ask("list", "--abandoned", "--fail")
+    assert status == 1
+    assert re.findall(r"sha256:(\w+)", out.splitlines()[0]) == [name]
+    assert "1 abandoned of 2 records" in out
+
+    status, out, _ = await ask("show", "intent-1")
+    assert status == 0
+    assert f"sha256:{name}" in out
+    assert "abandoned 0 s ago: its effects may have begun" in out
+    assert "409 outcome-unknown" in out
+    assert "--did-not-happen" in out
+
+    status, out, err = await ask("resolve", "intent-1", "--did-not-happen", *WHY)
+    assert (status, out.splitlines()[-1]) == (
+        0,
+        "released: the next retry runs the handler",
+    )
+    kept = json.loads(err)
+    assert (kept["act"], kept["digest"], kept["by"]) == ("resolve", name, "me")
+    assert (kept["reason"], kept["before"]["state"]) == ("test", "abandoned")
+
+    status, _, err = await ask("resolve", "intent-1", "--did-not-happen", *WHY)
+    assert status == 1
+    assert "is released: there is nothing to resolve" in err
+    assert (await request(app)).body == b"done"
+    assert inner.executions == 2
+
+
+async def test_what_happened_is_the_next_answer(
+    store: RedisStore, ask: Ask, tmp_path: Any
+) -> None:
+    app = IdempotencyMiddleware(App(), store=store)
+    await request(app)
+    await _abandon_as(store, "intent-3")
+    body = tmp_path / "body"
+    body.write_bytes(b"\x00from the books")
+    response = ("--status", "201", "--body", f"@{body}", "--header", "X-Order: 7")
+    status, _, _ = await ask("resolve", "intent-3", "--happened", *response, *WHY)
+    assert status == 0
+    answer = await request(app, key=b"intent-3")
+    assert (answer.status, answer.body) == (201, b"\x00from the books")
+    assert (b"x-order", b"7") in answer.headers
+    status, out, _ = await ask("show", "intent-3", "--json")
+    seen = json.loads(out)
+    assert (seen["schema"], seen["state"], seen["status"]) == (1, "completed", 201)
+
+
+async def _abandon_as(store: RedisStore, intent: str) -> None:
+    """With the fingerprint that requests of the tests have."""
+    seen = await store.look(Key("intent-1"))
+    assert seen is not None
+    assert seen.fingerprint is not None
+    claim = replace(a_claim(), fingerprint=seen.fingerprint)
+    await store.claim(Key(intent), claim)
+    await store.abandon(Key(intent), claim)
+
+
+async def test_a_live_lease_is_not_resolved(store: RedisStore, ask: Ask) -> None:
+    await store.claim(Key("intent-1"), a_claim(lease=60))
+    for act in (("resolve", "intent-1", "--did-not-happen"), ("forget", "intent-1")):
+        status, _, err = await ask(*act, *WHY)
+        assert status == 1
+        assert "in progress" in err
+    status, out, _ = await ask("list", "--running")
+    assert "1 running of 1 records" in out
+    assert await store.renew(Key("intent-1"), a_claim(lease=60))
+
+
+async def test_of_two_operators_one_wins(store: RedisStore, ask: Ask) -> None:
+    await abandoned(store)
+    told = await asyncio.gather(
+        *(ask("resolve", "intent-1", "--did-not-happen", *WHY) for _ in range(6))
+    )
+    assert sorted(status for status, _, _ in told) == [0, 1, 1, 1, 1, 1]
+
+
+async def test_nothing_is_changed_without_a_yes(store: RedisStore, ask: Ask) -> None:
+    await abandoned(store)
+    status, _, err = await ask(
+        "resolve", "intent-1", "--did-not-happen", "--reason", "test"
+    )
+    assert status == 1
+    assert "nothing was changed" in err
+    seen = await store.look(Key("intent-1"))
+    assert seen is not None
+    assert seen.state == "abandoned"
+
+
+async def test_a_record_is_forgotten_with_its_body(
+    store: RedisStore, ask: Ask, server: RedisServer
+) -> None:
+    await store.complete(Key("intent-1"), a_claim(), Completed(b"x" * 200_000), 200)
+    status, out, _ = await ask("show", "intent-1")
+    assert "response        200,000 bytes" in out
+    status, _, _ = await ask("forget", "intent-1", *WHY)
+    assert status == 0
+    async with Redis.from_url(server.url) as client:
+        left = [name async for name in client.scan_iter(f"{NAMESPACE}:*")]
+    assert [name for name in left if b":mark:" not in name] == []
+    assert (await ask("forget", "intent-1", *WHY))[0] == 1
+
+
+async def test_a_damaged_record(
+    store: RedisStore, ask: Ask, server: RedisServer
+) -> None:
+    async with Redis.from_url(server.url) as client:
+        await client.set(store._name(Key("intent-1")), b"\x01P" + b"old", ex=60)
+    status, _, err = await ask("show", "intent-1")
+    assert status == 2
+    assert "format 1" in err
+    assert "`forget`" in err
+    status, out, _ = await ask("list", "--damaged", "--json")
+    assert json.loads(out.splitlines()[0])["state"] == "damaged"
+    assert (await ask("forget", "intent-1", *WHY))[0] == 0
+    assert await store.look(Key("intent-1")) is None
+
+
+async def test_stats_and_check(store: RedisStore, ask: Ask) -> None:
+    await abandoned(store)
+    status, out, _ = await ask("stats", "--sample", "50")
+    assert status == 0
+    assert "keys on the server" in out
+    status, out, _ = await ask("stats", "--prometheus")
+    assert re.search(
+        r'^origin_middleware_records\{state="abandoned"\} \d+$', out, re.MULTILINE
+    )
+    status, out, _ = await ask("check")
+    assert "✓ records are not evicted" in out
+    assert ("✗" in out) == (status == 1)
+
+
+def test_a_digest_is_what_logs_call_a_key(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["digest", "intent-1"]) == 0
+    said = capsys.readouterr().out
+    assert key_digest(Key("intent-1")) in said
+    (whole,) = re.findall(r"^sha256:([0-9a-f]{64})$", said, re.MULTILINE)
+    for same in (f"sha256:{whole}", whole, f"urn:origin-middleware:record:{whole}"):
+        assert main(["digest", same]) == 0
+        assert whole in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "with space", "--url", "redis://h"], "only visible ASCII"),
+        (["show", "sha256:abc", "--url", "redis://h"], "64 hexadecimal digits"),
+        (["show", "i"], "--store shop.main:store"),
+        (["show", "i", "--url", "http://x"], "redis://"),
+        (["show", "i", "--store", "nowhere"], "MODULE:NAME"),
+        (["show", "i", "--store", "nowhere:store"], "No module named 'nowhere'"),
+        (["show", "i", "--store", "json:dumps"], "only a RedisStore"),
+        (["show", "i", "--url", "redis://127.0.0.1:1"], "did not answer"),
+        (
+            ["resolve", "i", "--happened", "--reason", "r", "--url", "redis://h"],
+            "--status 201 --body @FILE",
+        ),
+    ],
+)
+def test_wrong_input(
+    arguments: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
