@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from ...errors import StoreUnavailable
@@ -102,7 +103,9 @@ class Records(RedisStore):
     async def keys_of_the_server(self) -> int:
         """Of all its databases' users: DBSIZE. Raises StoreUnavailable."""
         try:
-            return int(await self._client.dbsize())
+            everywhere = {"target_nodes": RedisCluster.PRIMARIES}
+            clustered = isinstance(self._client, RedisCluster)
+            return int(await self._client.dbsize(**(everywhere if clustered else {})))
         except RedisError as error:
             raise StoreUnavailable(f"DBSIZE: {error}") from error
 
