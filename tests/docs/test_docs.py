@@ -1,5 +1,6 @@
 """What the documentation names exists."""
 
+import ast
 import re
 from pathlib import Path
 
