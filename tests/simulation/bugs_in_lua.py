@@ -129,12 +129,6 @@ BUGS = (
     ),
     _in(
         "renew",
-        "a renewal forgets the lease",
-        "redis.call('SETRANGE', KEYS[1], 75, (ARGV[4] or string.sub(held, 76, 76)) .. ARGV[3])",
-        "if ARGV[4] then redis.call('SETRANGE', KEYS[1], 75, ARGV[4]) end",
-    ),
-    _in(
-        "renew",
         "a renewal forgets the expiry, from which the lease counts",
         "local renewed = redis.call('PEXPIRE', KEYS[1], ARGV[2])",
         "local renewed = 1",

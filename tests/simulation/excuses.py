@@ -227,7 +227,7 @@ def attempts(books: Books, key: int) -> int:
         and asked.process in books.died
         and asked not in ran
     ]
-    return len(runs) + len(claimed)
+    return len([run for run in runs if not run.inquired]) + len(claimed)
 
 
 def claim_lost(books: Books, server: Server, run: Started) -> bool:

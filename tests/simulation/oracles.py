@@ -13,6 +13,7 @@ I10  nothing is left: tasks, connections, doubts, keys without an expiry
 """
 
 from collections.abc import Callable, Iterator
+from math import inf
 
 from origin_middleware import events
 from origin_middleware.errors import ClaimLost, StoreError
@@ -32,6 +33,13 @@ _MAY_PASS = ("store-unavailable", "in-progress")
 _LINGERS = 5.0
 _FLOOR = 1.5
 _DRAINS = 29.0
+_MOMENT = 0.1
+_AT_ONCE = 0.5
+
+_ENDS = tuple(
+    script.sha.encode()
+    for script in (scripts.COMPLETE, scripts.RELEASE, scripts.ABANDON)
+)
 
 
 def violations(books: Books, server: Server) -> list[Violation]:
@@ -128,27 +136,40 @@ def _ended_before(server: Server, asked: Asked, when: float) -> bool:
 
 
 def woken(books: Books, server: Server) -> Iterator[Violation]:
-    """I4: whoever waits for an attempt is told at once how it ended."""
-    for asked in books.asked:
-        if not asked.claims or asked.answered is None or asked.request.slow:
+    """I4: whoever waits for an attempt hears at once how it ended."""
+    for step in server.steps:
+        before = step.before or b""
+        is_end = step.script in _ENDS and before[1:2] == b"P"
+        if not is_end or before[2:18] not in _owners(step):
             continue
-        name = record_name(asked.request.key)
-        ends = [step for step in server.steps if step.name == name and _ends(step)]
-        times = [step.at for step in ends if asked.at + 0.2 < step.at]
-        if not times or books.disturbed(asked.at - _LINGERS, asked.answered):
-            continue
-        runs = [run for run in books.started if run.asked is asked]
-        if not runs and asked.answered > times[0] + 0.5 and len(ends) == 1:
-            late = asked.answered - times[0]
-            yield Violation("I4", f"request {asked.number} was told {late:.1f} s late")
+        waiting = [asked for asked in books.asked if _waits(books, asked, step)]
+        reacted = [_reacts(asked, step.at) <= step.at + _AT_ONCE for asked in waiting]
+        # A key that is given back is for one of them.
+        heard = all if step.script == _COMPLETE else any
+        if reacted and not heard(reacted):
+            yield Violation("I4", f"nobody hears of the end at {step.at:.3f}")
 
 
-def _ends(step: Step) -> bool:
-    before, after = step.before or b"", step.after or b""
-    if before[1:2] != b"P":
+def _waits(books: Books, asked: Asked, step: Step) -> bool:
+    if record_name(asked.request.key) != step.name or not asked.claims:
         return False
-    ended = after[50:60] == b"0000000000" and before[50:60] != after[50:60]
-    return after[1:2] in (b"C", b"B", b"N") or ended
+    runs = [run for run in books.started if run.asked is asked and run.at < step.at]
+    if asked.request.slow or runs:
+        return False
+    begun = asked.at + _AT_ONCE < step.at
+    ended = asked.answered is not None and asked.answered < step.at + _MOMENT
+    out_of_patience = asked.at + books.plan.options.patience < step.at + _AT_ONCE
+    leaves = min(asked.request.leaves or inf, asked.request.cancelled or inf)
+    gone = asked.at + leaves < step.at + _AT_ONCE or asked.process in books.stopped
+    if not begun or ended or out_of_patience or gone:
+        return False
+    return not books.disturbed(asked.at - _LINGERS, step.at + _AT_ONCE)
+
+
+def _reacts(asked: Asked, since: float) -> float:
+    """When it is answered, or claims the key."""
+    claimed = [at for at, _, _ in asked.claims if at > since]
+    return min([*claimed, asked.answered or inf])
 
 
 def attempts_are_bounded(books: Books, server: Server) -> Iterator[Violation]:
@@ -180,6 +201,7 @@ def first_is_canonical(books: Books, server: Server) -> Iterator[Violation]:
 
 
 def _owners(step: Step) -> list[bytes]:
+    """The owner token is in one of the arguments."""
     return [each[2:18] for each in step.arguments]
 
 
@@ -232,7 +254,7 @@ def what_was_delivered_stays(books: Books, server: Server) -> Iterator[Violation
             run = next((r for r in books.runs_of(key) if r.body == first.body), None)
             if run is None or not run.protected or first.answered is None:
                 continue
-            if _was_lost(server, key) or _not_recorded(told, run):
+            if _was_lost(server, key, run.delivering) or _not_recorded(told, run):
                 continue
             for later in books.asked:
                 if later.request.key != key or later.at <= first.answered:
@@ -349,8 +371,9 @@ def _number(key: str) -> int:
     return int(key.rpartition("-")[2])
 
 
-def _was_lost(server: Server, key: int) -> bool:
-    return any(record_name(key) in loss.names for loss in server.losses)
+def _was_lost(server: Server, key: int, since: float | None = None) -> bool:
+    losses = (loss for loss in server.losses if loss.at >= (since or 0.0) - _MOMENT)
+    return any(record_name(key) in loss.names for loss in losses)
 
 
 Check = Callable[[Books, Server], Iterator[Violation]]

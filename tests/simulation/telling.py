@@ -38,7 +38,7 @@ def _of_request(asked: Asked) -> Iterator[tuple[float, str]]:
     probe = " (probe)" if asked.is_probe else ""
     yield asked.at, f"{what}, at process {asked.process}{probe}"
     for at, kind, owner in asked.claims:
-        yield at, f"  {who}: {kind} {owner[:4].hex()}"
+        yield at, f"  {who}: {kind} {owner[-4:].hex()}"
     if asked.answered is not None:
         told = asked.code or f"{asked.body[:12]!r}{' again' * asked.replayed}"
         yield asked.answered, f"  {who} got {asked.status} {told}"
@@ -46,7 +46,7 @@ def _of_request(asked: Asked) -> Iterator[tuple[float, str]]:
 
 def _of_run(run: Started) -> Iterator[tuple[float, str]]:
     who = f"run {run.number}"
-    owner = (run.owner or b"")[:4].hex() if run.protected else "no claim"
+    owner = (run.owner or b"")[-4:].hex() if run.protected else "no claim"
     what = f"starts for request {run.asked.number} under {owner}: {run.plan.ends}"
     yield run.at, f"{who} {what}"
     for name in ("effect", "failed", "delivering", "ended"):
@@ -56,7 +56,12 @@ def _of_run(run: Started) -> Iterator[tuple[float, str]]:
 
 
 def _of_step(step: Step) -> str:
-    before, after = (step.before or b"")[1:6], (step.after or b"")[1:6]
+    before, after = _shown(step.before or b""), _shown(step.after or b"")
     what = f"{_NAMES.get(step.script, '?')} of process {step.process}"
-    by = step.arguments[0][1:6]
-    return f"      {what}, {by!r}: {before!r} -> {after!r} {step.error}"
+    by = _shown(step.arguments[0])
+    return f"      {what}, {by}: {before} -> {after} {step.error}"
+
+
+def _shown(record: bytes) -> str:
+    """Its state and the end of its owner token, by which they differ."""
+    return f"{record[1:2].decode('latin-1')}{record[14:18].hex()}"
