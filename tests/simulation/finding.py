@@ -38,6 +38,7 @@ _ENOUGH = 10
 # The folders in which a test could know. Those of topologies and servers take longer
 # than their findings are worth here.
 _TESTS = (
+    "tests/origin_middleware/stores",
     "tests/origin_middleware",
     "--ignore=tests/origin_middleware/stores/topologies",
     "--ignore=tests/origin_middleware/servers",

@@ -17,6 +17,12 @@ MOST = 2_000
 # So long, in seconds, requests come and faults happen.
 _SPANS = (2.0, 6.0, 20.0)
 
+# What a fault is aimed at.
+_STEPS = (
+    *("claim", "take_over", "take_over", "renew", "complete"),
+    *("release", "abandon", "watch", "mark"),
+)
+
 # Messages of one process in which there may be faults.
 _FAULTY = 90
 
@@ -115,6 +121,8 @@ class Plan:
     runs: tuple[Run, ...]
     faults: tuple[tuple[int, int, Fault], ...] = ()
     """Process, which of its messages, and what happens to it."""
+    aimed: tuple[tuple[int, str, int, Fault], ...] = ()
+    """Process, a script, which of its runs, and what happens to it."""
     stalls: tuple[Stall, ...] = ()
     deaths: tuple[Death, ...] = ()
     stops: tuple[Stop, ...] = ()
@@ -147,6 +155,7 @@ def drawn(seed: int) -> Plan:
         requests,
         tuple(_run(rng, options) for _ in range(5)),
         _faults(rng, processes),
+        _aimed(rng, processes),
         _stalls(rng, processes, span, options) if troubled < 0.5 else (),
         _deaths(rng, processes, requests) if 0.3 < troubled < 0.6 else (),
         _stops(rng, processes, span) if 0.55 < troubled < 0.7 else (),
@@ -220,15 +229,31 @@ def _faults(rng: Random, processes: int) -> tuple[tuple[int, int, Fault], ...]:
     often = rng.choice((0.0, 0.02, 0.05, 0.1, 0.25))
     if not often:
         return ()
-    found = []
-    for process in range(processes):
-        for message in range(1, _FAULTY):
-            if rng.random() < often:
-                kind = rng.choice(KINDS)
-                late = kind in (REQUEST_LATE, REPLY_LATE)
-                seconds = rng.random() ** 2 * 5 if late else 0.0
-                found.append((process, message, Fault(kind, seconds)))
-    return tuple(found)
+    return tuple(
+        (process, message, _fault(rng))
+        for process in range(processes)
+        for message in range(1, _FAULTY)
+        if rng.random() < often
+    )
+
+
+def _aimed(rng: Random, processes: int) -> tuple[tuple[int, str, int, Fault], ...]:
+    """At what is rare among all messages."""
+    return tuple(
+        (
+            rng.randrange(processes),
+            rng.choice(_STEPS),
+            rng.choice((1, 1, 2, 3)),
+            _fault(rng),
+        )
+        for _ in range(rng.choice((0, 0, 1, 2)))
+    )
+
+
+def _fault(rng: Random) -> Fault:
+    kind = rng.choice(KINDS)
+    late = kind in (REQUEST_LATE, REPLY_LATE)
+    return Fault(kind, rng.random() ** 2 * 5 if late else 0.0)
 
 
 def _stalls(

@@ -20,7 +20,7 @@ from .loop import World
 from .plan import LARGE, MOST, Plan, Request, Trouble
 from .process import Process
 from .server import Server
-from .wire import Fault
+from .wire import Fault, Faults
 
 # How long outcomes are written late, in seconds, and some more.
 _PERSISTED = 35.0
@@ -63,7 +63,7 @@ class Play:
         world.run(plan.ends + 1.0)
         books.quiet = world.now
         for process in self.all:
-            process.wire._faults = {}
+            process.wire.faults = Faults({}, {})
         world.run(books.quiet + self._quiet())
         for turn in (0, 1):
             self._probe(turn)

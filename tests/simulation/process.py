@@ -12,14 +12,21 @@ from origin_middleware.asgi import Message, Receive, Scope, Send
 from origin_middleware.events import Event
 from origin_middleware.key import Key
 from origin_middleware.record import Answer, Claim
-from origin_middleware.stores.redis import RedisStore
+from origin_middleware.stores.redis import RedisStore, scripts
 
 from .books import Asked, Told
 from .loop import Loop
-from .wire import Client, Wire
+from .plan import Plan
+from .wire import Client, Faults, Wire
 
 if TYPE_CHECKING:
     from .play import Play
+
+_DIGESTS = {
+    script.name: script.sha.encode()
+    for script in vars(scripts).values()
+    if isinstance(script, scripts.Script)
+}
 
 _asked: ContextVar[Asked | None] = ContextVar("asked", default=None)
 
@@ -34,9 +41,9 @@ class Process:
         self.loop = Loop(world, plan.skews[slot] + 50.0 * number)
         self.accepts = True
         self.exiting = False
-        faults = {}
+        faults = Faults({}, {})
         if not play.books.quiet:
-            faults = {nth: fault for of, nth, fault in plan.faults if of == slot}
+            faults = _faults(plan, slot)
         seed = plan.seed * 31 + number
         self.wire = Wire(
             world, play.server, self.loop, number, faults, play.disturbed, seed
@@ -186,6 +193,17 @@ class Process:
         if self.alive:
             told = Told(self.play.world.now, self.number, event, _asked.get())
             self.play.books.told.append(told)
+
+
+def _faults(plan: Plan, slot: int) -> Faults:
+    return Faults(
+        {nth: fault for of, nth, fault in plan.faults if of == slot},
+        {
+            (_DIGESTS[script], nth): fault
+            for of, script, nth, fault in plan.aimed
+            if of == slot
+        },
+    )
 
 
 class Noting(RedisStore):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from .books import Violation
 from .plan import Plan, Run
 
-_PARTS = ("deaths", "stops", "stalls", "troubles", "requests", "faults")
+_PARTS = ("deaths", "stops", "stalls", "troubles", "requests", "faults", "aimed")
 
 # Plans that are played for it: some seconds.
 _MOST = 1_500

@@ -10,7 +10,7 @@ sender gave up may still arrive.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from random import Random
 from types import TracebackType
@@ -58,6 +58,14 @@ def _makes_sense(kind: str, command: list[bytes]) -> bool:
     return kind != NOSCRIPT or command[0] == b"EVALSHA"
 
 
+class Faults(NamedTuple):
+    """Of the messages of one process."""
+
+    by_number: dict[int, Fault]
+    aimed: dict[tuple[bytes, int], Fault]
+    """By the digest of a script, and which of its runs."""
+
+
 class Wire:
     """Of one process."""
 
@@ -67,7 +75,7 @@ class Wire:
         server: Server,
         loop: Loop,
         process: int,
-        faults: dict[int, Fault],
+        faults: "Faults",
         disturbed: Callable[[int, Fault], None],
         seed: int,
     ) -> None:
@@ -75,18 +83,22 @@ class Wire:
         self.server = server
         self.loop = loop
         self.process = process
-        self._faults = faults
+        self.faults = faults
         self._disturbed = disturbed
         self._random = Random(seed).random
         self._ordinal = 0
+        self._scripts: Counter[bytes] = Counter()
 
     def latency(self) -> float:
         return 0.0002 + 0.002 * self._random()
 
-    def next_fault(self) -> Fault:
+    def next_fault(self, command: list[bytes] | None = None) -> Fault:
         """Asked once for each message."""
         self._ordinal += 1
-        fault = self._faults.get(self._ordinal)
+        fault = self.faults.by_number.get(self._ordinal)
+        if fault is None and command and command[0] == b"EVALSHA":
+            self._scripts[command[1]] += 1
+            fault = self.faults.aimed.get((command[1], self._scripts[command[1]]))
         if fault is None:
             return _FINE
         self._disturbed(self.process, fault)
@@ -138,7 +150,7 @@ class Link:
 
     def send(self, command: list[bytes]) -> None:
         wire = self._wire
-        fault = wire.next_fault()
+        fault = wire.next_fault(command)
         if fault.kind == REQUEST_LOST:
             self._requests_end = True
         if self._requests_end:
