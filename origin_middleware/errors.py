@@ -12,6 +12,25 @@ OriginMiddlewareError
 Ordinary outcomes (held, finished, refused, …) are values, not exceptions.
 """
 
+from typing import Literal
+
+StoreFailure = Literal[
+    "unreachable",
+    "timeout",
+    "full",
+    "denied",
+    "replicas",
+    "quarantine",
+    "unsafe",
+    "stalled",
+    "refused",
+    "damaged",
+    "error",
+]
+"""Why a call of the store failed, in a word, for metrics. `unsafe`: it evicts, or is
+not the kind of server that it has to be. `stalled`: this process read the reply too
+late. `refused`: Redis answered something else. `error`: no failure of the store."""
+
 
 class OriginMiddlewareError(Exception):
     """Everything this package raises on purpose."""
@@ -35,6 +54,13 @@ class StoreUnavailable(StoreError):
     Where a claim raises it, the store withdraws the claim if it was made after all.
     """
 
+    reason: StoreFailure = "unreachable"
+
+    def __init__(self, message: str = "", *, reason: StoreFailure | None = None):
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
+
 
 class ResponseUnavailable(StoreUnavailable):
     """The request was carried out, but its recorded response cannot be read now."""
@@ -45,11 +71,15 @@ class WriteRefused(StoreUnavailable):
     request is too large for the server or something in between. A smaller one may fit.
     """
 
+    reason = "full"
+
 
 class StoreUnsafe(StoreUnavailable):
     """The store is configured so that it may lose records, or refuse to write them. The
     message says what to change.
     """
+
+    reason = "unsafe"
 
 
 class RecordDamaged(StoreError):

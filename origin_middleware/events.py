@@ -2,27 +2,58 @@
 with a key.
 """
 
-import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from enum import Enum
+from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar
 
 from .decision import Refusal
-from .key import Key
-from .record import Evidence
+from .errors import StoreFailure
+from .key import Key, key_digest
+from .record import NO_TRACE, Evidence
+
+P = ParamSpec("P")
+
+_log = logging.getLogger("origin_middleware")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """Under which policy: `Policy(name=...)`."""
+
+    policy: str = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Executed:
+class Started(_Told):
+    """The handler begins to run. The request waited so long for another attempt before.
+    Exactly one of Executed, Failed, ClaimMissing and Superseded follows, late where
+    the store is away; none where the process dies, or its task is cancelled.
+    """
+
+    key: Key
+    attempt: int
+    """Which one under this key it is; later ones follow failures and deaths."""
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Executed(_Told):
     """The handler ran, its response counts, and it is on record."""
 
     key: Key
     status: int
     seconds: float
+    kept: bool = True
+    """False where the response is not on record, only that there was one: it was too
+    large, may be endless, or the store did not take it. Retries get 409."""
+    size: int = 0
+    """Bytes that were recorded of the response; 0 where it was not kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(_Told):
     """The handler raised, did not finish its response (status None), or answered
     something not delivered. The key is given back, or the outcome counts as unknown."""
 
@@ -33,34 +64,43 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """The recorded response went out, `waited` seconds after the request came."""
+class Replayed(_Told):
+    """The recorded response went out, `seconds` after the request came. For `waited` of
+    them it waited for another attempt."""
 
     key: Key
     waited: float
+    seconds: float = 0.0
+    trace: bytes = NO_TRACE
+    """Of the attempt whose response it is: trace id (16 bytes), span id (8), flags."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The handler did not run, for this reason. The request waited so long for another
-    attempt before."""
+class Refused(_Told):
+    """The handler did not run, for this reason, `seconds` after the request came. For
+    `waited` of them it waited for another attempt."""
 
     key: Key | None
     refusal: Refusal
     waited: float = 0.0
+    seconds: float = 0.0
+    trace: bytes = NO_TRACE
+    """Of the attempt that has the key, as in Replayed; zeros where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class TakenOver:
+class TakenOver(_Told):
     """An abandoned record was claimed again, as the policy says: the handler may run a
     second time.
     """
 
     key: Key
+    trace: bytes = NO_TRACE
+    """Of the attempt that was abandoned, as in Replayed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciled(_Told):
     """The reconciler was asked about an abandoned key: execute, refuse or respond."""
 
     key: Key
@@ -68,7 +108,7 @@ class Reconciled:
 
 
 @dataclass(frozen=True, slots=True)
-class RanUnprotected:
+class RanUnprotected(_Told):
     """The store could not be reached and the policy says execute: a retry will run the
     handler again.
     """
@@ -77,7 +117,7 @@ class RanUnprotected:
 
 
 @dataclass(frozen=True, slots=True)
-class NotRecorded:
+class NotRecorded(_Told):
     """The handler ran, and its outcome could not be written (yet): the response, which
     is delivered all the same, or the release of the key."""
 
@@ -85,24 +125,26 @@ class NotRecorded:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedLate:
+class RecordedLate(_Told):
     """An outcome that was not recorded at first is on record now."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimMissing:
+class ClaimMissing(_Told):
     """A completion did not find its own claim: the store lost it, or another attempt
     took it over.
     """
 
     key: Key
     found: Evidence
+    status: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Superseded:
+class Superseded(_Told):
     """A completion found another one on record: the handler ran twice. The first
     response is canonical, unless it answers another request: then every client gets
     the response of its own.
@@ -110,10 +152,14 @@ class Superseded:
 
     key: Key
     by_other_request: bool = False
+    status: int | None = None
+    """Of the response that came second; None where it is a reconciler's, for which no
+    handler ran."""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseLost:
+class LeaseLost(_Told):
     """A renewal found that the claim belongs to another attempt now, or to none, while
     the handler was running.
     """
@@ -122,7 +168,7 @@ class LeaseLost:
 
 
 @dataclass(frozen=True, slots=True)
-class Undelivered:
+class Undelivered(_Told):
     """The response is on record, and its client was not there to take it: the gate has
     probably not settled it, and will not unless the client asks again. The log of your
     handler has the intent.
@@ -134,7 +180,7 @@ class Undelivered:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedAfterRecord:
+class FailedAfterRecord(_Told):
     """The handler failed when its response was on record: a background task, or the
     part of a dependency behind its `yield`. Retries get the recorded response.
     """
@@ -143,8 +189,22 @@ class FailedAfterRecord:
     status: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreCalled:
+    """A call of the store, as its caller sees it, its own retries included. Only
+    `RedisStore(observer=...)` tells of them: a store serves many policies."""
+
+    operation: str
+    """claim, take_over, watch, renew, begin_effects, complete, release, abandon, look
+    or check."""
+    seconds: float
+    failure: StoreFailure | None = None
+    """Why it failed; None where it was answered."""
+
+
 Event = (
-    Executed
+    Started
+    | Executed
     | Failed
     | Replayed
     | Refused
@@ -162,11 +222,44 @@ Event = (
 
 
 class Observer(Protocol):
-    """Called for every event, on the event loop: be quick. An exception that it raises
-    is logged and goes no further.
+    """Called for every event, on the event loop, while the request that it is about
+    runs: be quick. An exception that it raises is logged and goes no further.
     """
 
     def __call__(self, event: Event, /) -> None: ...
+
+
+class StoreObserver(Protocol):
+    """As an Observer, for the calls of a store."""
+
+    def __call__(self, event: StoreCalled, /) -> None: ...
+
+
+E = TypeVar("E")
+
+
+class Observers(Generic[E]):
+    """Those who listen. Without any, no event is made."""
+
+    __slots__ = ("_observers",)
+
+    def __init__(self, *observers: Callable[[E], None]) -> None:
+        self._observers = observers
+
+    def __bool__(self) -> bool:
+        return bool(self._observers)
+
+    def tell(self, kind: Callable[P, E], *facts: P.args, **named: P.kwargs) -> None:
+        """One that fails must not fail the request that it is told about, nor keep the
+        others from being told."""
+        if not self._observers:
+            return
+        event = kind(*facts, **named)
+        for observer in self._observers:
+            try:
+                observer(event)
+            except Exception:  # an observer may raise anything
+                _log.exception("The observer failed.")
 
 
 _ALARMS = (
@@ -179,32 +272,51 @@ _ALARMS = (
     FailedAfterRecord,
 )
 
+_PREFIX = "origin_middleware."
+
 
 class LoggingObserver:
     """Writes to the `origin_middleware` logger: events that weaken the promise as
-    warnings, the others as debug.
+    warnings; `Failed` as info, because a released key is forgotten and the log is all
+    there is; the others as debug.
 
-    A key is a bearer of value, so it is shown as the start of its SHA-256 digest.
+    A key is a bearer of value, so its SHA-256 digest is shown, which names its record.
+    Each line has its facts as attributes too (`extra=`): `origin_middleware.event`,
+    `origin_middleware.key.digest`, and one for each field.
     """
 
-    def __init__(self) -> None:
-        self._logger = logging.getLogger("origin_middleware")
-
-    def __call__(self, event: Event, /) -> None:
-        level = logging.WARNING if isinstance(event, _ALARMS) else logging.DEBUG
-        if self._logger.isEnabledFor(level):
-            self._logger.log(level, "%s", _described(event))
-
-
-def _described(event: Event) -> str:
-    facts = [f"key={key_digest(event.key)}" if event.key is not None else "key=none"]
-    facts += [
-        f"{name}={getattr(event, name)}"
-        for name in event.__dataclass_fields__
-        if name != "key"
-    ]
-    return f"{type(event).__name__} {' '.join(facts)}"
+    def __call__(self, event: Event | StoreCalled, /) -> None:
+        level = _level(event)
+        if _log.isEnabledFor(level):
+            name, facts = type(event).__name__, _facts(event)
+            line = " ".join(f"{fact}={value}" for fact, value in facts.items())
+            extra = {_PREFIX + fact: value for fact, value in facts.items()}
+            extra[_PREFIX + "event"] = name
+            _log.log(level, "%s %s", name, line, extra=extra)
 
 
-def key_digest(key: Key) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[:12]
+def _level(event: Event | StoreCalled) -> int:
+    if isinstance(event, _ALARMS):
+        return logging.WARNING
+    return logging.INFO if isinstance(event, Failed) else logging.DEBUG
+
+
+def _facts(event: Event | StoreCalled) -> dict[str, Any]:
+    """As words and numbers: what log handlers take."""
+    facts = {name: getattr(event, name) for name in event.__dataclass_fields__}
+    if not isinstance(event, StoreCalled):
+        key, policy = facts.pop("key"), facts.pop("policy")
+        digest = "none" if key is None else key_digest(key)
+        facts = {"key.digest": digest, **facts, "policy": policy}
+        if facts.get("trace") == NO_TRACE:
+            del facts["trace"]
+    return {name: _plain(value) for name, value in facts.items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Enum():
+            return value.value
+        case bytes():
+            return value.hex()
+    return value

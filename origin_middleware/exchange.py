@@ -30,7 +30,16 @@ from .lease import first_claim, next_claim
 from .policy import Policy
 from .problem import refuse
 from .reconciliation import Reconciliation
-from .record import Absent, Answer, Claim, Claimed, Fingerprint, Finished, Held
+from .record import (
+    NO_TRACE,
+    Absent,
+    Answer,
+    Claim,
+    Claimed,
+    Fingerprint,
+    Finished,
+    Held,
+)
 from .request import (
     BodyTooLarge,
     NoRoom,
@@ -79,6 +88,10 @@ class Exchange:
         self._body = RequestBody()
         self._now = event_loop().time
         self._begun = self._claimed = self._now()
+        self._waited = 0.0
+        """Seconds spent on waiting for other attempts."""
+        self._trace = NO_TRACE
+        """Of the attempt that was found last."""
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Raises what the handler raises."""
@@ -153,6 +166,8 @@ class Exchange:
             seen = await self._wait(held, max(_READ, self._patience_left()))
         except (StoreUnavailable, RecordDamaged, NoRoom) as error:
             return self._refusal(error)
+        if isinstance(seen, Finished):
+            self._trace = seen.trace
         match decide(seen, digest, takes_over=False, patience_left=0.0):
             case Replay() | Refuse() as verdict:
                 return verdict
@@ -166,6 +181,8 @@ class Exchange:
         digest = claim.fingerprint
         takes_over = self._policy.on_abandoned != "refuse"
         while True:
+            if isinstance(answer, (Held, Finished)):
+                self._trace = answer.trace
             match decide(answer, digest, takes_over, self._patience_left()):
                 case Wait(held, timeout):
                     if self._runtime.waiting[self._key] >= _MOST_WAITING:
@@ -182,12 +199,13 @@ class Exchange:
         return make(self._key, claim)
 
     async def _wait(self, held: Held, timeout: float) -> Absent | Held | Finished:
-        waiting, key = self._runtime.waiting, self._key
+        waiting, key, since = self._runtime.waiting, self._key, self._now()
         waiting[key] += 1
         try:
             await self._body.spool()
             return await self._runtime.store.wait(key, held, timeout)
         finally:
+            self._waited += self._now() - since
             waiting[key] -= 1
             if not waiting[key]:
                 del waiting[key]
@@ -213,7 +231,13 @@ class Exchange:
                         self._key, first=first, number=number, begin=self._begin(claim)
                     )
                     await Execution(
-                        self._runtime, self._policy, attempt, claim, self._scope, client
+                        self._runtime,
+                        self._policy,
+                        attempt,
+                        claim,
+                        self._scope,
+                        client,
+                        self._waited,
                     ).run(self._body)
                 case RunUnprotected():
                     await self._run_unprotected(client)
@@ -251,7 +275,9 @@ class Exchange:
             method = self._scope["method"]
             case = Reconciliation(self._runtime, self._policy, method, self._key, claim)
             return await case.ask(reconciler, self._patience_left(), attempt)
-        self._runtime.observe(events.TakenOver(self._key))
+        self._runtime.observe(
+            events.TakenOver, self._key, self._trace, policy=self._policy.name
+        )
         return Execute(attempt)
 
     def _begin(self, claim: Claim) -> Callable[[], Awaitable[bool]]:
@@ -296,7 +322,14 @@ class Exchange:
         except RecordDamaged as damaged:
             await self._refuse(self._refusal(damaged).refusal, send)
             return
-        self._runtime.observe(events.Replayed(self._key, self._elapsed()))
+        self._runtime.observe(
+            events.Replayed,
+            self._key,
+            self._waited,
+            self._elapsed(),
+            self._trace,
+            policy=self._policy.name,
+        )
         with suppress(OSError):
             await response.replay(send)
 
@@ -311,12 +344,22 @@ class Exchange:
                 return Refuse(Refusal.STORE_UNAVAILABLE)
 
     async def _refuse(self, refusal: Refusal, send: Send) -> None:
-        self._runtime.observe(events.Refused(self._key, refusal, self._elapsed()))
+        self._runtime.observe(
+            events.Refused,
+            self._key,
+            refusal,
+            self._waited,
+            self._elapsed(),
+            self._trace,
+            policy=self._policy.name,
+        )
         with suppress(OSError):
-            await refuse(send, refusal)
+            await refuse(send, refusal, key=self._key)
 
     async def _run_unprotected(self, client: Client) -> None:
-        self._runtime.observe(events.RanUnprotected(self._key))
+        self._runtime.observe(
+            events.RanUnprotected, self._key, policy=self._policy.name
+        )
         receive = self._body.then(client.receive)
         await self._runtime.app(self._scope, receive, client.send)
 

@@ -7,8 +7,8 @@ from .asgi import Message, Receive, Scope
 from .attempt import Attempt, Statement
 from .client import Client
 from .events import (
-    Event,
     FailedAfterRecord,
+    Started,
     Undelivered,
 )
 from .lease import Renewal
@@ -40,6 +40,7 @@ class Execution:
         claim: Claim,
         scope: Scope,
         client: Client,
+        waited: float,
     ) -> None:
         self._runtime = runtime
         self._policy = policy
@@ -47,6 +48,7 @@ class Execution:
         self._claim = claim
         self._scope = scope
         self._client = client
+        self._waited = waited
         self._recorder = Recorder(client, scope["method"], policy, self._conclude)
         self._revealed = asyncio.Event()
         self._recorded: int | None = None
@@ -56,14 +58,21 @@ class Execution:
         complete."""
         self._now = asyncio.get_running_loop().time
         self._started = self._now()
-        self._persistence = Persistence(runtime, attempt.key, claim)
-        self._renewal = Renewal(runtime, attempt.key, claim, handler_runs=True)
+        self._persistence = Persistence(runtime, policy, attempt.key, claim)
+        self._renewal = Renewal(runtime, policy, attempt.key, claim, handler_runs=True)
         self._renewal.start()
 
     async def run(self, body: RequestBody) -> None:
         """Raises what the handler raises."""
         outer = self._attempt.announce(self._scope)
         self._runtime.begin(self)
+        self._runtime.observe(
+            Started,
+            self._attempt.key,
+            self._attempt.number,
+            self._waited,
+            policy=self._policy.name,
+        )
         try:
             await self._call(body.then(self._disconnect))
         finally:
@@ -107,12 +116,22 @@ class Execution:
         if not self._recorder.concluded:
             await self._fail(None)
         elif self._recorded is not None:
-            self._observe(FailedAfterRecord(self._attempt.key, self._recorded))
+            self._runtime.observe(
+                FailedAfterRecord,
+                self._attempt.key,
+                self._recorded,
+                policy=self._policy.name,
+            )
 
     def _tell_undelivered(self) -> None:
         if self._recorded is not None and (self._left or self._recorder.lost):
-            seconds = self._elapsed()
-            self._observe(Undelivered(self._attempt.key, self._recorded, seconds))
+            self._runtime.observe(
+                Undelivered,
+                self._attempt.key,
+                self._recorded,
+                self._elapsed(),
+                policy=self._policy.name,
+            )
 
     async def _conclude(
         self, status: int, response: StoredResponse | None
@@ -167,9 +186,6 @@ class Execution:
     def _did_nothing(self) -> bool:
         declared = self._policy.effects == "declared"
         return declared and not self._attempt.effects_may_have_begun
-
-    def _observe(self, event: Event) -> None:
-        self._runtime.observe(event)
 
     def _elapsed(self) -> float:
         return self._now() - self._started

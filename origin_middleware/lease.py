@@ -52,12 +52,27 @@ class Renewal:
     may be gone because its claim has ended.
     """
 
-    __slots__ = ("_claim", "_handler_runs", "_key", "_runtime", "_stopped", "_ticker")
+    __slots__ = (
+        "_claim",
+        "_handler_runs",
+        "_key",
+        "_policy",
+        "_runtime",
+        "_stopped",
+        "_ticker",
+    )
 
     def __init__(
-        self, runtime: Runtime, key: Key, claim: Claim, *, handler_runs: bool
+        self,
+        runtime: Runtime,
+        policy: Policy,
+        key: Key,
+        claim: Claim,
+        *,
+        handler_runs: bool,
     ) -> None:
         self._runtime = runtime
+        self._policy = policy
         self._ticker = runtime.ticker()
         self._key = key
         self._claim = claim
@@ -89,4 +104,4 @@ class Renewal:
         if ours:
             self._await_next()
         elif self._handler_runs:
-            self._runtime.observe(LeaseLost(self._key))
+            self._runtime.observe(LeaseLost, self._key, policy=self._policy.name)

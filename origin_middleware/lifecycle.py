@@ -272,8 +272,8 @@ def _begin_again(
 
 def _found(record: Record, state: InProgress | Outcome, now: float) -> Held | Finished:
     if isinstance(state, InProgress):
-        return Held(record.fingerprint, state.lapses - now)
-    return Finished(record.fingerprint, state)
+        return Held(record.fingerprint, state.lapses - now, record.trace)
+    return Finished(record.fingerprint, state, record.trace)
 
 
 def _did_nothing(record: Record, now: float) -> bool:

@@ -16,14 +16,14 @@ Each word is a file of this folder.
 """
 
 import time
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Iterable, Mapping
+from typing import Any, assert_never
 
 from .admission import Admission, Admitted, Clock, Denied
 from .asgi import ASGIApp, Receive, Scope, Send
 from .decision import Refusal
 from .errors import ConfigurationError
-from .events import LoggingObserver, Observer, Refused
+from .events import Event, LoggingObserver, Observer, Observers, Refused
 from .exchange import Exchange
 from .key import ChecksApp
 from .policy import Policy, is_async
@@ -48,6 +48,9 @@ class IdempotencyMiddleware:
     that has a policy. `clock_tolerance` is how many seconds the clocks of the gate and
     this machine may differ; `clock` is Unix time.
 
+    `observer` is told what happens: one, several, or `()` for none. Without it, a
+    `LoggingObserver` writes the log.
+
     Raises ConfigurationError for options that cannot work.
     """
 
@@ -59,14 +62,13 @@ class IdempotencyMiddleware:
         policy: Policy | Mapping[str, Policy] | PolicyOf = Policy(),
         secrets: Mapping[str, bytes] = NO_SECRETS,
         clock_tolerance: float = 5.0,
-        observer: Observer | None = None,
+        observer: Observer | Iterable[Observer] | None = None,
         clock: Clock = time.time,
     ) -> None:
         _check_store(store)
         _check_function("clock", clock)
-        if observer is not None:
-            _check_function("observer", observer)
-        self._runtime = Runtime(app, store, observer or LoggingObserver())
+        observers = _observers(observer)
+        self._runtime = Runtime(app, store, observers)
         self._admission = Admission(secrets, clock_tolerance, clock)
         self._budget = store.budget if isinstance(store, Budgeted) else 0.0
         self._policy_of = policy_of(policy, self._check)
@@ -86,7 +88,7 @@ class IdempotencyMiddleware:
             return
         match found:
             case Denied(refusal, detail):
-                runtime.observe(Refused(None, refusal))
+                runtime.observe(Refused, None, refusal, policy=policy.name)
                 await refuse(send, refusal, detail)
             case Admitted(key) if is_held(scope, runtime.store, key):
                 await runtime.app(scope, receive, send)
@@ -118,7 +120,8 @@ class IdempotencyMiddleware:
         policy = self._policy_of(scope)
         if policy is None or not policy.require_key:
             return False
-        self._runtime.observe(Refused(None, Refusal.KEY_MISSING))
+        refusal = Refusal.KEY_MISSING
+        self._runtime.observe(Refused, None, refusal, policy=policy.name)
         await send({"type": "websocket.close", "code": 1008})  # RFC 6455: policy
         return True
 
@@ -130,6 +133,17 @@ def _check_store(store: object) -> None:
             "as MemoryStore() for one process, or RedisStore(client) around a "
             "redis.asyncio client."
         )
+
+
+def _observers(given: Any) -> Observers[Event]:
+    """Raises ConfigurationError."""
+    if given is None:
+        return Observers(LoggingObserver())
+    several = isinstance(given, Iterable) and not callable(given)
+    observers = tuple(given) if several else (given,)
+    for each in observers:
+        _check_function("observer", each)
+    return Observers(*observers)
 
 
 def _check_function(name: str, value: object) -> None:

@@ -16,7 +16,6 @@ from typing import assert_never
 from .errors import RecordDamaged, StoreUnavailable, WriteRefused
 from .events import (
     ClaimMissing,
-    Event,
     Executed,
     Failed,
     NotRecorded,
@@ -25,6 +24,7 @@ from .events import (
 )
 from .key import Key
 from .lease import Renewal
+from .policy import Policy
 from .record import (
     Claim,
     Completed,
@@ -48,15 +48,15 @@ _PERSIST_EVERY = 1.0
 _MOST_BYTES = 67_108_864
 _MOST_OUTCOMES = 10_000
 
-# The event that tells of a write, and the response that was on record before it.
-_Written = tuple[Event, StoredResponse | None]
-
 
 class Persistence:
     """Of the outcome of one attempt."""
 
-    def __init__(self, runtime: Runtime, key: Key, claim: Claim) -> None:
+    def __init__(
+        self, runtime: Runtime, policy: Policy, key: Key, claim: Claim
+    ) -> None:
         self._runtime = runtime
+        self._policy = policy
         self._key = key
         self._claim = claim
 
@@ -79,16 +79,16 @@ class Persistence:
     async def _persist(self, write: "_Completion | _Failure") -> StoredResponse | None:
         """Now, or in the background where that fails or is cancelled."""
         try:
-            event, before = await write()
+            before = await write()
         except asyncio.CancelledError:
             self._postpone(write)
             raise
         except Exception as exc:  # a store may raise anything; the handler has run
             _log.warning("The outcome could not be written: %r", exc)
-            self._runtime.observe(NotRecorded(self._key))
+            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)
             self._postpone(write)
             return None
-        self._runtime.observe(event)
+        write.tell(self._policy.name)
         return before
 
     def _postpone(self, write: "_Completion | _Failure") -> None:
@@ -104,17 +104,20 @@ class Persistence:
     async def _persist_later(self, write: "_Completion | _Failure") -> None:
         """With a renewal of its own: the handler's ends with the handler."""
         until = _now() + _PERSIST_FOR
-        renewal = Renewal(self._runtime, self._key, self._claim, handler_runs=False)
+        policy, name = self._policy, self._policy.name
+        renewal = Renewal(
+            self._runtime, policy, self._key, self._claim, handler_runs=False
+        )
         renewal.start()
         try:
             while _now() < until:
                 try:
-                    event, _ = await write()
+                    await write()
                 except Exception:  # as above
                     await asyncio.sleep(_PERSIST_EVERY)
                 else:
-                    self._runtime.observe(RecordedLate(self._key))
-                    self._runtime.observe(event)
+                    self._runtime.observe(RecordedLate, self._key, policy=name)
+                    write.tell(name)
                     return
         finally:
             renewal.stop()
@@ -130,6 +133,8 @@ class _Completion:
     status: int
     outcome: Outcome
     seconds: float
+    answer: Recorded | Preceded | None = None
+    """What the store said, once it did."""
 
     @property
     def size(self) -> int:
@@ -139,7 +144,9 @@ class _Completion:
     def give_up_body(self) -> None:
         self.outcome = NotReplayable()
 
-    async def __call__(self) -> _Written:
+    async def __call__(self) -> StoredResponse | None:
+        """The response that was on record before. None where that of our own handler
+        goes out."""
         store = self.runtime.store
         try:
             answer = await store.complete(
@@ -153,22 +160,26 @@ class _Completion:
             answer = await store.complete(
                 self.key, self.claim, self.outcome, self.status
             )
-        return self._event(answer), self._canonical(answer)
+        self.answer = answer
+        return self._canonical(answer)
 
-    def _event(self, answer: Recorded | Preceded) -> Event:
-        match answer:
+    def tell(self, policy: str) -> None:
+        observe, ran = self.runtime.observe, (self.status, self.seconds)
+        match self.answer:
             case Recorded(Evidence.OWNED):
-                return Executed(self.key, self.status, self.seconds)
+                kept = isinstance(self.outcome, Completed)
+                observe(Executed, self.key, *ran, kept, self.size, policy=policy)
             case Recorded(found):
-                return ClaimMissing(self.key, found)
+                observe(ClaimMissing, self.key, found, *ran, policy=policy)
             case Preceded(by):
                 other = by.fingerprint != self.claim.fingerprint
-                return Superseded(self.key, other)
+                observe(Superseded, self.key, other, *ran, policy=policy)
+            case None:  # pragma: no cover - told once it is written
+                pass
             case _:
-                assert_never(answer)
+                assert_never(self.answer)
 
     def _canonical(self, answer: Recorded | Preceded) -> StoredResponse | None:
-        """None where the response of our own handler goes out."""
         match answer:
             case Preceded(Finished(fingerprint, Completed(response))):
                 if fingerprint == self.claim.fingerprint:
@@ -186,15 +197,21 @@ class _Failure:
     again: bool
     seconds: float
     size: int = 0
+    released: bool = False
 
     def give_up_body(self) -> None:
         """It has none."""
 
-    async def __call__(self) -> _Written:
+    async def __call__(self) -> None:
         store = self.runtime.store
         give_up = store.release if self.again else store.abandon
         ours = await give_up(self.key, self.claim)
-        return Failed(self.key, self.status, self.again and ours, self.seconds), None
+        self.released = self.again and ours
+
+    def tell(self, policy: str) -> None:
+        self.runtime.observe(
+            Failed, self.key, self.status, self.released, self.seconds, policy=policy
+        )
 
 
 class _Backlog:

@@ -27,6 +27,10 @@ class Policy:
     Raises ConfigurationError, at construction, for a value that cannot work.
     """
 
+    name: str = "default"
+    """What observers call it, in metrics and logs: a word for the paths that it is for.
+    Give each policy of an app its own."""
+
     header: str = INTENT_HEADER
     """The request header that carries the key: this one, or `"idempotency-key"`."""
 
@@ -144,6 +148,9 @@ def delivered(method: str, status: int) -> bool:
 # RFC 9110, section 5.6.2: what a header name is made of.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
+# It becomes the value of a label, so it is short and needs no quoting.
+_LABEL = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
+
 # Below this, renewing three times per lease would be most of what a worker does.
 _SHORTEST_LEASE = 0.05
 
@@ -169,6 +176,9 @@ def is_seconds(value: Any) -> TypeGuard[float]:
 
 
 def _check_names(policy: Policy) -> None:
+    name: object = policy.name
+    if not isinstance(name, str) or not _LABEL.fullmatch(name):
+        _refuse(policy, "name", "1 to 64 letters, digits and . _ : / - without spaces")
     if not _is_token(policy.header):
         example = "like 'x-settlement-intent-id'"
         _refuse(policy, "header", f"the name of an HTTP header, {example}")

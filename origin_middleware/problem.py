@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from .asgi import Send
 from .decision import Refusal
+from .key import Key, key_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,17 @@ PROBLEMS = {
 }
 
 
-async def refuse(send: Send, refusal: Refusal, detail: str | None = None) -> None:
+async def refuse(
+    send: Send,
+    refusal: Refusal,
+    detail: str | None = None,
+    *,
+    key: Key | None = None,
+) -> None:
+    """With a key, the client gets something to quote: the name of its record, which is
+    not the key itself."""
     problem = PROBLEMS[refusal]
-    body = _body(refusal, problem, detail)
+    body = _body(refusal, problem, detail, key)
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
@@ -76,7 +85,9 @@ async def refuse(send: Send, refusal: Refusal, detail: str | None = None) -> Non
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _body(refusal: Refusal, problem: Problem, detail: str | None) -> bytes:
+def _body(
+    refusal: Refusal, problem: Problem, detail: str | None, key: Key | None
+) -> bytes:
     members = {
         "type": f"urn:origin-middleware:problem:{refusal.value}",
         "title": problem.title,
@@ -85,4 +96,6 @@ def _body(refusal: Refusal, problem: Problem, detail: str | None) -> bytes:
     }
     if detail:
         members["detail"] = detail
+    if key is not None:
+        members["instance"] = f"urn:origin-middleware:record:{key_digest(key)}"
     return json.dumps(members).encode()

@@ -49,14 +49,17 @@ class Reconciliation:
         attempt ended after all, or this process was stalled, and another request
         decides.
         """
-        renewal = Renewal(self.runtime, self.key, self.claim, handler_runs=False)
+        renewal = Renewal(
+            self.runtime, self.policy, self.key, self.claim, handler_runs=False
+        )
         renewal.start()
         try:
             ruling = await self._ruling(reconciler, patience)
         finally:
             renewal.stop()
         name = "respond" if isinstance(ruling, _Respond) else ruling
-        self.runtime.observe(events.Reconciled(self.key, name))
+        policy = self.policy.name
+        self.runtime.observe(events.Reconciled, self.key, name, policy=policy)
         if isinstance(ruling, _Respond):
             return await self._record(ruling.response, ruling.status)
         if ruling == "execute":
@@ -96,7 +99,7 @@ class Reconciliation:
                 self.key, self.claim, outcome, status
             )
         except StoreError:
-            self.runtime.observe(events.NotRecorded(self.key))
+            self.runtime.observe(events.NotRecorded, self.key, policy=self.policy.name)
             return Replay(response)
         if not isinstance(told, Preceded):
             return Replay(response)
@@ -104,7 +107,7 @@ class Reconciliation:
             return Refuse(Refusal.NOT_REPLAYABLE)
         if told.by.fingerprint == self.claim.fingerprint:
             return Replay(told.by.outcome.response)
-        self.runtime.observe(events.Superseded(self.key, by_other_request=True))
+        self.runtime.observe(events.Superseded, self.key, True, policy=self.policy.name)
         return Replay(response)
 
     async def _leave_abandoned(self) -> Verdict:

@@ -114,6 +114,8 @@ class Held:
 
     fingerprint: Fingerprint
     lease_left: float
+    trace: bytes = field(default=NO_TRACE, compare=False)
+    """Of that attempt."""
 
     @property
     def abandoned(self) -> bool:
@@ -124,6 +126,8 @@ class Held:
 class Finished:
     fingerprint: Fingerprint
     outcome: Outcome
+    trace: bytes = field(default=NO_TRACE, compare=False)
+    """Of the attempt that completed it."""
 
 
 @dataclass(frozen=True, slots=True)

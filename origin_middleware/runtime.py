@@ -13,17 +13,19 @@ import sys
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol
 
 from .asgi import ASGIApp, Message, Receive, Send
 from .client import Client
 from .errors import ConfigurationError, StoreError, StoreUnsafe
-from .events import Event, Observer
+from .events import Event, Observers
 from .key import Key
 from .stores import Checks, Store
 from .ticker import Ticker
+
+P = ParamSpec("P")
 
 _log = logging.getLogger("origin_middleware")
 
@@ -60,10 +62,10 @@ class Run(Protocol):
 
 
 class Runtime:
-    def __init__(self, app: ASGIApp, store: Store, observer: Observer) -> None:
+    def __init__(self, app: ASGIApp, store: Store, observers: Observers[Event]) -> None:
         self.app = app
         self.store = store
-        self._observer = observer
+        self._observers = observers
         self._failures = FailureLog()
         self._tasks: set[asyncio.Task[None]] = set()
         self.waiting: Counter[Key] = Counter()
@@ -72,12 +74,12 @@ class Runtime:
         self._tickers: dict[asyncio.AbstractEventLoop, Ticker] = {}
         _everything.add(self)
 
-    def observe(self, event: Event) -> None:
-        """An observer that fails must not fail the request that it was told about."""
-        try:
-            self._observer(event)
-        except Exception:  # an observer may raise anything
-            _log.exception("The observer failed.")
+    def observe(
+        self, kind: Callable[P, Event], *facts: P.args, **named: P.kwargs
+    ) -> None:
+        """The event is made only where somebody listens."""
+        if self._observers:
+            self._observers.tell(kind, *facts, **named)
 
     def log_failure(self, error: Exception) -> None:
         self._failures.add(error, asyncio.get_running_loop().time())

@@ -106,19 +106,19 @@ def decode(record: bytes, time_to_live: int = 0) -> Stored:
         return Stored(NOBODY, Exhausted())
     _check(record)
     owner = OwnerToken(record[_OWNER])
-    fingerprint = Fingerprint(record[_FINGERPRINT])
+    fingerprint, trace = Fingerprint(record[_FINGERPRINT]), record[_TRACE]
     match record[1:2]:
         case b"P":
             left = _lease_left(record, time_to_live)
             attempt = int(record[_ATTEMPT])
-            return Stored(owner, Held(fingerprint, left), attempt=attempt)
+            return Stored(owner, Held(fingerprint, left, trace), attempt=attempt)
         case b"C":
             response = Completed(record[_END.stop :])
-            return Stored(owner, Finished(fingerprint, response))
+            return Stored(owner, Finished(fingerprint, response, trace))
         case b"B":
-            return Stored(owner, Finished(fingerprint, Completed(b"")), True)
+            return Stored(owner, Finished(fingerprint, Completed(b""), trace), True)
         case b"N":
-            return Stored(owner, Finished(fingerprint, NotReplayable()))
+            return Stored(owner, Finished(fingerprint, NotReplayable(), trace))
         case state:
             raise RecordDamaged(f"A record cannot be in state {state!r}.")
 

@@ -24,7 +24,7 @@ from x402.schemas import (
 )
 
 from ..errors import ConfigurationError, StoreError
-from ..events import key_digest
+from ..key import key_digest
 from ..policy import is_seconds
 from ..record import Claim, Fingerprint, OwnerToken
 from ..stores import Budgeted, Store

@@ -23,6 +23,7 @@ from tests.support.asgi import (
     Connection,
     GatedApp,
     chunk,
+    endings,
     http_scope,
     request,
     start,
@@ -52,7 +53,7 @@ async def test_a_server_that_takes_no_message_does_not_make_the_handler_fail(
     begin: Message, failure: Exception
 ) -> None:
     inner, events = App(begin, chunk(b"do", more=True), chunk(b"ne")), list[Event]()
-    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
     connection = Broken(failure)
     await app(http_scope(), connection.receive, connection.send)
     assert [type(event) for event in events] == [Executed, Undelivered]
@@ -146,7 +147,7 @@ async def test_a_response_that_no_server_would_send_is_a_failure_and_no_record(
     messages: list[Message],
 ) -> None:
     inner, events = App(*messages), list[Event]()
-    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
     for _ in range(2):
         with pytest.raises((RuntimeError, ValueError, TypeError)):
             await request(app)
@@ -174,7 +175,7 @@ async def test_two_of_us_around_one_handler_are_one() -> None:
 async def test_a_shutdown_waits_for_a_write_that_is_tried_again() -> None:
     inner, store, events = GatedApp(), FaultyStore(), list[Event]()
     store.away("complete")
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     running = asyncio.create_task(request(app))
     await inner.entered.wait()
     draining = asyncio.create_task(app._runtime.drain())

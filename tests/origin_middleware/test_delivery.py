@@ -21,6 +21,7 @@ from tests.support.asgi import (
     Connection,
     GatedApp,
     chunk,
+    endings,
     http_scope,
     request,
     start,
@@ -540,7 +541,7 @@ async def test_another_type_can_be_left_out_of_the_record() -> None:
 async def test_an_answer_that_nobody_took_is_told() -> None:
     """The gate never heard of it, so nobody is charged."""
     inner, events = GatedApp(), list[Event]()
-    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
     running = asyncio.create_task(request(app))
     await inner.entered.wait()
     running.cancel()
@@ -558,7 +559,7 @@ async def test_a_slow_answer_asks_whether_its_client_is_still_there(
     """Servers do not say it when they are given a message."""
     monkeypatch.setattr(execution, "_SLOW", -1.0)  # as if every answer were slow
     inner, events, connection = GatedApp(), list[Event](), Connection()
-    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
 
     async def send(message: Message) -> None:
         """As uvicorn: a message to nobody is dropped without a word."""
@@ -578,7 +579,7 @@ async def test_a_server_that_fails_when_it_is_asked_for_the_client_fails_nothing
 ) -> None:
     monkeypatch.setattr(execution, "_SLOW", -1.0)
     events, connection, asked = list[Event](), Connection(), list[int]()
-    app = IdempotencyMiddleware(App(), store=MemoryStore(), observer=events.append)
+    app = IdempotencyMiddleware(App(), store=MemoryStore(), observer=endings(events))
 
     async def receive() -> Message:
         asked.append(1)

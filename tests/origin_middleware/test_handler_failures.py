@@ -22,7 +22,7 @@ from origin_middleware import (
     MemoryStore,
 )
 from origin_middleware.asgi import Receive, Scope, Send
-from tests.support.asgi import App, GatedApp, chunk, request, start
+from tests.support.asgi import App, GatedApp, chunk, endings, request, start
 from tests.support.running import serving
 
 
@@ -47,7 +47,7 @@ async def test_a_handler_that_raises_anything_gives_its_key_back(
 ) -> None:
     messages: list[Any] = [start(), chunk(b"half", more=True)]
     inner, events = App(*messages[:before], failure), list[Event]()
-    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
     for _ in range(2):
         with pytest.raises(type(failure)):
             await request(app)
@@ -58,7 +58,7 @@ async def test_a_handler_that_raises_anything_gives_its_key_back(
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda each: type(each).__name__)
 async def test_what_is_raised_after_the_record_is_told(failure: BaseException) -> None:
     inner, events = App(start(), chunk(b"done"), failure), list[Event]()
-    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
     with pytest.raises(type(failure)):
         await request(app)
     assert [type(event) for event in events] == [Executed, FailedAfterRecord]

@@ -12,7 +12,7 @@ from origin_middleware import (
     LeaseLost,
     Policy,
 )
-from tests.support.asgi import App, GatedApp, request
+from tests.support.asgi import App, GatedApp, endings, request
 from tests.support.faulty import FaultyStore
 from tests.support.stores import Clock
 
@@ -39,7 +39,7 @@ async def test_a_renewal_that_fails_is_tried_again() -> None:
     inner, store, events = GatedApp(), FaultyStore(), list[Event]()
     store.away("renew")
     app = IdempotencyMiddleware(
-        inner, store=store, policy=SHORT, observer=events.append
+        inner, store=store, policy=SHORT, observer=endings(events)
     )
     first = asyncio.create_task(request(app))
     await store.asked("renew", 3)
@@ -53,7 +53,7 @@ async def test_a_renewal_that_fails_is_tried_again() -> None:
 async def test_a_renewal_that_lost_its_claim_raises_an_alarm_and_stops() -> None:
     inner, store, events = GatedApp(), FaultyStore(), list[Event]()
     app = IdempotencyMiddleware(
-        inner, store=store, policy=SHORT, observer=events.append
+        inner, store=store, policy=SHORT, observer=endings(events)
     )
     first = asyncio.create_task(request(app))
     await inner.entered.wait()

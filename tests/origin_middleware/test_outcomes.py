@@ -21,6 +21,7 @@ from tests.support.asgi import (
     App,
     GatedApp,
     chunk,
+    endings,
     request,
     start,
 )
@@ -174,7 +175,7 @@ async def test_a_failure_after_the_response_does_not_undo_the_record(
 ) -> None:
     """Starlette runs background tasks after the last byte, in the same call."""
     inner, events = App(start(), chunk(b"done"), ZeroDivisionError()), list[Event]()
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     with pytest.raises(ZeroDivisionError):
         await request(app)
     assert [type(event) for event in events] == [Executed, FailedAfterRecord]
@@ -204,7 +205,7 @@ async def test_an_abandoned_key_is_executed_again_where_the_policy_says_so() -> 
     policy = Policy(on_abandoned="execute")
     store = MemoryStore(clock=clock)
     app = IdempotencyMiddleware(
-        inner, store=store, policy=policy, observer=events.append
+        inner, store=store, policy=policy, observer=endings(events)
     )
     stalled = asyncio.create_task(request(app))
     await inner.entered.wait()

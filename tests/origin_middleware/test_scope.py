@@ -18,7 +18,15 @@ from origin_middleware import (
     attempt_of,
 )
 from origin_middleware.asgi import ASGIApp, Receive, Scope, Send
-from tests.support.asgi import App, Connection, GatedApp, chunk, http_scope, start
+from tests.support.asgi import (
+    App,
+    Connection,
+    GatedApp,
+    chunk,
+    endings,
+    http_scope,
+    start,
+)
 from tests.support.asgi import request as ask
 
 IDEMPOTENCY_KEY = Policy(header="idempotency-key")
@@ -54,7 +62,7 @@ async def test_a_scope_that_is_dispatched_again_is_protected_again(
     failure: BaseException,
 ) -> None:
     inner, events = FailsOnce(failure), list[Event]()
-    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=events.append)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
     for _ in range(2):
         assert (await ask(retrying(app, type(failure)))).body == b"done"
     assert inner.executions == 2

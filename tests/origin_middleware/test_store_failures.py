@@ -40,6 +40,7 @@ from tests.support.asgi import (
     Connection,
     GatedApp,
     chunk,
+    endings,
     http_scope,
     request,
     start,
@@ -51,7 +52,7 @@ from tests.support.stores import Clock, a_claim
 async def test_without_a_store_the_handler_does_not_run() -> None:
     inner, store, events = App(), FaultyStore(), list[Event]()
     store.away("claim")
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     refused = await request(app)
     assert (refused.status, refused.code) == (503, "store-unavailable")
     assert (b"retry-after", b"1") in refused.headers
@@ -68,7 +69,7 @@ async def test_without_a_store_the_handler_runs_where_the_policy_says_so() -> No
         inner,
         store=store,
         policy=Policy(on_store_unavailable="execute"),
-        observer=events.append,
+        observer=endings(events),
     )
     assert (await request(app, b"body")).sent == list(inner.messages)
     assert events == [RanUnprotected(Key("intent-1"))]
@@ -102,7 +103,7 @@ async def test_a_store_that_is_lost_while_another_executes_is_503(method: str) -
 async def test_a_release_that_cannot_be_written_is_told_and_made_up_for() -> None:
     inner, store, events = App(start(500), chunk(b"")), FaultyStore(), list[Event]()
     store.away("release")
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     assert (await request(app)).status == 500
     assert [type(event) for event in events] == [NotRecorded]
     store.away()
@@ -140,7 +141,7 @@ async def test_a_damaged_response_is_409_and_not_executed_again() -> None:
 async def test_a_response_whose_record_cannot_be_written_is_delivered() -> None:
     inner, store, events = App(), FaultyStore(), list[Event]()
     store.away("complete")
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     assert (await request(app)).body == b"done"
     assert events == [NotRecorded(Key("intent-1"))]
     assert isinstance(await store.claim(Key("intent-1"), a_claim()), Held)
@@ -165,7 +166,7 @@ class FullStore(FaultyStore):
 
 async def test_a_body_that_the_store_refuses_for_good_is_given_up_at_once() -> None:
     inner, store, events = App(), FullStore(), list[Event]()
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     assert (await request(app)).body == b"done"
     assert [type(event) for event in events] == [Executed]
     assert store.calls == ["claim", "complete", "complete"]
@@ -177,7 +178,7 @@ async def test_a_body_that_is_refused_late_is_given_up_then() -> None:
     """The server came back, and is full."""
     inner, store, events = App(), FullStore(), list[Event]()
     store.away("complete")
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     assert (await request(app)).body == b"done"
     store.away()
     await app._runtime.drain()
@@ -214,7 +215,7 @@ async def test_no_more_outcomes_wait_to_be_written_than_a_process_can_hold(
     monkeypatch.setattr(persistence, "_MOST_OUTCOMES", 2)
     inner, store, events = App(start(500), chunk(b"")), FaultyStore(), list[Event]()
     store.away("release")
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     for n in range(4):
         await request(app, key=b"%d" % n)
     store.away()
@@ -228,26 +229,31 @@ async def test_no_more_outcomes_wait_to_be_written_than_a_process_can_hold(
 async def test_a_completion_that_was_preceded_serves_the_first_one() -> None:
     inner = GatedApp(start(200, [(b"content-length", b"4")]), chunk(b"done"))
     store, events = FaultyStore(), list[Event]()
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     running = asyncio.create_task(request(app))
     await inner.entered.wait()
     other = await recorded_by_another(store)
     inner.gate.set()
     assert (await running).body == other
-    assert events == [Superseded(Key("intent-1"))]
+    (second,) = events
+    assert isinstance(second, Superseded)
+    assert (second.status, second.by_other_request) == (200, False)
+    assert 0 < second.seconds < 60
 
 
 async def test_a_completion_that_another_request_preceded_serves_its_own() -> None:
     """Its payer must not get what somebody else has bought."""
     inner = GatedApp(start(200, [(b"content-length", b"4")]), chunk(b"done"))
     store, events = FaultyStore(), list[Event]()
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     running = asyncio.create_task(request(app, b"one"))
     await inner.entered.wait()
     await recorded_by_another(store, b"another")
     inner.gate.set()
     assert (await running).body == b"done"
-    assert events == [Superseded(Key("intent-1"), by_other_request=True)]
+    (second,) = events
+    assert isinstance(second, Superseded)
+    assert (second.status, second.by_other_request) == (200, True)
 
 
 async def recorded_by_another(store: FaultyStore, *body: bytes) -> bytes:
@@ -279,7 +285,7 @@ async def test_a_write_whose_reply_was_lost_raises_no_alarm(status: int) -> None
     inner, store = App(start(status), chunk(b"")), Deaf(clock)
     policy = Policy(lease=0.06, retention=60)
     app = IdempotencyMiddleware(
-        inner, store=store, policy=policy, observer=events.append
+        inner, store=store, policy=policy, observer=endings(events)
     )
     await request(app)
     await store.asked("renew", 1)
@@ -361,7 +367,7 @@ async def test_a_completion_that_was_preceded_by_a_large_one_serves_its_own() ->
 
 async def test_a_completion_whose_claim_is_gone_raises_an_alarm() -> None:
     inner, store, events = GatedApp(), FaultyStore(), list[Event]()
-    app = IdempotencyMiddleware(inner, store=store, observer=events.append)
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
     running = asyncio.create_task(request(app))
     await inner.entered.wait()
     store.behind._records.clear()

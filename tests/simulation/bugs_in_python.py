@@ -257,22 +257,22 @@ BUGS = (
     _in(
         "persistence",
         "what cannot be recorded is given back",
-        "            self._runtime.observe(NotRecorded(self._key))\n",
-        "            self._runtime.observe(NotRecorded(self._key))\n"
+        "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n",
+        "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n"
         "            with suppress(Exception):\n"
         "                await self._runtime.store.release(self._key, self._claim)\n",
     ),
     _in(
         "persistence",
         "what cannot be recorded is not tried again",
-        "            self._runtime.observe(NotRecorded(self._key))\n"
+        "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n"
         "            self._postpone(write)\n",
-        "            self._runtime.observe(NotRecorded(self._key))\n",
+        "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n",
     ),
     _in(
         "persistence",
         "what could not be recorded is told to nobody",
-        "            self._runtime.observe(NotRecorded(self._key))\n",
+        "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n",
         "",
     ),
     _in(

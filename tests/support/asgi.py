@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from origin_middleware.asgi import ASGIApp, Headers, Message, Receive, Scope, Send
+from origin_middleware.events import Event, Observer, Started
 
 KEY = b"x-settlement-intent-id"
 PRIVATE = (b"cache-control", b"private")
@@ -131,3 +132,13 @@ class GatedApp(App):
         self.entered.set()
         await self.gate.wait()
         await super().__call__(scope, receive, send)
+
+
+def endings(told: list[Event]) -> Observer:
+    """An observer that leaves out that handlers begin."""
+
+    def observe(event: Event) -> None:
+        if not isinstance(event, Started):
+            told.append(event)
+
+    return observe

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from ...aws.function import parse_arn
 from ...aws.lambda_at_edge import EVENTS, VIEWER_EVENTS
-from ...errors import COMMAND
 from ..facts.behaviour import BehaviourFacts
 from ..finding import Check, Failed, Outcome, Passed, Warned
 from ..subject import Subject
@@ -21,7 +20,7 @@ def attached(subject: Subject) -> Outcome:
     if missing:
         return Failed(
             f"{_listed(missing)}.",
-            f"Run {COMMAND} deploy: it attaches both to every such behaviour."
+            "Run python -m edge deploy: it attaches both to every such behaviour."
             " Without viewer-request nobody pays; without origin-response nobody"
             " is charged.",
         )
@@ -41,7 +40,7 @@ def around(subject: Subject) -> Outcome:
         return Failed(
             f"{_listed(missing)}, and leads to the paid origin. Through it a client"
             " can ask for a paid path in another spelling, with an intent it made up.",
-            f"Run {COMMAND} deploy, or send that behaviour to another origin.",
+            "Run python -m edge deploy, or send that behaviour to another origin.",
         )
     return Passed(_patterns(free) or "no other behaviour leads there")
 
@@ -67,7 +66,7 @@ def version(subject: Subject) -> Outcome:
         return Failed(
             f"Several versions run: {_listed(arns)}. One may not settle the requests"
             " that another has signed.",
-            f"Associate one version with all triggers: {COMMAND} deploy.",
+            "Associate one version with all triggers: python -m edge deploy.",
         )
     return Passed(", ".join(arns) or "none is associated")
 

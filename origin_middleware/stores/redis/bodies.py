@@ -57,7 +57,7 @@ class Bodies:
                 "A record and its response were seen at different times, as around a "
                 "failover: ask again."
             )
-        return Finished(seen.fingerprint, Completed(body))
+        return Finished(seen.fingerprint, Completed(body), seen.trace)
 
     async def facts(self, name: bytes, reply: Any, until: float) -> Facts | None:
         """From the reply of look.lua."""

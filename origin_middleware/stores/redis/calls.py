@@ -13,7 +13,12 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
-from ...errors import RecordDamaged, StoreUnavailable, WriteRefused
+from ...errors import (
+    RecordDamaged,
+    StoreFailure,
+    StoreUnavailable,
+    WriteRefused,
+)
 from .line import Argument, Command, CutOff, ErrorReply, Line
 from .options import silence
 from .safety import Safety
@@ -28,6 +33,8 @@ _TOO_LARGE = {"OOM", "ERR"}
 
 # So often, and it is no accident that the connection is lost with a large body.
 _ENOUGH = 3
+
+_DENIED = {"NOPERM", "NOAUTH", "WRONGPASS"}
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 
@@ -81,7 +88,10 @@ class Calls:
                 failure = lost if str(lost) or failure is None else failure
             if self.now() + pause >= until:
                 why = str(failure) or "no reply within the budget"
-                raise StoreUnavailable(f"Redis did not answer: {why}") from failure
+                reason = _reason(failure)
+                raise StoreUnavailable(
+                    f"Redis did not answer: {why}", reason=reason
+                ) from failure
             ask_at = await self._adapt(name, purpose, failure, until)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -194,4 +204,15 @@ def _raise_if_final(error: ErrorReply, *, asked: bool) -> None:
     if error.code == "WRONGTYPE":
         raise RecordDamaged("The key holds something that is not a record.") from error
     final = WriteRefused if asked and error.code in _TOO_LARGE else StoreUnavailable
-    raise final(f"Redis refused: {error}") from error
+    raise final(f"Redis refused: {error}", reason=_reason(error)) from error
+
+
+def _reason(failure: Exception | None) -> StoreFailure:
+    if not isinstance(failure, ErrorReply):
+        quiet = failure is None or isinstance(failure, TimeoutError)
+        return "timeout" if quiet else "unreachable"
+    if failure.code in _DENIED:
+        return "denied"
+    if failure.code in _TOO_LARGE:
+        return "full"
+    return "unreachable" if failure.passing else "refused"

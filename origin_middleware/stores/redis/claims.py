@@ -114,7 +114,8 @@ class Claims:
             if not trusted:
                 raise StoreUnavailable(
                     "Redis may have lost records: new claims wait until retries of "
-                    "older ones are over."
+                    "older ones are over.",
+                    reason="quarantine",
                 ) from error
             # Our idea of the server's clock was wrong: somebody has set it.
             await visit.read_clock()
@@ -146,7 +147,8 @@ class Claims:
         )
         if not have_it:
             raise StoreUnavailable(
-                f"The claim did not reach {self._replicas.wanted} replicas in time."
+                f"The claim did not reach {self._replicas.wanted} replicas in time.",
+                reason="replicas",
             )
         if before is None:
             self.finished(claim)
@@ -171,7 +173,8 @@ class Claims:
         if not renewed or self._calls.now() > usable_until:
             raise StoreUnavailable(
                 "The reply to a claim was read too late to rely on it: the event loop "
-                "was blocked, or the machine was stopped."
+                "was blocked, or the machine was stopped.",
+                reason="stalled",
             )
         if before is None:
             self.finished(claim)

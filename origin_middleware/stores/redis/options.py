@@ -3,6 +3,8 @@ instead.
 """
 
 import re
+from collections.abc import Iterable
+from inspect import iscoroutinefunction
 from math import isfinite
 from typing import Any, Literal, TypedDict, TypeGuard
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from ...errors import ConfigurationError
+from ...events import StoreObserver
 from .connection import FEWEST, opens_sockets
 
 OnEviction = Literal["refuse", "warn"]
@@ -31,6 +34,7 @@ class Options(TypedDict, total=False):
     single_endpoint: bool
     replicas: int
     replicas_timeout: float
+    observer: StoreObserver | Iterable[StoreObserver] | None
 
 
 # Not everything that the store uses of a cluster's client is documented.
@@ -57,6 +61,21 @@ def check(client: Any, options: Options) -> None:
         _check_cluster(client)
     elif not opens_sockets(client.connection_pool.connection_class):
         _check_pool(client.connection_pool, options)
+
+
+def observers(given: Any) -> tuple[StoreObserver, ...]:
+    """Raises ConfigurationError."""
+    if given is None:
+        return ()
+    several = isinstance(given, Iterable) and not callable(given)
+    found = tuple(given) if several else (given,)
+    for each in found:
+        if isinstance(each, type) or not callable(each) or iscoroutinefunction(each):
+            raise ConfigurationError(
+                f"RedisStore(observer=...): {each!r:.60} is not an ordinary function, "
+                "nor an object that can be called like one."
+            )
+    return found
 
 
 def client_for(url: str) -> Redis:

@@ -66,5 +66,6 @@ def evidence(reply: Any) -> Evidence:
 def unexpected(reply: Any) -> StoreUnavailable:
     return StoreUnavailable(
         f"Unexpected script reply from Redis: {reply!r:.60}. Does a proxy in between "
-        "block scripts?"
+        "block scripts?",
+        reason="refused",
     )

@@ -1,14 +1,15 @@
 """RedisStore: the promises of `Store`, kept by the scripts in lua/."""
 
 import asyncio
-import hashlib
+from collections.abc import Iterable
 from typing import Any, TypeVar, Unpack
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from ...errors import ResponseUnavailable, StoreUnavailable
-from ...key import Key
+from ...events import Observers, StoreCalled, StoreObserver
+from ...key import Key, key_digest
 from ...record import (
     Absent,
     Answer,
@@ -31,7 +32,8 @@ from .bodies import LARGE, Bodies
 from .calls import Calls
 from .claims import CLAIM, TAKE_OVER, Claims, Kind
 from .line import Argument
-from .options import OnEviction, Options, check, client_for
+from .observed import told
+from .options import OnEviction, Options, check, client_for, observers
 from .replicas import Replicas
 from .safety import Safety
 from .scripts import Script, evidence, finished, stored
@@ -59,6 +61,8 @@ class RedisStore:
       ElastiCache Serverless does. Otherwise a node of a cluster is refused.
     - `replicas`: how many replicas must acknowledge a claim before it counts (WAIT),
       within `replicas_timeout` seconds.
+    - `observer`, one or several, is told of each call (`StoreCalled`). Without it, a
+      call costs nothing more. Give the middleware its own as well.
 
     Raises ConfigurationError for a client or an option that cannot work.
     """
@@ -74,6 +78,7 @@ class RedisStore:
         single_endpoint: bool = False,
         replicas: int = 0,
         replicas_timeout: float = 0.1,
+        observer: StoreObserver | Iterable[StoreObserver] | None = None,
     ) -> None:
         options = Options(
             namespace=namespace,
@@ -83,9 +88,11 @@ class RedisStore:
             single_endpoint=single_endpoint,
             replicas=replicas,
             replicas_timeout=replicas_timeout,
+            observer=observer,
         )
         check(client, options)
         self.budget = budget
+        self.observers: Observers[StoreCalled] = Observers(*observers(observer))
         self._client = client
         self._owns_client = False
         self._options = options
@@ -109,36 +116,32 @@ class RedisStore:
         other._owns_client = self._owns_client  # noqa: SLF001 - it is one of us
         return other
 
+    @told
     async def check(self) -> None:
         """Raises StoreUnavailable where the server cannot be reached, and StoreUnsafe
         where it may evict; for a start-up that wants to know.
         """
         await self._session.calls.connect()
 
+    @told
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
         return await self._claimed(CLAIM, key, claim)
 
+    @told
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
         return await self._claimed(TAKE_OVER, key, claim)
 
     async def wait(
         self, key: Key, held: Held, timeout: float, /
     ) -> Absent | Held | Finished:
-        name, session = self._name(key), self._session
+        name = self._name(key)
 
         async def look() -> Absent | Held | Finished:
-            channel = await session.wakeups.channel()
-            until = session.calls.deadline()
-            reply = await session.calls.evaluate(
-                scripts.WATCH, name, channel, until=until
-            )
-            if reply is None:
-                return Absent()
-            seen = await session.bodies.seen(name, stored(reply), until)
-            return Absent() if isinstance(seen, Exhausted) else seen
+            return await self._watch(name)
 
-        return await session.waiting.wait(name, held, timeout, look)
+        return await self._session.waiting.wait(name, held, timeout, look)
 
+    @told
     async def renew(self, key: Key, claim: Claim, /) -> bool:
         more = milliseconds(claim.retention), codec.lease(claim)
         renewed = bool(await self._run_owned(scripts.RENEW, key, claim, *more))
@@ -146,10 +149,12 @@ class RedisStore:
             self._session.claims.released(claim)
         return renewed
 
+    @told
     async def begin_effects(self, key: Key, claim: Claim, /) -> bool:
         more = (milliseconds(claim.retention), codec.lease(claim), "1")
         return bool(await self._run_owned(scripts.RENEW, key, claim, *more))
 
+    @told
     async def complete(
         self, key: Key, claim: Claim, outcome: Outcome, status: int = 0, /
     ) -> Recorded | Preceded:
@@ -174,15 +179,18 @@ class RedisStore:
             return Preceded(finished(seen))
         return Recorded(evidence(reply))
 
+    @told
     async def release(self, key: Key, claim: Claim, /) -> bool:
         released = bool(await self._run_owned(scripts.RELEASE, key, claim))
         self._session.claims.released(claim)
         return released
 
+    @told
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         self._session.claims.finished(claim)
         return bool(await self._run_owned(scripts.ABANDON, key, claim))
 
+    @told
     async def look(self, key: Key, /) -> Facts | None:
         name, session = self._name(key), self._session
         until = session.calls.deadline()
@@ -199,6 +207,17 @@ class RedisStore:
         if self._owns_client:
             await self._client.aclose()
 
+    @told
+    async def _watch(self, name: bytes) -> Absent | Held | Finished:
+        session = self._session
+        channel = await session.wakeups.channel()
+        until = session.calls.deadline()
+        reply = await session.calls.evaluate(scripts.WATCH, name, channel, until=until)
+        if reply is None:
+            return Absent()
+        seen = await session.bodies.seen(name, stored(reply), until)
+        return Absent() if isinstance(seen, Exhausted) else seen
+
     async def _claimed(self, kind: Kind, key: Key, claim: Claim) -> Answer:
         name, session = self._name(key), self._session
         until = session.calls.deadline()
@@ -208,7 +227,7 @@ class RedisStore:
         try:
             return await session.bodies.seen(name, found, until)
         except StoreUnavailable as away:
-            raise ResponseUnavailable(str(away)) from away
+            raise ResponseUnavailable(str(away), reason=away.reason) from away
 
     async def _run_owned(
         self, script: Script, key: Key, claim: Claim, *more: Argument
@@ -241,7 +260,7 @@ class RedisStore:
         """A digest: of fixed length and alphabet, not to be guessed from a list of
         keys. Braces fix the cluster slot.
         """
-        return f"{self._prefix}{hashlib.sha256(key.encode()).hexdigest()}}}".encode()
+        return f"{self._prefix}{key_digest(key)}}}".encode()
 
 
 class Session:

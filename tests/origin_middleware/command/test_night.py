@@ -13,8 +13,7 @@ from redis.asyncio import Redis
 
 from origin_middleware import IdempotencyMiddleware, Policy
 from origin_middleware.command import main
-from origin_middleware.events import key_digest
-from origin_middleware.key import Key
+from origin_middleware.key import Key, key_digest
 from origin_middleware.record import Claimed, Completed
 from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import App, request
