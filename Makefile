@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo serve test test-slow test-all simulate plant test-redis-py check format bench bundle lock clean
+.PHONY: install demo serve test test-slow test-all simulate plant test-redis-py check format bench bundle dist lock clean
 
 install: .venv/installed
 
@@ -74,13 +74,29 @@ bench: .venv-bench/installed
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements-no-deps.txt
 	@touch $@
 
+# Both distributions, built, checked, and tried in environments that have nothing else.
+dist: .venv-dist/installed
+	@rm -rf dist
+	.venv-dist/bin/python -m build --quiet --outdir dist .
+	.venv-dist/bin/python -m build --quiet --outdir dist edge
+	.venv-dist/bin/twine check --strict dist/*
+	.venv-dist/bin/check-wheel-contents dist/*.whl
+	.venv-dist/bin/python -m tests.distributions dist
+
+.venv-dist/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv-dist ..."
+	@$(PYTHON) -m venv .venv-dist
+	@.venv-dist/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
+	@.venv-dist/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dist
+	@touch $@
+
 bundle: install
 	$(BIN)/python -m edge build --routes "$(or $(ROUTES),routes.toml)" --output "$(or $(OUTPUT),lambda-edge.zip)"
 
 lock: install
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --group dev --all-extras pyproject.toml --output-file constraints.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --group dev --group dist --group site --all-extras pyproject.toml --output-file constraints.txt
 	@$(BIN)/python -m pip list --format=freeze | grep '^pip==' >> constraints.txt
 
 clean:
-	rm -rf .venv .venv-bench .venv-redis-6 dist .mypy_cache .ruff_cache .pytest_cache .hypothesis lambda-edge.zip
+	rm -rf .venv .venv-bench .venv-dist .venv-redis-6 dist .mypy_cache .ruff_cache .pytest_cache .hypothesis lambda-edge.zip

@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
+from typing import NoReturn
 
 from .build import command as build_command
 from .check import command as check_command
 from .deploy.commands import add_deploy, add_rollback, add_rotate
 from .emulator import command as emulate_command
+from .errors import COMMAND
 
 # As shells count SIGINT and SIGPIPE.
 INTERRUPTED, SIGPIPE_STATUS = 130, 141
@@ -54,7 +56,7 @@ def _replace_unencodable() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m edge", description="Tools for the gate at the CDN."
+        prog=COMMAND, description="Tools for the gate at the CDN."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     for add in COMMANDS:
@@ -62,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """The command of the wheel."""
     _replace_unencodable()
     sys.exit(main(sys.argv[1:], os.environ))
+
+
+if __name__ == "__main__":
+    run()

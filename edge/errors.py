@@ -5,6 +5,9 @@ Both are told to the operator in one line per reason, without a traceback.
 
 from typing import Any
 
+# What an operator types: in a checkout, and where the wheel is installed.
+COMMAND = "python -m edge" if __package__ == "edge" else "x402-edge"
+
 FAILED = 1
 REFUSED = 2  # as argparse
 

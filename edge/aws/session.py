@@ -68,9 +68,7 @@ def open_session(profile: str | None = None) -> Session:
     try:
         boto3 = import_module("boto3")
     except ModuleNotFoundError as missing:
-        raise Refused(
-            "boto3 is needed: pip install '.[aws]', in this checkout"
-        ) from missing
+        raise Refused("boto3 is needed: pip install boto3") from missing
     with explained(f'profile "{profile or "default"}"'):
         return Session(boto3.Session(profile_name=profile, region_name=REGION))
 

@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import Refused
+from ..errors import COMMAND, Refused
 from ..runtime.settings import Settings, SettingsError, parse
 
 # In the zip, the folder `edge/runtime` is called `edge`. Its modules have only relative
@@ -19,7 +19,7 @@ PACKAGE = "edge"
 SETTINGS = f"{PACKAGE}/settings.json"
 ENTRY = "handler.py"
 
-_NOT_OURS = "is not a bundle of this version. Build it again with python -m edge build."
+_NOT_OURS = f"is not a bundle of this version. Build it again with {COMMAND} build."
 
 # Raised for a zip that is damaged, cut off, or not ours. RuntimeError: it asks
 # for a password, or is packed in a way that Python does not know.
@@ -65,7 +65,7 @@ def read_bundle(file: Path) -> Bundle:
     except OSError as wrong:
         raise Refused(
             f"{file} cannot be read: {wrong.strerror}."
-            " Name the zip that python -m edge build wrote."
+            f" Name the zip that {COMMAND} build wrote."
         ) from wrong
     except Refused as refused:
         raise Refused(f"{file} {refused}") from refused

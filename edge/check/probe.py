@@ -15,6 +15,7 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from ..build.bundle import Bundle
+from ..errors import COMMAND
 from ..runtime import gate
 from ..runtime.cloudfront import PAYMENT_HEADER
 from ..runtime.facilitator import Facilitator
@@ -161,4 +162,4 @@ def _connection(parts: SplitResult) -> HTTPConnection:
     return HTTPConnection(parts.netloc, timeout=_PATIENCE)
 
 
-_NAME = {"user-agent": "python -m edge check", "accept": "*/*"}
+_NAME = {"user-agent": f"{COMMAND} check", "accept": "*/*"}

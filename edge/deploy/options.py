@@ -20,7 +20,7 @@ from ..build.environment import (
 )
 from ..build.routes_file import read_routes
 from ..build.zip import build, changed
-from ..errors import Refused
+from ..errors import COMMAND, Refused
 from .model import Spec
 from .run import Pace
 
@@ -192,7 +192,7 @@ def _refuse_other_code(bundle: Bundle, file: Path) -> None:
     if other:
         raise Refused(
             f"the code in {file} differs from this checkout: {', '.join(other)}."
-            " Build it again with python -m edge build, or deploy it with the checkout"
+            f" Build it again with {COMMAND} build, or deploy it with the checkout"
             " that has built it."
         )
 

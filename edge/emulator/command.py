@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..build.bundle import Bundle, read_bundle
-from ..errors import Refused
+from ..errors import COMMAND, Refused
 from .distribution import (
     ALL_VIEWER_EXCEPT_HOST_HEADER,
     Behaviour,
@@ -48,7 +48,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--bundle",
         type=Path,
         default=Path("lambda-edge.zip"),
-        help="the zip that `python -m edge build` wrote (default: %(default)s)",
+        help=f"the zip that `{COMMAND} build` wrote (default: %(default)s)",
     )
     option(
         "--origin",

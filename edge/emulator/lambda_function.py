@@ -8,6 +8,7 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..errors import COMMAND
 from .distribution import Function
 from .errors import FunctionRaisedError
 from .lambda_environment import Environment
@@ -109,9 +110,7 @@ def _installed(name: str) -> Path:
 def _check_bundle(function: Function) -> None:
     bundle = function.bundle
     if not bundle.is_file():
-        raise ValueError(
-            f"there is no bundle {bundle}; `python -m edge build` makes one"
-        )
+        raise ValueError(f"there is no bundle {bundle}; `{COMMAND} build` makes one")
     if bundle.stat().st_size > BUNDLE_LIMIT:
         raise ValueError(f"the bundle {bundle} is over 50 MB")
     if not zipfile.is_zipfile(bundle):

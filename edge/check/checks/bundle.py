@@ -10,13 +10,14 @@ from ...build.environment import (
     is_loopback,
 )
 from ...build.zip import changed
+from ...errors import COMMAND
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 from ..probe import Answered, Probe, Unanswered
 from ..subject import Subject
 
 _NOT_GIVEN = NotChecked("give --bundle, the zip that was deployed")
-_NEW_KEY = "Build with the key of the Developers page, and run python -m edge rotate."
+_NEW_KEY = f"Build with the key of the Developers page, and run {COMMAND} rotate."
 
 
 def key(subject: Subject) -> Outcome:
@@ -133,7 +134,7 @@ def practised(subject: Subject) -> Outcome:
     if len(codes) < 2:
         return NotChecked(
             "only one bundle was ever published. Practise a rotation before you need"
-            " one: python -m edge rotate"
+            f" one: {COMMAND} rotate"
         )
     return Passed(
         f"{len(codes)} bundles were published; is the procedure written down?"

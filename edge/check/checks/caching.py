@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ...aws.managed_policies import CACHING_DISABLED
+from ...errors import COMMAND
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
 from ..subject import Subject
@@ -34,7 +35,7 @@ def errors_kept(subject: Subject) -> Outcome:
             f"CloudFront caches errors of the origin: {', '.join(long)}."
             " CachingDisabled has no query in its key, so other clients see one"
             " client's error.",
-            "Run python -m edge deploy, or add a custom error response for each,"
+            f"Run {COMMAND} deploy, or add a custom error response for each,"
             " without a page, with an error caching minimum TTL of 0.",
         )
     return Passed("their TTLs are 0")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ...aws.managed_policies import ALL_VIEWER_EXCEPT_HOST_HEADER
+from ...errors import COMMAND
 from ...runtime.intent import CONTRACT_HEADERS
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
@@ -30,7 +31,7 @@ def forwarded(subject: Subject) -> Iterator[Outcome]:
                     f"{behaviour.pattern} has legacy cache settings that do not name"
                     f" {', '.join(lost)}. AWS forwards such headers to a server, and"
                     " not to every kind of origin.",
-                    f"Run python -m edge deploy, or: {_REMEDY}",
+                    f"Run {COMMAND} deploy, or: {_REMEDY}",
                 )
             else:
                 yield Failed(

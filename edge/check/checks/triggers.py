@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ...aws.function import parse_arn
 from ...aws.lambda_at_edge import EVENTS, VIEWER_EVENTS
+from ...errors import COMMAND
 from ..facts.behaviour import BehaviourFacts
 from ..finding import Check, Failed, Outcome, Passed, Warned
 from ..subject import Subject
@@ -20,7 +21,7 @@ def attached(subject: Subject) -> Outcome:
     if missing:
         return Failed(
             f"{_listed(missing)}.",
-            "Run python -m edge deploy: it attaches both to every such behaviour."
+            f"Run {COMMAND} deploy: it attaches both to every such behaviour."
             " Without viewer-request nobody pays; without origin-response nobody"
             " is charged.",
         )
@@ -40,7 +41,7 @@ def around(subject: Subject) -> Outcome:
         return Failed(
             f"{_listed(missing)}, and leads to the paid origin. Through it a client"
             " can ask for a paid path in another spelling, with an intent it made up.",
-            "Run python -m edge deploy, or send that behaviour to another origin.",
+            f"Run {COMMAND} deploy, or send that behaviour to another origin.",
         )
     return Passed(_patterns(free) or "no other behaviour leads there")
 
@@ -66,7 +67,7 @@ def version(subject: Subject) -> Outcome:
         return Failed(
             f"Several versions run: {_listed(arns)}. One may not settle the requests"
             " that another has signed.",
-            "Associate one version with all triggers: python -m edge deploy.",
+            f"Associate one version with all triggers: {COMMAND} deploy.",
         )
     return Passed(", ".join(arns) or "none is associated")
 
