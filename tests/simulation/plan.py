@@ -148,17 +148,18 @@ def drawn(seed: int) -> Plan:
     span = rng.choice(_SPANS)
     requests = _requests(rng, processes, span, options)
     troubled = rng.random()
+    stops = _stops(rng, processes, span) if troubled > 0.85 else ()
     return Plan(
         seed,
         options,
         processes,
         requests,
-        tuple(_run(rng, options) for _ in range(5)),
+        tuple(_run(rng, options, stops) for _ in range(5)),
         _faults(rng, processes),
         _aimed(rng, processes),
         _stalls(rng, processes, span, options) if troubled < 0.5 else (),
         _deaths(rng, processes, requests) if 0.3 < troubled < 0.6 else (),
-        _stops(rng, processes, span) if 0.55 < troubled < 0.7 else (),
+        stops,
         _troubles(rng, span) if rng.random() < 0.4 else (),
     )
 
@@ -212,9 +213,11 @@ def _requests(
     return tuple(sorted(requests, key=lambda each: each.at))
 
 
-def _run(rng: Random, options: Options) -> Run:
+def _run(rng: Random, options: Options, stops: tuple[Stop, ...]) -> Run:
     ends = rng.choices(ENDS, (12, 4, 2, 2, 3, 0.5, 0.5, 1, 0.5, 0.7, 0.5))[0]
     length = rng.choice((0.0, 0.01, 0.01, 0.5, options.lease, 2.5 * options.lease))
+    if stops and rng.random() < 0.5:
+        length = rng.choice((10.0, 40.0))  # longer than a shutdown leaves it alone
     return Run(
         ends,
         rng.random() * length,

@@ -28,6 +28,9 @@ _PERSISTED = 35.0
 # The longest handler, in leases, and what a client may take for its answer.
 _HANDLED, _ANSWERED = 5, 15.0
 
+# A handler that a shutdown waits for in vain.
+_STOPPING = 80.0
+
 _STOPPED = 90.0
 
 _ANSWERS = {
@@ -81,6 +84,7 @@ class Play:
         kinds = {trouble.kind for trouble in self.plan.troubles}
         lost = kinds & {"lost", "promoted"}
         late = options.patience + _HANDLED * options.lease + _PERSISTED
+        late += _STOPPING if self.plan.stops else 0.0
         return late + (options.quarantine if lost else 0.0)
 
     def end(self) -> None:
