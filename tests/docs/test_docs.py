@@ -30,6 +30,7 @@ def names_of_tests() -> set[str]:
         ("guarantees.md", 30),
         ("deploying-the-edge.md", 30),
         ("production-checklist.md", 30),
+        ("proof.md", 5),
     ],
 )
 def test_every_test_that_a_page_names_exists(page: str, fewest: int) -> None:
