@@ -18,7 +18,7 @@ from .. import codec
 from ..codec import milliseconds
 from . import scripts
 from .calls import Calls, Visit
-from .line import ErrorReply, now
+from .line import Command, ErrorReply, now
 from .replicas import Replicas
 from .scripts import Script, stored
 from .topology import Purpose
@@ -139,6 +139,26 @@ class Claims:
         )
         before = self._in_doubt.get(claim.owner)
         self._doubt(kind, name, claim, _APPLIED)
+        await self._replicate(name, write, until, "The claim")
+        if before is None:
+            self.finished(claim)
+
+    async def begin_effects(self, name: bytes, claim: Claim) -> bool:
+        """As a claim, it counts only once as many replicas have it as wanted: one that
+        is promoted without it would have the handler run again.
+        """
+        owned, until = codec.header(b"P", claim.owner), self._calls.deadline()
+        more = (owned, milliseconds(claim.retention), codec.lease(claim), "1")
+        begun = await self._calls.evaluate(scripts.RENEW, name, *more, until=until)
+        if begun and self._replicas.wanted:
+            write = ("EVAL", scripts.RENEW.source, 1, name, *more)
+            await self._replicate(name, write, until, "The beginning of effects")
+        return bool(begun)
+
+    async def _replicate(
+        self, name: bytes, write: Command, until: float, what: str
+    ) -> None:
+        """Raises StoreUnavailable."""
         have_it = await self._calls.run(
             name,
             lambda visit: self._replicas.have(visit, write),
@@ -147,11 +167,9 @@ class Claims:
         )
         if not have_it:
             raise StoreUnavailable(
-                f"The claim did not reach {self._replicas.wanted} replicas in time.",
+                f"{what} did not reach {self._replicas.wanted} replicas in time.",
                 reason="replicas",
             )
-        if before is None:
-            self.finished(claim)
 
     async def _renew(self, kind: Kind, name: bytes, claim: Claim) -> None:
         """This process was stalled before it read that the claim was made, and others

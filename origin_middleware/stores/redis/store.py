@@ -151,8 +151,7 @@ class RedisStore:
 
     @told
     async def begin_effects(self, key: Key, claim: Claim, /) -> bool:
-        more = (milliseconds(claim.retention), codec.lease(claim), "1")
-        return bool(await self._run_owned(scripts.RENEW, key, claim, *more))
+        return await self._session.claims.begin_effects(self._name(key), claim)
 
     @told
     async def complete(

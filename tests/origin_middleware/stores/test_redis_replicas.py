@@ -72,6 +72,19 @@ async def test_a_claim_that_no_replica_has_is_refused_and_withdrawn(
     assert await store.claim(key, a_claim("b")) == Claimed()
 
 
+async def test_effects_that_no_replica_knows_of_do_not_begin(
+    store: RedisStore, replica: RedisServer
+) -> None:
+    """A replica that is promoted without that would have the handler run again."""
+    key, claim = a_key(), a_claim(declares=True)
+    await store.claim(key, claim)
+    replica.pause()
+    with pytest.raises(StoreUnavailable, match="effects did not reach 1 replicas"):
+        await store.begin_effects(key, claim)
+    replica.resume()
+    assert await store.begin_effects(key, claim)
+
+
 async def test_a_confirmation_that_is_read_too_late_is_no_claim(
     store: RedisStore, client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
