@@ -241,10 +241,12 @@ E = TypeVar("E")
 class Observers(Generic[E]):
     """Those who listen. Without any, no event is made."""
 
-    __slots__ = ("_observers",)
+    __slots__ = ("_observers", "_only_logs")
 
     def __init__(self, *observers: Callable[[E], None]) -> None:
         self._observers = observers
+        # The ordinary case: what is not logged need not be made.
+        self._only_logs = len(observers) == 1 and type(observers[0]) is LoggingObserver
 
     def __bool__(self) -> bool:
         return bool(self._observers)
@@ -252,7 +254,7 @@ class Observers(Generic[E]):
     def tell(self, kind: Callable[P, E], *facts: P.args, **named: P.kwargs) -> None:
         """One that fails must not fail the request that it is told about, nor keep the
         others from being told."""
-        if not self._observers:
+        if not self._observers or (self._only_logs and not _is_logged(kind)):
             return
         event = kind(*facts, **named)
         for observer in self._observers:
@@ -286,7 +288,7 @@ class LoggingObserver:
     """
 
     def __call__(self, event: Event | StoreCalled, /) -> None:
-        level = _level(event)
+        level = _level(type(event))
         if _log.isEnabledFor(level):
             name, facts = type(event).__name__, _facts(event)
             line = " ".join(f"{fact}={value}" for fact, value in facts.items())
@@ -295,10 +297,16 @@ class LoggingObserver:
             _log.log(level, "%s %s", name, line, extra=extra)
 
 
-def _level(event: Event | StoreCalled) -> int:
-    if isinstance(event, _ALARMS):
-        return logging.WARNING
-    return logging.INFO if isinstance(event, Failed) else logging.DEBUG
+_LEVELS: dict[object, int] = dict.fromkeys(_ALARMS, logging.WARNING)
+_LEVELS[Failed] = logging.INFO
+
+
+def _level(kind: object) -> int:
+    return _LEVELS.get(kind, logging.DEBUG)
+
+
+def _is_logged(kind: object) -> bool:
+    return _log.isEnabledFor(_level(kind))
 
 
 def _facts(event: Event | StoreCalled) -> dict[str, Any]:
