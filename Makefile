@@ -55,7 +55,9 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/cfn-lint -t edge/template.yaml edge/alarms.yaml
 
 format: install

@@ -5,11 +5,13 @@ standard library is needed here.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import venv
+import zipfile
 from pathlib import Path
 
 from edge.check.snapshot import save
@@ -38,6 +40,7 @@ def main(dist: Path) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         for name, extra, others, smoke_test in SMOKE_TESTS:
             (wheel,) = dist.glob(f"{name}-*.whl")
+            _refuse_dead_links(wheel)
             folder = Path(temporary, name)
             python = _installed(folder / "env", f"{wheel}{extra}", *others)
             empty = folder / "empty"
@@ -49,6 +52,17 @@ def main(dist: Path) -> int:
             command = [str(python), "-I", str(HERE / smoke_test)]
             subprocess.run(command, cwd=empty, env=ENVIRONMENT, check=True)
     return 0
+
+
+def _refuse_dead_links(wheel: Path) -> None:
+    """The registry shows the README, and no file beside it."""
+    with zipfile.ZipFile(wheel) as archive:
+        (file,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        page = archive.read(file).decode()
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    dead = [link for link in links if not link.startswith(("https://", "#"))]
+    if dead:
+        sys.exit(f"{wheel.name}: links of the README lead nowhere: {', '.join(dead)}")
 
 
 def _installed(folder: Path, *packages: str) -> Path:
