@@ -142,16 +142,20 @@ def woken(books: Books, server: Server) -> Iterator[Violation]:
         is_end = step.script in _ENDS and before[1:2] == b"P"
         if not is_end or before[2:18] not in _owners(step):
             continue
-        waiting = [asked for asked in books.asked if _waits(books, asked, step)]
-        reacted = [_reacts(asked, step.at) <= step.at + _AT_ONCE for asked in waiting]
+        of_key = [a for a in books.asked if record_name(a.request.key) == step.name]
+        waiting = [asked for asked in of_key if _waits(books, asked, step)]
         # A key that is given back is for one of them.
-        heard = all if step.script == _COMPLETE else any
-        if reacted and not heard(reacted):
+        all_hear = step.script == _COMPLETE
+        reacted = [
+            _reacts(asked, step.at) <= step.at + _AT_ONCE
+            for asked in (waiting if all_hear else of_key)
+        ]
+        if waiting and not (all if all_hear else any)(reacted):
             yield Violation("I4", f"nobody hears of the end at {step.at:.3f}")
 
 
 def _waits(books: Books, asked: Asked, step: Step) -> bool:
-    if record_name(asked.request.key) != step.name or not asked.claims:
+    if not asked.claims:
         return False
     runs = [run for run in books.started if run.asked is asked and run.at < step.at]
     if asked.request.slow or runs:
@@ -160,7 +164,8 @@ def _waits(books: Books, asked: Asked, step: Step) -> bool:
     ended = asked.answered is not None and asked.answered < step.at + _MOMENT
     out_of_patience = asked.at + books.plan.options.patience < step.at + _AT_ONCE
     leaves = min(asked.request.leaves or inf, asked.request.cancelled or inf)
-    gone = asked.at + leaves < step.at + _AT_ONCE or asked.process in books.stopped
+    stopped = books.stopped.get(asked.process, inf)
+    gone = min(asked.at + leaves, stopped) < step.at + _AT_ONCE
     if not begun or ended or out_of_patience or gone:
         return False
     return not books.disturbed(asked.at - _LINGERS, step.at + _AT_ONCE)
