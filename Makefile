@@ -35,7 +35,7 @@ test-all: test test-slow
 simulate: install
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) --from $(or $(FROM),0)
 
-# Plants bugs into copies of the code, and writes into docs/proof.md what finds them. ARGS: --only words, --slow
+# Plants bugs into copies of the code, and writes into docs/proof.md what finds them. ARGS: --only words, --no-tests
 plant: install
 	@$(BIN)/python -m tests.simulation.finding $(ARGS)
 

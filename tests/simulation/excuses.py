@@ -216,7 +216,9 @@ def start_without_record(books: Books, server: Server, run: Started) -> bool:
 
 
 def attempts(books: Books, key: int) -> int:
-    """How many there may have been: runs, and claims of processes that died."""
+    """How many there may have been: runs, and claims that were not withdrawn in time.
+    A run that a reconciler allows goes on with the attempt that was abandoned.
+    """
     runs = books.runs_of(key)
     ran = [run.asked for run in runs]
     claimed = [
@@ -224,10 +226,16 @@ def attempts(books: Books, key: int) -> int:
         for asked in books.asked
         if asked.request.key == key
         and asked.claims
-        and asked.process in books.died
         and asked not in ran
+        and (asked.process in books.died or _is_in_doubt(books, asked))
     ]
     return len([run for run in runs if not run.inquired]) + len(claimed)
+
+
+def _is_in_doubt(books: Books, asked: Asked) -> bool:
+    if not (asked.cancelled or asked.code == "store-unavailable"):
+        return False
+    return books.disturbed(asked.at, asked.at + _margin(books), asked.process)
 
 
 def claim_lost(books: Books, server: Server, run: Started) -> bool:

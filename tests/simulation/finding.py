@@ -35,15 +35,30 @@ _LEFT_OUT = shutil.ignore_patterns(".*", "dist", "__pycache__")
 # Enough to tell how often a bug shows; and so many are played until one shows at all.
 _ENOUGH = 10
 
-# The folders in which a test could know. Those of topologies and servers take longer
-# than their findings are worth here.
+# The ordinary tests of what the schedules play, the quick ones first.
+_STORES, _REQUESTS = "tests/origin_middleware/stores", "tests/origin_middleware"
 _TESTS = (
-    "tests/origin_middleware/stores",
-    "tests/origin_middleware",
-    "--ignore=tests/origin_middleware/stores/topologies",
-    "--ignore=tests/origin_middleware/servers",
-    "--ignore=tests/origin_middleware/workers",
-    "--ignore=tests/origin_middleware/x402",
+    f"{_STORES}/test_contract.py",
+    f"{_STORES}/test_agreement.py",
+    f"{_REQUESTS}/test_lifecycle.py",
+    f"{_REQUESTS}/test_stalls.py",
+    f"{_REQUESTS}/test_reconciliation.py",
+    f"{_REQUESTS}/test_attempt.py",
+    f"{_REQUESTS}/test_rules.py",
+    f"{_REQUESTS}/test_lease.py",
+    f"{_REQUESTS}/test_handler_failures.py",
+    f"{_REQUESTS}/test_store_failures.py",
+    f"{_REQUESTS}/test_outcomes.py",
+    f"{_REQUESTS}/test_adversity.py",
+    f"{_REQUESTS}/test_delivery.py",
+    f"{_STORES}/test_waiting.py",
+    f"{_STORES}/test_shared_line.py",
+    f"{_STORES}/test_redis.py",
+    f"{_STORES}/test_redis_bodies.py",
+    f"{_STORES}/test_redis_full.py",
+    f"{_STORES}/test_redis_doubt.py",
+    f"{_STORES}/test_redis_safety.py",
+    f"{_STORES}/faults",
 )
 
 
@@ -129,13 +144,11 @@ class Finding:
 
     def _failing_test(self, copy: Path) -> str:
         arguments = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", *_TESTS)
-        for tier in ("not slow", "slow") if self._options.slow else ("not slow",):
-            said = _run(copy, "pytest", *arguments, "-m", tier).stdout
-            for line in said.splitlines():
-                kind, _, rest = line.partition(" ")
-                if kind in ("FAILED", "ERROR"):
-                    name = rest.partition(" - ")[0].rpartition("::")[2]
-                    return name.partition("[")[0] + (" (slow)" * (tier == "slow"))
+        said = _run(copy, "pytest", *arguments, "-m", "").stdout
+        for line in said.splitlines():
+            kind, _, rest = line.partition(" ")
+            if kind in ("FAILED", "ERROR"):
+                return rest.partition(" - ")[0].rpartition("::")[2].partition("[")[0]
         return ""
 
 
@@ -213,7 +226,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--more", action="store_true", help="bugs not found so far")
     parser.add_argument("--tests-only", action="store_true", help="no schedules")
     parser.add_argument("--no-tests", action="store_true", help="schedules only")
-    parser.add_argument("--slow", action="store_true", help="the slow tier as well")
     parser.add_argument(
         "--results", type=Path, default=ROOT / ".planted.json", help="of earlier runs"
     )
