@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo serve test test-slow test-all simulate plant test-redis-py check format bench bundle dist lock clean
+.PHONY: install demo serve test test-slow test-all simulate plant test-redis-py check format bench bundle dist site lock clean
 
 install: .venv/installed
 
@@ -92,6 +92,18 @@ dist: .venv-dist/installed
 	@.venv-dist/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dist
 	@touch $@
 
+# The documentation as a site, in dist/site. A warning or a dead link is an error: with
+# --quiet, MkDocs does not count the warnings that it does not print.
+site: .venv-site/installed
+	.venv-site/bin/mkdocs build
+
+.venv-site/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv-site ..."
+	@$(PYTHON) -m venv .venv-site
+	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
+	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group site
+	@touch $@
+
 bundle: install
 	$(BIN)/python -m edge build --routes "$(or $(ROUTES),routes.toml)" --output "$(or $(OUTPUT),lambda-edge.zip)"
 
@@ -101,4 +113,4 @@ lock: install
 	@$(BIN)/python -m pip list --format=freeze | grep '^pip==' >> constraints.txt
 
 clean:
-	rm -rf .venv .venv-bench .venv-dist .venv-redis-6 dist .mypy_cache .ruff_cache .pytest_cache .hypothesis lambda-edge.zip
+	rm -rf .venv .venv-bench .venv-dist .venv-site .venv-redis-6 dist .mypy_cache .ruff_cache .pytest_cache .hypothesis lambda-edge.zip

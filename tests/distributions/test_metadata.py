@@ -22,7 +22,8 @@ def test_what_both_say_is_the_same(name: str) -> None:
 
 def test_the_repository_has_one_address() -> None:
     written = "".join(
-        (ROOT / each).read_text() for each in ("pyproject.toml", "edge/pyproject.toml")
+        (ROOT / each).read_text()
+        for each in ("pyproject.toml", "edge/pyproject.toml", "mkdocs.yml")
     )
     found = set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", written))
     assert found == {project(".")["urls"]["Repository"]}
