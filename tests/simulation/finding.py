@@ -40,6 +40,7 @@ _STORES, _REQUESTS = "tests/origin_middleware/stores", "tests/origin_middleware"
 _TESTS = (
     f"{_STORES}/test_contract.py",
     f"{_STORES}/test_agreement.py",
+    f"{_STORES}/test_redis.py",
     f"{_REQUESTS}/test_lifecycle.py",
     f"{_REQUESTS}/test_stalls.py",
     f"{_REQUESTS}/test_reconciliation.py",
@@ -53,12 +54,10 @@ _TESTS = (
     f"{_REQUESTS}/test_delivery.py",
     f"{_STORES}/test_waiting.py",
     f"{_STORES}/test_shared_line.py",
-    f"{_STORES}/test_redis.py",
     f"{_STORES}/test_redis_bodies.py",
     f"{_STORES}/test_redis_full.py",
     f"{_STORES}/test_redis_doubt.py",
     f"{_STORES}/test_redis_safety.py",
-    f"{_STORES}/faults",
 )
 
 

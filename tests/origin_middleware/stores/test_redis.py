@@ -14,6 +14,7 @@ from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.claims import Ghost
+from origin_middleware.stores.redis.scripts import Script
 from origin_middleware.stores.redis.shared_line import SharedLine
 from origin_middleware.stores.redis.topology import Endpoint, Purpose
 from sample_origin.processes import free_port
@@ -129,6 +130,20 @@ async def test_a_claim_that_arrives_too_late_is_not_applied(
     with pytest.raises(ResponseError, match="LATE"):
         await eval_claim(client, store._name(key), a_claim(), late)
     assert not await client.exists(store._name(key))
+
+
+async def test_a_take_over_that_arrives_too_late_is_not_applied(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    await store.claim(key, a_claim())
+    await store.abandon(key, a_claim())
+    late = await clock(client) - 1
+    before = await client.get(store._name(key))
+    with pytest.raises(ResponseError, match="LATE"):
+        await eval_claim(
+            client, store._name(key), a_claim("b"), late, scripts.TAKE_OVER
+        )
+    assert await client.get(store._name(key)) == before
 
 
 async def test_a_wrong_idea_of_the_servers_clock_is_corrected(
@@ -271,9 +286,16 @@ async def test_a_wait_survives_a_store_that_is_away(
     await store.aclose()
 
 
-async def eval_claim(client: Redis, name: bytes, claim: Claim, until: int) -> None:
+async def eval_claim(
+    client: Redis,
+    name: bytes,
+    claim: Claim,
+    until: int,
+    script: Script = scripts.CLAIM,
+) -> None:
     record = codec.in_progress(claim)
-    await client.eval(scripts.CLAIM.source, 1, name, record, 1_000_000, until, 20)
+    limits = (1_000_000, until, 20, 0, b"")
+    await client.eval(script.source, 1, name, record, *limits)
 
 
 async def clock(client: Redis) -> int:
