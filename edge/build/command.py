@@ -2,17 +2,23 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import REFUSED, Refused
+from . import supported
 from .bundle import Bundle
 from .environment import (
     ACCEPTED,
+    BEARER,
+    CDP,
     KEY_VARIABLE,
     SIGNING,
     URL_VARIABLE,
+    X402_URL,
     read_environment,
+    read_x402_environment,
     refuse_test_key,
     warnings,
 )
@@ -27,10 +33,20 @@ VARIABLES = (
     (ACCEPTED[0], "a second secret, whose signatures are also settled"),
     (ACCEPTED[1], "its name"),
 )
+X402_VARIABLES = (
+    (X402_URL, "the facilitator's base URL"),
+    (BEARER, 'with auth = "bearer": the token'),
+    (CDP[0], 'with auth = "cdp": the id of the key'),
+    (CDP[1], "its secret, an Ed25519 key in base64"),
+)
 _LINES = "\n".join(f"  {name:28}  {use}" for name, use in VARIABLES)
+_X402_LINES = "\n".join(f"  {name:28}  {use}" for name, use in X402_VARIABLES)
 ENVIRONMENT = f"""\
 environment:
 {_LINES}
+
+with facilitator = "x402" in the routes, in place of the first two:
+{_X402_LINES}
 
 All of it goes into the bundle, because Lambda@Edge has no environment variables.
 So the bundle contains secrets.
@@ -66,15 +82,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         action="store_true",
         help="build for a real facilitator with a key that accepts stub proofs",
     )
+    add_offline(command)
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     try:
-        secrets = read_environment(environment)
-        if not options.allow_test_key:
-            refuse_test_key(secrets)
-        bundle = build(secrets, read_routes(options.routes))
+        bundle = bundle_from(options, environment)
         write(bundle, options.output)
     except Refused as refused:
         print(f"edge build: {refused}", file=sys.stderr)
@@ -83,6 +97,28 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     _describe(bundle, options.output)
     return 0
+
+
+def bundle_from(options: argparse.Namespace, environment: Mapping[str, str]) -> Bundle:
+    """Raises Refused."""
+    routes = read_routes(options.routes)
+    if routes.x402 is None:
+        secrets = read_environment(environment)
+        if not options.allow_test_key:
+            refuse_test_key(secrets)
+        return build(secrets, routes)
+    secrets = read_x402_environment(environment, routes.x402.auth)
+    ask = None if options.offline else supported.ask
+    file = supported.complete(routes.x402, secrets, time.time(), ask)
+    return build(secrets, routes._replace(x402=file))
+
+
+def add_offline(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--offline",
+        action="store_true",
+        help="do not ask a standard facilitator what it settles",
+    )
 
 
 def _describe(bundle: Bundle, output: Path) -> None:

@@ -8,6 +8,7 @@ check.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from string import hexdigits
@@ -16,6 +17,13 @@ from typing import NamedTuple
 from ..errors import Refused
 from ..runtime.settings import Settings, SettingsError, endpoint
 from ..runtime.signature import SigningKey
+from ..runtime.x402.terms import Auth
+
+X402_URL = "X402_FACILITATOR_URL"
+X402_EXAMPLE = "https://x402.org/facilitator"
+BEARER = "X402_BEARER_TOKEN"
+CDP = ("CDP_API_KEY_ID", "CDP_API_KEY_SECRET")
+_CDP_SECRET = 64
 
 URL_VARIABLE = "NEXFLOW_FACILITATOR_URL"
 KEY_VARIABLE = "NEXFLOW_API_KEY"
@@ -63,6 +71,10 @@ class Secrets(NamedTuple):
     key: str
     signing: tuple[SigningKey, ...] = ()
     """The first one signs; the gate recognises all of them as its own."""
+    auth: Auth = "none"
+    """How the gate shows itself to a standard facilitator."""
+    key_id: str = ""
+    """Of CDP's key."""
 
     def __repr__(self) -> str:
         return f"Secrets({self.url})"
@@ -78,6 +90,50 @@ def read_environment(environment: Mapping[str, str]) -> Secrets:
     _check_url(url)
     _check_key(key)
     return Secrets(url, key, _signing_keys(environment))
+
+
+def read_x402_environment(environment: Mapping[str, str], auth: Auth) -> Secrets:
+    """For a standard facilitator. Raises Refused."""
+    url = environment.get(X402_URL, "")
+    if not url:
+        raise Refused(f"{X402_URL} is not set. Set it, e.g. to {X402_EXAMPLE}.")
+    _check_url(url, X402_URL, X402_EXAMPLE)
+    signing = _signing_keys(environment)
+    if not signing:
+        raise Refused(
+            f"{SIGNING[0]} is not set, and before a standard facilitator the gate must"
+            " sign: everybody can compute the id of a payment. Set it to the output of"
+            f" `openssl rand -hex 32`, {SIGNING[1]} to a name for it, and give both to"
+            " the origin."
+        )
+    key = key_id = ""
+    if auth == "bearer":
+        key = _token(environment, BEARER)
+    elif auth == "cdp":
+        key_id, key = _token(environment, CDP[0]), _token(environment, CDP[1])
+        _check_cdp_secret(key)
+    return Secrets(url, key, signing, auth, key_id)
+
+
+def _token(environment: Mapping[str, str], variable: str) -> str:
+    value = environment.get(variable, "")
+    if not value:
+        raise Refused(f"{variable} is not set, and auth in routes.toml asks for it.")
+    if not all("!" <= character <= "~" for character in value):
+        raise Refused(f"{variable} has a character that no header can carry.")
+    return value
+
+
+def _check_cdp_secret(secret: str) -> None:
+    try:
+        size = len(b64decode(secret, validate=True))
+    except ValueError:
+        size = 0
+    if size != _CDP_SECRET:
+        raise Refused(
+            f"{CDP[1]} is not a CDP key of the kind Ed25519: {_CDP_SECRET} bytes in"
+            " base64. Make one in the CDP portal, with the signature algorithm Ed25519."
+        )
 
 
 def refuse_test_key(secrets: Secrets) -> None:
@@ -97,7 +153,7 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield f"{URL_VARIABLE} is this machine, which the edge cannot connect to."
     if not settings.signing:
         yield NO_SIGNING
-    if settings.lifetime.longest >= RETENTION:
+    if settings.x402 is None and settings.lifetime.longest >= RETENTION:
         yield (
             "longest_intent is a day or more, and the origin keeps a record for a day:"
             " after that the same payment buys another execution. Choose less, or give"
@@ -117,56 +173,58 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_url(url: str) -> None:
+def _check_url(
+    url: str, variable: str = URL_VARIABLE, example: str = PUBLIC_URL
+) -> None:
     if url.startswith((LIVE, TEST)):
         raise Refused(
-            f"{URL_VARIABLE} is an API key. That belongs in {KEY_VARIABLE}; set this"
-            f" to the facilitator's URL, e.g. {PUBLIC_URL}."
+            f"{variable} is an API key. That belongs in {KEY_VARIABLE}; set this"
+            f" to the facilitator's URL, e.g. {example}."
         )
     if any(character <= " " or character == "\x7f" for character in url):
-        raise Refused(f"{URL_VARIABLE} has a space or a control in it. Remove it.")
+        raise Refused(f"{variable} has a space or a control in it. Remove it.")
     try:
         parts = endpoint(url)
     except SettingsError as wrong:
-        raise Refused(f"{URL_VARIABLE}: {wrong}. An example: {PUBLIC_URL}") from wrong
-    _check_host(parts.host)
+        raise Refused(f"{variable}: {wrong}. An example: {example}") from wrong
+    _check_host(parts.host, variable)
     if parts.authority.endswith(":"):
-        raise Refused(f"{URL_VARIABLE} has a colon and no port. Remove the colon.")
+        raise Refused(f"{variable} has a colon and no port. Remove the colon.")
     if not url.isascii():
         raise Refused(
-            f"{URL_VARIABLE} has a character in its path that is not ASCII."
+            f"{variable} has a character in its path that is not ASCII."
             " Percent-encode it."
         )
     if not _PATH.fullmatch(parts.path):
         raise Refused(
-            f"{URL_VARIABLE} has a character in its path that no URL has there."
+            f"{variable} has a character in its path that no URL has there."
             " Remove it, or percent-encode it."
         )
     call = parts.path.rpartition("/")[2]
     if call.lower() in _CALLS:
         raise Refused(
-            f"{URL_VARIABLE} ends in /{call}, which the gate adds itself."
+            f"{variable} ends in /{call}, which the gate adds itself."
             f" Remove it: {url.rstrip('/').removesuffix('/' + call)}"
         )
     if not parts.secure and not is_loopback(parts.host):
         raise Refused(
-            f"{URL_VARIABLE} is http://, which shows your API key to everybody on the"
+            f"{variable} is http://, which shows your API key to everybody on the"
             " way. Use https://; only a facilitator on this machine may do without."
         )
 
 
-def _check_host(host: str) -> None:
+def _check_host(host: str, variable: str) -> None:
     try:
         name = host.encode("idna").decode()
     except UnicodeError as wrong:
-        raise Refused(f"{URL_VARIABLE}: no host has such a name.") from wrong
+        raise Refused(f"{variable}: no host has such a name.") from wrong
     if not host.isascii():
         raise Refused(
-            f'{URL_VARIABLE} names a host in another script than ASCII. Write "{name}".'
+            f'{variable} names a host in another script than ASCII. Write "{name}".'
         )
     if not _is_host(host):
         raise Refused(
-            f'{URL_VARIABLE}: no host has such a name as "{host}". A name is letters,'
+            f'{variable}: no host has such a name as "{host}". A name is letters,'
             " digits and hyphens between dots, and no part begins or ends with a"
             " hyphen."
         )

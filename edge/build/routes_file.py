@@ -13,6 +13,7 @@ from ..runtime.gate import Lifetime
 from ..runtime.intent import is_intent
 from ..runtime.routes import Route, covers
 from ..runtime.settlement import RefusedRule, SettleRule
+from . import x402_file
 from .terms import TERMS, read_lifetime, read_origins, read_refused, read_settle
 
 # CAIP-2: a namespace, a colon, a reference; "eip155:8453" is Base.
@@ -35,6 +36,8 @@ class RoutesFile(NamedTuple):
     refused: RefusedRule = "deliver"
     lifetime: Lifetime = Lifetime()
     allowed_origins: tuple[str, ...] = ()
+    x402: x402_file.X402File | None = None
+    """None before the facilitator of NexFlow."""
 
 
 def read_routes(file: Path) -> RoutesFile:
@@ -63,7 +66,9 @@ def read_routes(file: Path) -> RoutesFile:
 
 
 def parse_routes(document: dict[str, Any]) -> RoutesFile:
-    _know(document, (*TERMS, "route"), "the file")
+    x402 = x402_file.is_x402(document)
+    own = x402_file.TERMS if x402 else ("facilitator",)
+    _know(document, (*TERMS, *own, "route"), "the file")
     tables = document.get("route", [])
     if not isinstance(tables, list):
         raise Refused("write [[route]] with two brackets, one for each route.")
@@ -72,15 +77,39 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
             "there is no route, so nothing would be paid for."
             f" Add a [[route]] with {_EXAMPLE}."
         )
-    routes = tuple(_route(number, table) for number, table in enumerate(tables, 1))
+    read = _x402_route if x402 else _route
+    routes = tuple(read(number, table) for number, table in enumerate(tables, 1))
     _tell_apart(routes)
+    offers = None
+    if x402:
+        found = zip(routes, tables, strict=True)
+        offers = {
+            route.path: x402_file.read_offer(table, f"route {number}")
+            for number, (route, table) in enumerate(found, 1)
+        }
     return RoutesFile(
         routes,
         settle=read_settle(document),
         refused=read_refused(document),
         lifetime=read_lifetime(document),
         allowed_origins=read_origins(document),
+        x402=x402_file.read_terms(document, offers) if offers is not None else None,
     )
+
+
+def _x402_route(number: int, table: Any) -> Route:
+    """Its network is that of the first that it accepts; the payment says which."""
+    where = f"route {number}"
+    if isinstance(table, dict):
+        offer = x402_file.read_offer(table, where)
+        ours = {
+            key: value
+            for key, value in table.items()
+            if key not in x402_file.OF_A_ROUTE
+        }
+        ours["network"] = offer.accepts[0].entry["network"]
+        return _route(number, ours)
+    return _route(number, table)
 
 
 def _route(number: int, table: Any) -> Route:

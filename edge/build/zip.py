@@ -17,6 +17,7 @@ from ..runtime.settings import parse
 from .bundle import DAMAGED, ENTRY, PACKAGE, SETTINGS, Bundle
 from .environment import Secrets
 from .routes_file import RoutesFile
+from .x402_file import X402File
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 
@@ -42,14 +43,15 @@ def build(secrets: Secrets, routes: RoutesFile) -> Bundle:
         document
     )  # do not build a bundle that cannot read its own settings
     baked = json.dumps(document, indent=1, sort_keys=True).encode()
-    return Bundle(_zipped(_code() | {SETTINGS: baked}), settings)
+    code = _code(settings.x402 is not None)
+    return Bundle(_zipped(code | {SETTINGS: baked}), settings)
 
 
 def changed(bundle: Bundle) -> list[str]:
     """The files, besides the settings, that are not as this checkout writes them."""
     with zipfile.ZipFile(BytesIO(bundle.content)) as archive:
         found = [(each.filename, _read(archive, each)) for each in archive.filelist]
-    expected = _code()
+    expected = _code(bundle.settings.x402 is not None)
     odd = {name for name, content in found if expected.get(name) != content}
     names = [name for name, _ in found]
     missing = expected.keys() - set(names)
@@ -90,14 +92,44 @@ def _read(archive: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes | None:
         return None
 
 
-def _code() -> dict[str, bytes]:
-    """By name in the zip."""
-    code = RUNTIME.glob("*.py")
-    files = {f"{PACKAGE}/{file.name}": file.read_bytes() for file in code}
+def _code(x402: bool) -> dict[str, bytes]:
+    """By name in the zip: what speaks to NexFlow, or to a standard facilitator."""
+    code = {*RUNTIME.glob("*.py")}
+    if x402:
+        code |= {*RUNTIME.glob("x402/*.py")}
+        code.remove(RUNTIME / "nexflow.py")
+    files = {
+        f"{PACKAGE}/{file.relative_to(RUNTIME).as_posix()}": file.read_bytes()
+        for file in code
+    }
     return files | {ENTRY: _ENTRY_CODE.encode()}
 
 
 def _document(secrets: Secrets, routes: RoutesFile) -> dict[str, Any]:
+    document = _common(secrets, routes)
+    if routes.x402 is not None:
+        document["x402"] = _x402(secrets, routes.x402)
+    return document
+
+
+def _x402(secrets: Secrets, file: X402File) -> dict[str, Any]:
+    return {
+        "auth": file.auth,
+        "keyId": secrets.key_id,
+        "settleUnknown": file.unknown,
+        "used": file.used,
+        "offers": {
+            path: {
+                "accepts": [each._asdict() for each in offer.accepts],
+                "resource": offer.resource,
+                "identifier": offer.identifier,
+            }
+            for path, offer in file.offers.items()
+        },
+    }
+
+
+def _common(secrets: Secrets, routes: RoutesFile) -> dict[str, Any]:
     return {
         "facilitatorUrl": secrets.url,
         "apiKey": secrets.key,

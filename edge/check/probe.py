@@ -18,8 +18,8 @@ from ..build.bundle import Bundle
 from ..errors import COMMAND
 from ..runtime import gate
 from ..runtime.cloudfront import PAYMENT_HEADER
-from ..runtime.facilitator import Facilitator
 from ..runtime.intent import INTENT_HEADER, NETWORK_HEADER, RESOURCE_HEADER
+from ..runtime.nexflow import NexFlow
 from ..runtime.routes import Route
 
 # Longer than CloudFront waits for an origin, so that CloudFront answers first.
@@ -128,7 +128,7 @@ def _facilitator(targets: Targets) -> ProbeResult:
     """Asked as the gate asks, about a request without a payment. It is not billed."""
     if targets.bundle is None:
         return NotAsked("give --bundle, which has the key")
-    facilitator = Facilitator(targets.bundle.settings)
+    facilitator = NexFlow(targets.bundle.settings)
     try:
         answer = facilitator.verify(targets.route, {}, 5.0)
     finally:

@@ -8,18 +8,16 @@ from pathlib import Path
 
 from ..aws.lambda_at_edge import MEMORY, RUNTIMES
 from ..build.bundle import Bundle, read_bundle
+from ..build.command import add_offline, bundle_from
 from ..build.environment import (
     PUBLIC_URL,
     TEST,
     TEST_KEY_REFUSED,
     URL_VARIABLE,
     is_loopback,
-    read_environment,
-    refuse_test_key,
     warnings,
 )
-from ..build.routes_file import read_routes
-from ..build.zip import build, changed
+from ..build.zip import changed
 from ..errors import COMMAND, Refused
 from .model import Spec
 from .run import Pace
@@ -61,11 +59,13 @@ def add_bundle(command: Parser) -> None:
         help="deploy this bundle, and the routes in it, instead of building one",
     )
     _add_test_key(command)
+    add_offline(command)
 
 
 def add_routes(command: Parser) -> None:
     _add_routes(command)
     _add_test_key(command)
+    add_offline(command)
 
 
 def _add_routes(to: "argparse._ActionsContainer") -> None:
@@ -174,10 +174,7 @@ def bundle_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Bu
         bundle = read_bundle(options.bundle)
         _refuse_other_code(bundle, options.bundle)
     else:
-        secrets = read_environment(environment)
-        if not options.allow_test_key:
-            refuse_test_key(secrets)
-        bundle = build(secrets, read_routes(options.routes))
+        bundle = bundle_from(options, environment)
     for warning in warnings(bundle.settings):
         print(f"warning: {warning}", file=sys.stderr)
     objections = tuple(_objections(bundle, options.allow_test_key))

@@ -12,6 +12,7 @@ from .intent import without_contract_headers, without_method_overrides
 Event = dict[str, Any]
 
 PAYMENT_HEADER = "x402-payment"
+OVERRIDE_HEADER = "settlement-overrides"
 
 # A function may not change these in a response, nor take them off.
 _READ_ONLY = ("transfer-encoding", "via")
@@ -27,10 +28,6 @@ class ViewerRequest(NamedTuple):
     request_id: str | None
 
     @property
-    def has_payment(self) -> bool:
-        return PAYMENT_HEADER in self.headers
-
-    @property
     def opens_websocket(self) -> bool:
         """CloudFront shows no function the Upgrade header."""
         return "sec-websocket-key" in self.headers
@@ -44,6 +41,10 @@ class OriginResponse(NamedTuple):
     """Those of the request, as the origin saw it."""
     status: int | None
     request_id: str | None
+    replayed: bool = False
+    """The origin has answered from its record."""
+    override: str | None = None
+    """How much of the maximum the origin charges."""
 
 
 def trigger(event: object) -> object:
@@ -63,8 +64,8 @@ def origin(event: object) -> str | None:
     return _text(_found(event, "request", "headers", "origin", 0, "value"))
 
 
-def has_payment(event: object) -> bool:
-    return _found(event, "request", "headers", PAYMENT_HEADER) is not None
+def has_payment(event: object, header: str = PAYMENT_HEADER) -> bool:
+    return _found(event, "request", "headers", header) is not None
 
 
 def untouched(event: object) -> object:
@@ -99,6 +100,8 @@ def origin_response(event: Event) -> OriginResponse:
         headers=_joined_lines(request["headers"]),
         status=_status(cf["response"]["status"]),
         request_id=request_id(event),
+        replayed=_line(event, "idempotent-replayed") == "true",
+        override=_line(event, OVERRIDE_HEADER),
     )
 
 
@@ -127,6 +130,22 @@ def in_place_of(event: Event, generated: Event) -> Event:
     headers = event["Records"][0]["cf"]["response"]["headers"]
     kept = {name: headers[name] for name in headers if name.lower() in _READ_ONLY}
     return {**generated, "headers": {**kept, **generated["headers"]}}
+
+
+def adjusted(event: Event, added: Mapping[str, str]) -> Event:
+    """The response, with these headers, and without what is said to the gate alone."""
+    response: Event = event["Records"][0]["cf"]["response"]
+    headers = {**response["headers"], **_listed(added)}
+    headers.pop(OVERRIDE_HEADER, None)
+    return {**response, "headers": headers}
+
+
+def _line(event: Event, name: str) -> str | None:
+    """Of a header of the response; repeated, it says nothing that can be read."""
+    lines = _found(event, "response", "headers", name)
+    if not isinstance(lines, list) or not lines:
+        return None
+    return ", ".join(str(line["value"]) for line in lines)
 
 
 def _found(event: Any, *keys: str | int) -> Any:

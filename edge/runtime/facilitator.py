@@ -1,30 +1,25 @@
-"""Asks the facilitator, within the time left.
+"""What the gate asks of a facilitator, and how it asks within the time left.
 
-If the answer to settle is late, or the answer over a kept connection, the same question
-is sent again in parallel, over a connection of its own: settle is the seller's money,
-and a kept connection may be dead. The first attempt is still heard out, so a slow
-facilitator is not lost. Settle is also asked once more after an error.
+If the answer over a kept connection is late, or that to a question that insists, the
+same question is sent again in parallel, over a connection of its own: a kept connection
+may be dead. The first attempt is still heard out, so a slow facilitator is not lost.
 """
 
 import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from time import monotonic
 
 from .channel import Channel, Clock, Deadline, Resolve, first_of, open_channel
-from .cloudfront import PAYMENT_HEADER
-from .gate import Answer, NoAnswer
-from .hints import Any, TypeGuard
+from .cloudfront import OriginResponse, ViewerRequest
+from .gate import Answer, NoAnswer, Verdict
+from .hints import Any, Protocol
 from .memory import Memory
 from .routes import Route
 from .settings import Settings
-from .settlement import Settle
-
-# The headers that the facilitator sees. Not cookie and not authorization: these are
-# secrets between the client and the origin.
-SHOWN_HEADERS = (PAYMENT_HEADER, "user-agent", "accept")
+from .settlement import Outcome, Settle
 
 # Answers have a few hundred bytes. The cap limits the memory for a broken one.
 LARGEST_ANSWER = 64 * 1024
@@ -36,7 +31,29 @@ LATE = 0.4
 _MOST_INTERIM = 8
 
 
-class Facilitator:
+Now = Callable[[], float]
+
+
+class Facilitator(Protocol):
+    """Both say what an answer means; neither raises for a facilitator that fails."""
+
+    payment_header: str
+    """In lower case."""
+    longest_settle: float
+    """In seconds: how long a settlement may take, where the trigger has the time."""
+
+    def judge(
+        self, route: Route, request: ViewerRequest, now: Now, seconds: float
+    ) -> Verdict: ...
+
+    def conclude(
+        self, route: Route, due: Settle, response: OriginResponse, seconds: float
+    ) -> Outcome: ...
+
+
+class Calls:
+    """The connection to a facilitator."""
+
     def __init__(
         self,
         settings: Settings,
@@ -47,72 +64,39 @@ class Facilitator:
         memory: Memory | None = None,
     ) -> None:
         self._endpoint = settings.facilitator
-        self._headers = {
-            "host": self._endpoint.authority,
-            "content-type": "application/json",
-            "x-facilitator-auth": settings.api_key,
-        }
         # Made once: loading the certificate authorities takes longer than asking.
         self._tls = tls or (
             ssl.create_default_context() if self._endpoint.secure else None
         )
-        self._clock = clock
+        self.clock = clock
         self._resolve = resolve
-        self._memory = memory or Memory()
-
-    def verify(
-        self, route: Route, headers: Mapping[str, str], seconds: float
-    ) -> Answer | NoAnswer:
-        """No retry after an error: the client can retry.
-
-        Without a payment, the answer is the same for each request to a route, so it is
-        kept. Otherwise unpaid requests would use up the rate limit of paying clients.
-        """
-        is_unpaid = not headers.get(PAYMENT_HEADER, "").strip()
-        if is_unpaid:
-            known = self._memory.unpaid(route)
-            if known:
-                return known
-        shown = {name: headers[name] for name in SHOWN_HEADERS if name in headers}
-        question = {
-            "network": route.network,
-            "resourceId": route.resource_id,
-            "headers": shown,
-        }
-        answer = self._ask("/verify", question, Deadline(seconds, self._clock))
-        if is_unpaid and _asks_for_payment(answer):
-            self._memory.keep_unpaid(route, answer)
-        return answer
-
-    def settle(self, due: Settle, seconds: float) -> Answer | NoAnswer:
-        """Asked again after an error: it is idempotent per intent, and the seller's
-        money."""
-        deadline = Deadline(seconds, self._clock)
-        question = {
-            "network": due.network,
-            "settlementIntentId": due.intent,
-            "resourceId": due.resource_id,
-            "originStatus": due.status,
-        }
-        answer = self._ask("/settle", question, deadline, insists=True)
-        if _is_worth_a_retry(answer):
-            return self._ask("/settle", question, deadline, insists=True)
-        return answer
+        self.memory = memory or Memory()
 
     def close(self) -> None:
-        self._memory.close()
+        self.memory.close()
 
-    def _ask(
+    def headers(self, _path: str) -> dict[str, str]:
+        return {
+            "host": self._endpoint.authority,
+            "content-type": "application/json",
+        }
+
+    def ask(
         self,
         path: str,
         question: Mapping[str, object],
         deadline: Deadline,
         *,
         insists: bool = False,
+        once: bool = False,
     ) -> Answer | NoAnswer:
+        """`once`: over a fresh connection, and never sent again by itself."""
         body = json.dumps(question).encode()
         try:
-            status, content = self._post(path, body, deadline, insists)
+            if once:
+                status, content = self._post_once(path, body, deadline)
+            else:
+                status, content = self._post(path, body, deadline, insists)
         except TimeoutError:
             return NoAnswer("the facilitator did not answer in time")
         except (OSError, HTTPException) as failure:
@@ -122,6 +106,13 @@ class Facilitator:
             )
         return Answer(status, _read(content))
 
+    def _post_once(
+        self, path: str, body: bytes, deadline: Deadline
+    ) -> tuple[int, bytes]:
+        fresh = self._opened(deadline)
+        self._send(fresh, path, body, deadline)
+        return self._receive(fresh)
+
     def _post(
         self, path: str, body: bytes, deadline: Deadline, insists: bool
     ) -> tuple[int, bytes]:
@@ -130,7 +121,7 @@ class Facilitator:
         byte is late, a fresh one is tried.
         This is safe for verify too: verify is not billed, and the same proof verifies
         to the same intent."""
-        kept = self._memory.take()
+        kept = self.memory.take()
         first = kept or self._opened(deadline)
         try:
             self._send(first, path, body, deadline)
@@ -140,9 +131,7 @@ class Facilitator:
         except OSError:
             if kept is None or kept.has_received:
                 raise
-            fresh = self._opened(deadline)
-            self._send(fresh, path, body, deadline)
-            return self._receive(fresh)
+            return self._post_once(path, body, deadline)
         return self._first_answer(first, path, body, deadline)
 
     def _first_answer(
@@ -162,7 +151,7 @@ class Facilitator:
         finally:
             rest.end()
             for channel in channels:
-                if not self._memory.keeps(channel):
+                if not self.memory.keeps(channel):
                     channel.interrupt()
 
     def _opened(self, deadline: Deadline) -> Channel:
@@ -175,7 +164,9 @@ class Facilitator:
         connection = HTTPConnection(self._endpoint.host)
         connection.sock = channel  # as much of a socket as it uses
         try:
-            connection.request("POST", self._endpoint.path + path, body, self._headers)
+            connection.request(
+                "POST", self._endpoint.path + path, body, self.headers(path)
+            )
         except BaseException:
             channel.hang_up()
             raise
@@ -194,7 +185,7 @@ class Facilitator:
         finally:
             # The next answer must not begin with the rest of a half-read one.
             if reusable:
-                self._memory.keep(channel)
+                self.memory.keep(channel)
             else:
                 channel.hang_up()
         return status, content
@@ -222,18 +213,6 @@ def _final_response(channel: Any) -> HTTPResponse:
         if response.status == 101:
             raise HTTPException("the facilitator speaks another protocol now")
     raise HTTPException("the facilitator does not come to its answer")
-
-
-def _asks_for_payment(answer: Answer | NoAnswer) -> TypeGuard[Answer]:
-    match answer:
-        case Answer(200, {"valid": False}):
-            return True
-    return False
-
-
-def _is_worth_a_retry(answer: Answer | NoAnswer) -> bool:
-    """Not 429: an immediate retry is what the limit forbids."""
-    return isinstance(answer, NoAnswer) or answer.status >= 500
 
 
 def _read(content: bytes) -> object:

@@ -52,17 +52,36 @@ class NoAnswer(NamedTuple):
 class Forward(NamedTuple):
     intent: str
     expires: float | None = None
+    network: str | None = None
+    """Of the payment, where a route has several."""
+    proof: str | None = None
+    """The digest of the payment as it was sent; None if the facilitator vouches for the
+    intent."""
+    used: bool = False
+    """The payment is made already: only a recorded answer will do."""
+    scheme: str | None = None
 
 
 class PaymentRequired(NamedTuple):
     reason: str | None
     requirement: dict[str, object] | None = None
+    headers: dict[str, str] | None = None
+    """With them the answer is that of x402 v2, whose body is empty."""
+
+
+class Malformed(NamedTuple):
+    """Not a payment that can be read in one way only."""
+
+    reason: str
 
 
 class Unavailable(NamedTuple):
     """It is unknown whether the payment is valid."""
 
     error: str
+
+
+Verdict = Forward | PaymentRequired | Malformed | Unavailable
 
 
 class Lifetime(NamedTuple):

@@ -5,10 +5,16 @@ from collections.abc import Callable, Mapping
 
 from . import cloudfront, gate, log, refusal, settlement, signature
 from .facilitator import Facilitator
-from .hints import Any, Protocol, assert_never
-from .intent import carried, contract_headers
+from .hints import Any, NamedTuple, Protocol, assert_never
+from .intent import (
+    INTENT_HEADER,
+    PROOF_HEADER,
+    REPLAY_HEADER,
+    carried,
+    contract_headers,
+)
 from .memory import Memory
-from .routes import Table
+from .routes import Route, Table
 from .settings import Settings, SettingsError, read
 
 # The trigger's own timeout is 5 s and CloudFront answers it with a 503: be first.
@@ -40,7 +46,7 @@ class Edge:
     ) -> None:
         self._settings = settings
         self._routes = Table(settings.routes)
-        self._facilitator = facilitator or Facilitator(settings, memory=Memory(now))
+        self._facilitator = facilitator or _facilitator(settings, now)
         self._now = now
         self._clock = clock
 
@@ -50,9 +56,7 @@ class Edge:
                 case "viewer-request":
                     return self._viewer_request(event, context)
                 case "origin-response":
-                    withheld = self._origin_response(event, context)
-                    if withheld:
-                        return cloudfront.in_place_of(event, withheld)
+                    return self._origin_response(event, context)
         except Exception as bug:  # any bug, see above
             cors = refusal.cors(
                 self._settings.allowed_origins, cloudfront.origin(event)
@@ -84,25 +88,28 @@ class Edge:
         context: Context | None,
     ) -> Any:
         route, started = gated.route, self._clock()
-        answer = self._facilitator.verify(
-            route, request.headers, _seconds_for_a_call(context)
+        verdict = self._facilitator.judge(
+            route, request, self._now, _seconds_for_a_call(context)
         )
-        verdict = gate.judge(answer, self._now(), self._settings.lifetime)
         occasion = log.Occasion(self._now(), request.path, request.request_id)
         log.verified(
             occasion,
             route.resource_id,
             verdict,
             self._milliseconds_since(started),
-            request.has_payment,
+            self._facilitator.payment_header in request.headers,
         )
         match verdict:
-            case gate.Forward(intent, expires):
-                told = contract_headers(intent, route.resource_id, route.network)
-                return self._forwarded(request, told, expires)
+            case gate.Forward():
+                told = _told(verdict, route)
+                return self._forwarded(request, told, verdict.expires)
+            case gate.PaymentRequired(headers=dict(headers)):
+                return refusal.demand(headers, self._cors(request.headers))
             case gate.PaymentRequired(reason, requirement):
                 cors = self._cors(request.headers)
                 return refusal.payment_required(reason, requirement, cors)
+            case gate.Malformed(reason):
+                return refusal.malformed(reason, self._cors(request.headers))
             case gate.Unavailable():
                 return refusal.unavailable(self._cors(request.headers))
             case _:
@@ -127,28 +134,45 @@ class Edge:
         forwarded = cloudfront.without_overrides(request.forwarded)
         return cloudfront.with_headers(forwarded, told)
 
-    def _origin_response(
-        self, event: Any, context: Context | None
-    ) -> cloudfront.Event | None:
-        """The replacement for the response; None if the response goes out."""
+    def _origin_response(self, event: Any, context: Context | None) -> object:
         response = cloudfront.origin_response(event)
+        reply = self._reply(response, context)
+        if reply.instead is not None:
+            return cloudfront.in_place_of(event, reply.instead)
+        tells = self._settings.x402 is not None and response.override is not None
+        if reply.added or tells:
+            return cloudfront.adjusted(event, reply.added or {})
+        return cloudfront.untouched(event)
+
+    def _reply(
+        self, response: cloudfront.OriginResponse, context: Context | None
+    ) -> "_Reply":
         admission = gate.admit(response.method, response.path, self._routes)
+        if not isinstance(admission, gate.Gated):
+            return _UNTOUCHED
         conclusion = settlement.conclude(
             admission, self._delivery(response), self._settings.settle
         )
         match conclusion:
             case settlement.NotOurs():
-                return None
+                return _UNTOUCHED
             case settlement.Skip():
-                log.settle_skipped(
-                    log.Occasion(self._now(), response.path, response.request_id),
-                    conclusion,
-                )
-                return None
+                self._log_skipped(response, conclusion)
+                return _UNTOUCHED
+            case settlement.Replay(intent, status):
+                skipped = settlement.Skip(intent, status, "the payment is used")
+                self._log_skipped(response, skipped)
+                return _UNTOUCHED
             case settlement.Settle():
-                return self._settle(conclusion, response, context)
+                return self._settle(admission.route, conclusion, response, context)
             case _:
                 assert_never(conclusion)
+
+    def _log_skipped(
+        self, response: cloudfront.OriginResponse, skip: settlement.Skip
+    ) -> None:
+        occasion = log.Occasion(self._now(), response.path, response.request_id)
+        log.settle_skipped(occasion, skip)
 
     def _delivery(self, response: cloudfront.OriginResponse) -> settlement.Delivery:
         intent, resource_id, network = carried(response.headers)
@@ -162,27 +186,67 @@ class Edge:
             resource_id=resource_id,
             network=network,
             distrust=signature.distrust(message, self._settings.signing),
+            replay=response.headers.get(REPLAY_HEADER) if self._settings.x402 else None,
         )
 
     def _settle(
         self,
+        route: Route,
         due: settlement.Settle,
         response: cloudfront.OriginResponse,
         context: Context | None,
-    ) -> cloudfront.Event | None:
+    ) -> "_Reply":
         started = self._clock()
-        outcome = settlement.outcome(
-            self._facilitator.settle(due, _seconds_for_a_call(context))
-        )
+        seconds = _seconds_for_a_call(context, self._facilitator.longest_settle)
+        outcome = self._facilitator.conclude(route, due, response, seconds)
         occasion = log.Occasion(self._now(), response.path, response.request_id)
         log.settled(occasion, due, outcome, self._milliseconds_since(started))
+        cors = self._cors(response.headers)
         if settlement.withholds(outcome, self._settings.refused):
-            cors = self._cors(response.headers)
-            return refusal.payment_required(outcome.reason, None, cors)
-        return None
+            if outcome.headers is not None:
+                return _Reply(refusal.demand(outcome.headers, cors))
+            return _Reply(refusal.payment_required(outcome.reason, None, cors))
+        match outcome:
+            case settlement.Unpayable():
+                return _Reply(refusal.unpayable(cors))
+            case settlement.Unsettled(withheld=True):
+                return _Reply(refusal.unsettled(cors))
+            case settlement.Settled(headers=dict(added)):
+                return _Reply(None, added)
+        return _UNTOUCHED
 
     def _milliseconds_since(self, started: float) -> int:
         return round((self._clock() - started) * 1000)
+
+
+class _Reply(NamedTuple):
+    instead: cloudfront.Event | None = None
+    """Of the origin's response."""
+    added: dict[str, str] | None = None
+
+
+_UNTOUCHED = _Reply()
+
+
+def _facilitator(settings: Settings, now: Clock) -> Facilitator:
+    """Imported here, because a bundle carries one of the two."""
+    if settings.x402 is None:
+        from .nexflow import NexFlow  # noqa: PLC0415
+
+        return NexFlow(settings, memory=Memory(now))
+    from .x402.facilitator import X402  # noqa: PLC0415
+
+    return X402(settings, memory=Memory(now), now=now)
+
+
+def _told(verdict: gate.Forward, route: Route) -> dict[str, str]:
+    network = verdict.network or route.network
+    told = contract_headers(verdict.intent, route.resource_id, network)
+    if verdict.proof is not None:
+        told[PROOF_HEADER] = verdict.proof
+    if verdict.used:
+        told[REPLAY_HEADER] = told.pop(INTENT_HEADER)
+    return told
 
 
 def bundled() -> Handler:
@@ -227,8 +291,10 @@ def _described(bug: Exception) -> str:
     return f"{type(bug).__name__}{place}"
 
 
-def _seconds_for_a_call(context: Context | None) -> float:
+def _seconds_for_a_call(
+    context: Context | None, longest: float = LONGEST_CALL
+) -> float:
     """Less than the trigger has left, or what fails closed or open never runs."""
     if context is None:
-        return LONGEST_CALL
-    return min(LONGEST_CALL, context.get_remaining_time_in_millis() / 1000 - RESERVE)
+        return longest
+    return min(longest, context.get_remaining_time_in_millis() / 1000 - RESERVE)

@@ -15,6 +15,12 @@ CARRIERS = (INTENT_HEADER, RESOURCE_HEADER, NETWORK_HEADER)
 # an origin that checks signatures must never be shown one that a client made up.
 CONTRACT_HEADERS = frozenset({*CARRIERS, "signature-input", "signature"})
 
+# Of a gate before a standard facilitator: the digest of the payment as it was sent, and
+# what stands in place of the intent where the payment is used.
+PROOF_HEADER = "x-settlement-proof"
+REPLAY_HEADER = "x-settlement-replay-id"
+X402_HEADERS = frozenset({PROOF_HEADER, REPLAY_HEADER})
+
 LONGEST_INTENT = 255
 
 # Some origins take another path, or another method, from these. Then the path that was
@@ -23,7 +29,7 @@ PATH_OVERRIDES = frozenset({"x-original-url", "x-rewrite-url"})
 METHOD_OVERRIDES = frozenset(
     {"x-http-method-override", "x-http-method", "x-method-override"}
 )
-_FORGED = CONTRACT_HEADERS | PATH_OVERRIDES
+_FORGED = CONTRACT_HEADERS | X402_HEADERS | PATH_OVERRIDES
 
 Values = TypeVar("Values")
 
@@ -74,6 +80,13 @@ def contract_headers(intent: str, resource_id: str, network: str) -> dict[str, s
         RESOURCE_HEADER: resource_id,
         NETWORK_HEADER: network,
     }
+
+
+def signed_names(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """All that says something about the payment, in the order in which it is signed."""
+    if INTENT_HEADER not in headers and REPLAY_HEADER in headers:
+        return (REPLAY_HEADER, *CARRIERS[1:], PROOF_HEADER)
+    return (*CARRIERS, PROOF_HEADER) if PROOF_HEADER in headers else CARRIERS
 
 
 def _fit(value: str | None) -> str | None:

@@ -8,10 +8,10 @@ so no payment proof and no API key can get into a line.
 
 import json
 
-from .gate import Forward, PaymentRequired, Unavailable
+from .gate import Forward, PaymentRequired, Unavailable, Verdict
 from .hints import NamedTuple
 from .instant import stamp
-from .settlement import Refused, Settle, Settled, Skip, Unsettled
+from .settlement import Outcome, Refused, Settle, Settled, Skip, Terms
 
 
 class Occasion(NamedTuple):
@@ -25,7 +25,7 @@ class Occasion(NamedTuple):
 def verified(
     occasion: Occasion,
     resource_id: str | None,
-    verdict: Forward | PaymentRequired | Unavailable,
+    verdict: Verdict,
     latency_ms: int,
     has_payment_header: bool,
 ) -> None:
@@ -41,15 +41,22 @@ def verified(
         "requestId": occasion.request_id,
         "hasPaymentHeader": has_payment_header,
     }
-    if isinstance(verdict, Unavailable):
-        line["error"] = verdict.error
+    match verdict:
+        case Unavailable(error):
+            line["error"] = error
+        case Forward(scheme=str(scheme), network=network, used=used):
+            line |= {"facilitator": "x402", "scheme": scheme, "network": network}
+            if used:
+                line["reason"] = "used"
+        case PaymentRequired(reason, headers=dict()):
+            line |= {"facilitator": "x402", "reason": reason}
     _write(line)
 
 
 def settled(
     occasion: Occasion,
     due: Settle | None,
-    outcome: Settled | Refused | Unsettled,
+    outcome: Outcome,
     latency_ms: int,
 ) -> None:
     """`due` is None if a bug came before it was decided.
@@ -68,10 +75,15 @@ def settled(
         "latencyMs": latency_ms,
         "requestId": occasion.request_id,
     }
-    if isinstance(outcome, Refused):
-        line["error"] = f"refused: {outcome.reason}"
-    if isinstance(outcome, Unsettled):
-        line["error"] = outcome.error
+    match outcome:
+        case Refused(reason):
+            line["error"] = f"refused: {reason}"
+        case Settled():
+            pass
+        case _:
+            line["error"] = outcome.error
+    if isinstance(outcome.terms, Terms):
+        line |= {"facilitator": "x402", **outcome.terms._asdict()}
     _write(line)
 
 

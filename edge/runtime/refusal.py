@@ -69,6 +69,33 @@ def payment_required(
     )
 
 
+def demand(headers: Mapping[str, str], cors: Mapping[str, str] = _NOBODY) -> Event:
+    """x402 v2: all of it is in the headers."""
+    told = {**HEADERS, **headers, **cors}
+    return generated_response(402, "Payment Required", told, "{}")
+
+
+def malformed(reason: str, cors: Mapping[str, str] = _NOBODY) -> Event:
+    body = {"error": "malformed_payment", "message": reason}
+    return generated_response(400, "Bad Request", {**HEADERS, **cors}, _json(body))
+
+
+def unpayable(cors: Mapping[str, str] = _NOBODY) -> Event:
+    body = {"error": "not_settled", "message": "Nothing was charged for this."}
+    headers = {**HEADERS, **cors}
+    return generated_response(500, "Internal Server Error", headers, _json(body))
+
+
+def unsettled(cors: Mapping[str, str] = _NOBODY) -> Event:
+    """No demand: another payment would be a second one."""
+    body = {
+        "error": "settlement_unknown",
+        "message": "It is unknown whether the payment is made. Retry with the same.",
+    }
+    headers = {**HEADERS, "Retry-After": "5", **cors}
+    return generated_response(503, "Service Unavailable", headers, _json(body))
+
+
 def _payment_required(
     reason: str | None,
     requirement: Mapping[str, object] | None,

@@ -9,10 +9,13 @@ import os.path
 from urllib.parse import urlsplit
 
 from .gate import Lifetime
-from .hints import Any, NamedTuple
+from .hints import TYPE_CHECKING, Any, NamedTuple
 from .routes import Route
 from .settlement import RefusedRule, SettleRule
 from .signature import SigningKey
+
+if TYPE_CHECKING:
+    from .x402.terms import Terms
 
 FILE = os.path.join(os.path.dirname(__file__), "settings.json")  # noqa: PTH118, PTH120 - pathlib is cold start
 
@@ -42,6 +45,8 @@ class Settings(NamedTuple):
     lifetime: Lifetime = Lifetime()
     allowed_origins: tuple[str, ...] = ()
     """Of pages that may read the gate's own answers; "*" for all."""
+    x402: "Terms | None" = None
+    """None before the facilitator of NexFlow."""
 
     def __repr__(self) -> str:
         """Without a secret, wherever it may be printed."""
@@ -84,6 +89,7 @@ def parse(document: Any) -> Settings:
                 refused=_refused(rest.get("refused", "deliver")),
                 lifetime=_lifetime(rest),
                 allowed_origins=_origins(rest.get("allowedOrigins", [])),
+                x402=_x402(rest.get("x402")),
             )
         case _:
             raise SettingsError(
@@ -92,7 +98,7 @@ def parse(document: Any) -> Settings:
 
 
 # A bundle that was built before there were these has the defaults.
-_OPTIONAL = {"refused", "shortestIntent", "longestIntent", "allowedOrigins"}
+_OPTIONAL = {"refused", "shortestIntent", "longestIntent", "allowedOrigins", "x402"}
 
 
 def endpoint(url: str) -> Endpoint:
@@ -174,6 +180,17 @@ def _lifetime(document: Any) -> Lifetime:
                 "shortestIntent and longestIntent in settings.json must be numbers"
             )
     return Lifetime(shortest, longest)
+
+
+def _x402(document: Any) -> "Terms | None":
+    if document is None:
+        return None
+    from .x402.terms import parse as terms  # noqa: PLC0415 - NexFlow's go without it
+
+    try:
+        return terms(document)
+    except ValueError as damaged:
+        raise SettingsError(str(damaged)) from damaged
 
 
 def _origins(origins: Any) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ class Delivery(NamedTuple):
     network: str | None
     distrust: str | None
     """Why the intent is not the gate's own, if the gate signs."""
+    replay: str | None = None
+    """What stands in place of the intent where the payment is used."""
 
 
 class NotOurs:
@@ -53,25 +55,59 @@ class Settle(NamedTuple):
     status: int
 
 
+class Replay(NamedTuple):
+    """The payment was made earlier: nothing to settle."""
+
+    intent: str
+    status: int | None
+
+
+class Terms(NamedTuple):
+    """What was asked of a standard facilitator, for the log."""
+
+    scheme: str
+    network: str
+    transaction: str = ""
+    reason: str = ""
+    """A code, and no text of the facilitator's."""
+
+
 class Settled(NamedTuple):
     at: str | None
+    headers: dict[str, str] | None = None
+    """To add to the response."""
+    terms: Terms | None = None
 
 
 class Refused(NamedTuple):
     """The facilitator says for certain that this payment is not made."""
 
     reason: str
+    headers: dict[str, str] | None = None
+    terms: Terms | None = None
 
 
 class Unsettled(NamedTuple):
     """It is unknown whether the payment is made."""
 
     error: str
+    withheld: bool = False
+    terms: Terms | None = None
+
+
+class Unpayable(NamedTuple):
+    """Nothing was asked, because it is not known what for."""
+
+    error: str
+    terms: Terms | None = None
+
+
+Outcome = Settled | Refused | Unsettled | Unpayable
 
 
 def conclude(
     admission: Admission, delivery: Delivery, rule: SettleRule
-) -> NotOurs | Skip | Settle:
+) -> NotOurs | Skip | Replay | Settle:
     """Decides whether the origin's response is settled.
 
     If the gate signs, it logs a missing intent: without an origin request policy that
@@ -80,6 +116,8 @@ def conclude(
     if not isinstance(admission, Gated):
         return NotOurs()
     intent, status = delivery.intent, delivery.status
+    if intent is None and delivery.replay is not None and delivery.distrust is None:
+        return Replay(delivery.replay, status)
     if intent is None:
         return _without_intent(delivery)
     if status is None:
@@ -130,10 +168,10 @@ def outcome(answer: Answer | NoAnswer) -> Settled | Refused | Unsettled:
             return Settled(_instant(rest.get("settledAt")))
         case Answer(status, {"ok": False, **rest}) if _is_final(status):
             code = rest.get("error")
-            if isinstance(code, str) and _is_code(code):
+            if isinstance(code, str) and is_code(code):
                 return Refused(code)
             return Refused("settle_refused")
-        case Answer(_, {"error": str(code)}) if _is_code(code):
+        case Answer(_, {"error": str(code)}) if is_code(code):
             return Unsettled(code)
         case Answer(200):
             return Unsettled("the answer to settle is malformed")
@@ -143,10 +181,12 @@ def outcome(answer: Answer | NoAnswer) -> Settled | Refused | Unsettled:
             assert_never(answer)
 
 
-def withholds(
-    outcome: Settled | Refused | Unsettled, rule: RefusedRule
-) -> TypeGuard[Refused]:
-    return rule == "withhold" and isinstance(outcome, Refused)
+def withholds(outcome: Outcome, rule: RefusedRule) -> TypeGuard[Refused]:
+    """A standard facilitator's refusal always does: its payer cannot be charged later,
+    and finds the answer on record with a payment that can."""
+    if not isinstance(outcome, Refused):
+        return False
+    return rule == "withhold" or outcome.headers is not None
 
 
 def _is_final(status: int) -> bool:
@@ -162,7 +202,7 @@ def _instant(value: object) -> str | None:
     return value if isinstance(value, str) and seconds_of(value) is not None else None
 
 
-def _is_code(text: str) -> bool:
+def is_code(text: str) -> bool:
     """A word like intent_not_found: safe for an alarm filter.
     Not the API key, which a broken facilitator may repeat: it begins with nf_."""
     is_word = len(text) <= 64 and text.isascii() and text.isidentifier()

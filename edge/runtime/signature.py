@@ -4,6 +4,9 @@
         "x-settlement-resource-id" "x-settlement-network");created=…;expires=…;keyid="…"
     signature: settlement=:<base64 of HMAC-SHA256>:
 
+Before a standard facilitator, `x-settlement-proof` is signed as well, and
+`x-settlement-replay-id` in place of the intent where the payment is used.
+
 viewer-request signs, the origin verifies, and origin-response looks whether it settles
 an intent of the gate's own.
 """
@@ -13,7 +16,7 @@ from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 
 from .hints import NamedTuple
-from .intent import CARRIERS
+from .intent import signed_names
 
 # CloudFront tries a GET three times: up to 10 s to connect and 180 s to wait, each.
 # The origin looks at the last attempt when it arrives, well before that is over.
@@ -23,8 +26,6 @@ LIFETIME = 600
 # after checking them. Every signed URL has the first one. In a URL without it, the
 # others are an application's own, and reach the origin.
 _OF_SIGNED_URLS = ("Key-Pair-Id", "Expires", "Policy", "Signature", "Hash-Algorithm")
-
-_COVERED = " ".join(f'"{name}"' for name in ("@method", "@path", "@query", *CARRIERS))
 
 
 class SigningKey(NamedTuple):
@@ -57,7 +58,9 @@ def signed(
     if until is not None:
         expires = min(expires, int(until))
     lifetime = f"created={created};expires={expires}"
-    params = f'({_COVERED});{lifetime};keyid="{key.id}"'
+    names = ("@method", "@path", "@query", *signed_names(message.headers))
+    covered = " ".join(f'"{name}"' for name in names)
+    params = f'({covered});{lifetime};keyid="{key.id}"'
     return {
         "signature-input": f"settlement={params}",
         "signature": _signature(message, params, key),
@@ -97,7 +100,10 @@ def _base(message: Message, params: str) -> bytes:
                 f'"@method": {message.method}',
                 f'"@path": {message.path}',
                 f'"@query": ?{_as_forwarded(message.query)}',
-                *(f'"{name}": {message.headers.get(name, "")}' for name in CARRIERS),
+                *(
+                    f'"{name}": {message.headers.get(name, "")}'
+                    for name in signed_names(message.headers)
+                ),
                 f'"@signature-params": {params}',
             )
         )

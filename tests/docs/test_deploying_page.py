@@ -16,9 +16,9 @@ from edge.check import report
 from edge.check.checklist import CHECKS, examine
 from edge.check.snapshot import parse
 from edge.check.subject import gather
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.gate import Answer, NoAnswer
 from edge.runtime.handler import Edge, bundled
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.signature import SigningKey
 from tests.edge.check import good
 from tests.edge.check.real_lines import INTENT, PAID
@@ -191,7 +191,7 @@ def without_numbers(line: str) -> str:
     return re.sub(r" *\d[\d,]*", " N", line).strip()
 
 
-class Told(Facilitator):
+class Told(NexFlow):
     """It answers what it is told to."""
 
     def __init__(self, *answers: Answer | NoAnswer) -> None:

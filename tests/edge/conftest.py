@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.handler import Edge
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settings import Settings
 from tests.edge.examples import NOW, settings_for
 from tests.support.scripted_facilitator import ScriptedFacilitator
@@ -23,12 +23,12 @@ def settings(scripted: ScriptedFacilitator) -> Settings:
 
 
 @pytest.fixture
-def facilitator(settings: Settings) -> Iterator[Facilitator]:
-    facilitator = Facilitator(settings)
+def facilitator(settings: Settings) -> Iterator[NexFlow]:
+    facilitator = NexFlow(settings)
     yield facilitator
     facilitator.close()
 
 
 @pytest.fixture
-def edge(settings: Settings, facilitator: Facilitator) -> Callable[..., object]:
+def edge(settings: Settings, facilitator: NexFlow) -> Callable[..., object]:
     return Edge(settings, facilitator, now=lambda: NOW, clock=lambda: 0.0)

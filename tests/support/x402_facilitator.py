@@ -26,6 +26,9 @@ from .running import serving
 _HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
 
 
+_USED = "invalid_exact_evm_nonce_already_used"
+
+
 class Chain:
     """Uses up what a payment is: `(from, nonce)`. The SDK's FacilitatorEvmSigner."""
 
@@ -107,6 +110,7 @@ class Facilitator:
     |---------|-----------------|--------------------------------------------------|
     | 503     | does not move   | a text                                           |
     | broke   | does not move   | a refusal                                        |
+    | used    | does not move   | that the chain has used up the payment           |
     | cut     | does not move   | none: the connection ends                        |
     | lost    | moves           | none: the connection ends                        |
     | hang    | moves           | none: nothing more is sent                       |
@@ -161,6 +165,9 @@ class Facilitator:
         if fault == "broke":
             broke = {"success": False, "errorReason": "insufficient_funds"}
             return JSONResponse(broke | {"transaction": "", "network": NETWORK})
+        if fault == "used":
+            used = {"success": False, "errorReason": _USED, "transaction": ""}
+            return JSONResponse(used | {"network": NETWORK})
         answer = await self._facilitator.settle(
             asked.payment_payload, asked.payment_requirements
         )

@@ -6,8 +6,8 @@ from time import monotonic
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.gate import Answer, NoAnswer
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settlement import Settle
 from tests.edge.examples import JOKE
 from tests.support.scripted_facilitator import (
@@ -34,7 +34,7 @@ SLOW_BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b" " * 999
 
 @pytest.mark.parametrize("step", [hang_up(), reset(), answer(500, {})])
 def test_verify_is_asked_once(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, step: Step
+    scripted: ScriptedFacilitator, facilitator: NexFlow, step: Step
 ) -> None:
     scripted.will(step)
     facilitator.verify(JOKE, {}, 2.0)
@@ -45,7 +45,7 @@ def test_verify_is_asked_once(
     "step", [hang_up(), reset(), answer(500, {}), answer(503, SETTLED), wire(b"?\r\n")]
 )
 def test_settle_is_tried_once_more(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, step: Step
+    scripted: ScriptedFacilitator, facilitator: NexFlow, step: Step
 ) -> None:
     scripted.will(step)
     assert facilitator.settle(DUE, 2.0) == Answer(200, SETTLED)
@@ -54,14 +54,14 @@ def test_settle_is_tried_once_more(
 
 
 def test_settle_is_tried_twice_at_most(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(answer(500, {}), answer(503, {}), answer(200, SETTLED))
     assert facilitator.settle(DUE, 2.0) == Answer(503, {})
 
 
 def test_settle_has_time_left_after_a_hang(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(hang())
     assert facilitator.settle(DUE, 1.0) == Answer(200, SETTLED)
@@ -70,7 +70,7 @@ def test_settle_has_time_left_after_a_hang(
 @pytest.mark.parametrize("is_kept", [False, True])
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
 def test_a_settle_that_is_merely_slow_is_heard_out(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, share: float, is_kept: bool
+    scripted: ScriptedFacilitator, facilitator: NexFlow, share: float, is_kept: bool
 ) -> None:
     """Each attempt takes this share of the time, so a second one would be too late."""
     if is_kept:
@@ -81,7 +81,7 @@ def test_a_settle_that_is_merely_slow_is_heard_out(
 
 
 def test_a_slow_answer_is_not_taken_for_the_next_one(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     """The connection on which nobody waits any more is used again, or closed, with what
     came on it."""
@@ -102,7 +102,7 @@ def slow(seconds: float) -> Step:
 
 
 def test_both_attempts_at_settle_are_inside_the_deadline(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(hang(), drip(SLOW_BODY))
     started = monotonic()
@@ -112,7 +112,7 @@ def test_both_attempts_at_settle_are_inside_the_deadline(
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429])
 def test_an_answer_that_will_not_change_is_not_asked_for_again(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, status: int
+    scripted: ScriptedFacilitator, facilitator: NexFlow, status: int
 ) -> None:
     scripted.will(answer(status, {"error": "x"}))
     assert facilitator.settle(DUE, 2.0) == Answer(status, {"error": "x"})
@@ -120,7 +120,7 @@ def test_an_answer_that_will_not_change_is_not_asked_for_again(
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_is_not_used(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(answer_and_hang_up(200, VALID))
     facilitator.verify(JOKE, {}, 2.0)
@@ -131,7 +131,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_not_used(
 
 @pytest.mark.parametrize("step", [hang_up(), reset()])
 def test_a_kept_connection_that_closes_under_us_is_replaced(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, step: Step
+    scripted: ScriptedFacilitator, facilitator: NexFlow, step: Step
 ) -> None:
     """For verify as for settle, and for each just once."""
     scripted.will(answer(200, VALID), step)
@@ -143,7 +143,7 @@ def test_a_kept_connection_that_closes_under_us_is_replaced(
 
 
 def test_a_fresh_connection_that_closes_is_not_replaced(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(answer(200, VALID), hang_up(), hang_up())
     facilitator.verify(JOKE, {}, 2.0)
@@ -152,7 +152,7 @@ def test_a_fresh_connection_that_closes_is_not_replaced(
 
 
 def test_a_kept_connection_that_breaks_in_mid_answer_is_not_replaced(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(answer(200, VALID), wire(HEAD + b"\r\n{"))
     facilitator.verify(JOKE, {}, 2.0)
@@ -161,7 +161,7 @@ def test_a_kept_connection_that_breaks_in_mid_answer_is_not_replaced(
 
 
 def test_a_kept_connection_that_is_reset_in_mid_answer_is_not_replaced(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     def cut(conversation: Conversation) -> None:
         conversation.wfile.write(HEAD + b"\r\n{")
@@ -174,7 +174,7 @@ def test_a_kept_connection_that_is_reset_in_mid_answer_is_not_replaced(
 
 
 def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_one(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     """Else one valid payment would let somebody else's request in."""
     first_is_read, second_is_sent = Event(), Event()
@@ -193,7 +193,7 @@ def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_one(
 
 
 def test_a_connection_that_is_said_to_close_is_not_kept(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     """Even where the other end is slow to do as it says."""
 
@@ -208,7 +208,7 @@ def test_a_connection_that_is_said_to_close_is_not_kept(
 
 
 def test_a_kept_connection_that_hangs_is_replaced(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     """A firewall has forgotten it: nothing comes back, not even a reset."""
     scripted.will(answer(200, VALID), hang())
@@ -218,7 +218,7 @@ def test_a_kept_connection_that_hangs_is_replaced(
 
 
 def test_a_fresh_connection_that_hangs_is_not_replaced_for_verify(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(hang())
     assert facilitator.verify(JOKE, {}, 0.2) == LATE

@@ -5,8 +5,9 @@ from time import monotonic
 
 import pytest
 
-from edge.runtime.facilitator import LARGEST_ANSWER, Facilitator
+from edge.runtime.facilitator import LARGEST_ANSWER
 from edge.runtime.gate import Answer, NoAnswer
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settlement import Settle
 from tests.edge.examples import JOKE, exactly, settings_for
 from tests.support.scripted_facilitator import (
@@ -49,7 +50,7 @@ SLOW_BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b" " * 999
     ],
 )
 def test_what_is_not_json_has_no_body(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, content: bytes
+    scripted: ScriptedFacilitator, facilitator: NexFlow, content: bytes
 ) -> None:
     scripted.will(raw(200, content))
     assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, None)
@@ -73,7 +74,7 @@ def test_what_is_not_json_has_no_body(
     ],
 )
 def test_what_is_no_complete_answer_is_no_answer(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, step: Step
+    scripted: ScriptedFacilitator, facilitator: NexFlow, step: Step
 ) -> None:
     scripted.will(step)
     assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)
@@ -81,14 +82,14 @@ def test_what_is_no_complete_answer_is_no_answer(
 
 
 def test_an_answer_that_is_cut_in_its_head_has_no_body(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(wire(b"HTTP/1.1 200 OK\r\ncontent-le"))
     assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, None)
 
 
 def test_the_largest_answer_is_read(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     content = json.dumps(VALID).encode().ljust(LARGEST_ANSWER)
     scripted.will(raw(200, content))
@@ -96,14 +97,14 @@ def test_the_largest_answer_is_read(
 
 
 def test_an_answer_that_ends_with_its_connection_is_read(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(wire(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps(VALID).encode()))
     assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, VALID)
 
 
 def test_a_connection_that_ends_is_not_kept(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(answer(200, VALID, {"connection": "close"}))
     assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, VALID)
@@ -114,7 +115,7 @@ def test_a_connection_that_ends_is_not_kept(
 def test_nobody_there_is_no_answer(scripted: ScriptedFacilitator) -> None:
     with ScriptedFacilitator() as gone:
         url = gone.url
-    said = Facilitator(settings_for(url)).verify(JOKE, {}, 2.0)
+    said = NexFlow(settings_for(url)).verify(JOKE, {}, 2.0)
     assert said == NoAnswer(
         "the facilitator could not be asked: ConnectionRefusedError"
     )
@@ -131,7 +132,7 @@ def test_nobody_there_is_no_answer(scripted: ScriptedFacilitator) -> None:
     ids=["hangs", "drips its body", "drips its head", "drips 100"],
 )
 def test_the_deadline_is_for_the_whole_call(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, step: Step
+    scripted: ScriptedFacilitator, facilitator: NexFlow, step: Step
 ) -> None:
     scripted.will(step)
     started = monotonic()
@@ -141,7 +142,7 @@ def test_the_deadline_is_for_the_whole_call(
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 def test_without_time_nothing_is_asked(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, seconds: float
+    scripted: ScriptedFacilitator, facilitator: NexFlow, seconds: float
 ) -> None:
     assert facilitator.verify(JOKE, {}, seconds) == LATE
     assert facilitator.settle(DUE, seconds) == LATE
@@ -179,7 +180,7 @@ def said(*pieces: bytes) -> Step:
     ],
 )
 def test_an_interim_answer_is_not_the_answer(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, before: list[bytes]
+    scripted: ScriptedFacilitator, facilitator: NexFlow, before: list[bytes]
 ) -> None:
     for pieces in ([*before, OK], [b"".join(before) + OK]):
         scripted.will(said(*pieces))
@@ -190,7 +191,7 @@ def test_an_interim_answer_is_not_the_answer(
 
 
 def test_too_many_interim_answers_are_no_answer(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(said(interim("102 Processing") * 9 + OK))
     assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)
@@ -198,7 +199,7 @@ def test_too_many_interim_answers_are_no_answer(
 
 
 def test_an_interim_answer_without_an_answer_is_late(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     def hangs(conversation: Conversation) -> None:
         conversation.wfile.write(interim("102 Processing"))
@@ -209,7 +210,7 @@ def test_an_interim_answer_without_an_answer_is_late(
 
 
 def test_another_protocol_is_no_answer(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(said(interim("101 Switching Protocols") + OK))
     assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)

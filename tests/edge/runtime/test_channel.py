@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from edge.runtime.channel import Channel, Deadline, first_of, open_channel
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.gate import NoAnswer
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settings import endpoint
 from sample_origin.processes import free_port
 from tests.edge.examples import JOKE, settings_for
@@ -99,7 +99,7 @@ def test_a_name_that_does_not_resolve_in_time_is_given_up() -> None:
         over.wait()
         return []
 
-    facilitator = Facilitator(settings_for("http://slow.example"), resolve=resolve)
+    facilitator = NexFlow(settings_for("http://slow.example"), resolve=resolve)
     started = monotonic()
     said = facilitator.verify(JOKE, {}, 0.1)
     over.set()
@@ -111,13 +111,13 @@ def test_a_name_that_does_not_exist_is_no_answer() -> None:
     def resolve(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
-    facilitator = Facilitator(settings_for("http://no.example"), resolve=resolve)
+    facilitator = NexFlow(settings_for("http://no.example"), resolve=resolve)
     said = facilitator.verify(JOKE, {}, 2.0)
     assert said == NoAnswer("the facilitator could not be asked: gaierror")
 
 
 def test_a_name_without_an_address_is_no_answer() -> None:
-    facilitator = Facilitator(
+    facilitator = NexFlow(
         settings_for("http://none.example"), resolve=lambda *_, **__: []
     )
     said = facilitator.verify(JOKE, {}, 2.0)
@@ -125,7 +125,7 @@ def test_a_name_without_an_address_is_no_answer() -> None:
 
 
 def test_a_name_that_cannot_be_a_name_is_no_answer() -> None:
-    facilitator = Facilitator(settings_for(f"http://{'a' * 70}.example"))
+    facilitator = NexFlow(settings_for(f"http://{'a' * 70}.example"))
     assert isinstance(facilitator.verify(JOKE, {}, 2.0), NoAnswer)
 
 

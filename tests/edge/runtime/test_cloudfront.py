@@ -72,7 +72,7 @@ def test_of_repeated_lines_the_first_is_shown_to_verify() -> None:
 def test_a_header_without_lines_is_none() -> None:
     event = viewer_request(headers={"x402-payment": "proof"})
     request_of(event)["headers"]["x402-payment"] = []
-    assert not cloudfront.viewer_request(event).has_payment
+    assert "x402-payment" not in cloudfront.viewer_request(event).headers
 
 
 @pytest.mark.parametrize("query", ["", "a=1&b=%20", "?"])

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from edge.runtime import refusal
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.handler import Edge
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settings import Settings
 from tests.edge.examples import PLENTY, Lambda, settings_for
 from tests.edge.runtime.triggers import FORWARDED, PAID
@@ -33,7 +33,7 @@ def broken(event: Event) -> Event:
 
 def own_answers(scripted: ScriptedFacilitator, settings: Settings, page: str) -> Any:
     """Every answer that the gate makes itself, by its status and kind."""
-    facilitator = Facilitator(settings)
+    facilitator = NexFlow(settings)
     edge = Edge(settings, facilitator)
     asks = {"Origin": page}
     opening = asks | {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}
@@ -101,7 +101,7 @@ def test_what_the_origin_answers_is_its_own(
     scripted: ScriptedFacilitator,
 ) -> None:
     settings = settings_for(scripted.url)._replace(allowed_origins=("*",))
-    facilitator = Facilitator(settings)
+    facilitator = NexFlow(settings)
     event = origin_response("/api/joke", headers=FORWARDED | {"Origin": SHOP})
     assert Edge(settings, facilitator)(event, PLENTY) is response_of(event)
     facilitator.close()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.gate import Answer, NoAnswer
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settlement import Settle
 from tests.edge.examples import JOKE, KEY, PROOF, settings_for
 from tests.support.scripted_facilitator import (
@@ -21,7 +21,7 @@ SLOW_BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b" " * 999
 
 
 def test_verify_asks_what_the_contract_says(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     headers = {"x402-payment": PROOF, "user-agent": "curl", "accept": "*/*"}
     assert facilitator.verify(JOKE, headers, 2.0) == Answer(200, VALID)
@@ -38,7 +38,7 @@ def test_verify_asks_what_the_contract_says(
 
 
 def test_settle_asks_what_the_contract_says(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     assert facilitator.settle(DUE, 2.0) == Answer(200, SETTLED)
     (asked,) = scripted.asked
@@ -53,7 +53,7 @@ def test_settle_asks_what_the_contract_says(
 
 
 def test_the_facilitator_is_shown_an_allow_list_of_headers(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     secret = {"cookie": "session=1", "authorization": "Bearer x", "x-api-key": "y"}
     facilitator.verify(JOKE, secret | {"x402-payment": PROOF}, 2.0)
@@ -65,14 +65,14 @@ def test_the_base_path_of_the_url_is_honoured(
     scripted: ScriptedFacilitator, base: str
 ) -> None:
     url = scripted.url.removesuffix("/x402") + base
-    facilitator = Facilitator(settings_for(url))
+    facilitator = NexFlow(settings_for(url))
     facilitator.verify(JOKE, {}, 2.0)
     facilitator.close()
     assert scripted.asked[0].path == base.rstrip("/") + "/verify"
 
 
 def test_the_connection_is_kept_between_invocations(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     facilitator.verify(JOKE, {}, 2.0)
     facilitator.settle(DUE, 2.0)
@@ -81,7 +81,7 @@ def test_the_connection_is_kept_between_invocations(
 
 
 def test_an_answer_of_any_status_is_an_answer(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(answer(429, {"error": "rate_limited"}), raw(502, b"<html>"))
     assert facilitator.verify(JOKE, {}, 2.0) == Answer(429, {"error": "rate_limited"})
@@ -89,7 +89,7 @@ def test_an_answer_of_any_status_is_an_answer(
 
 
 def test_a_redirect_is_not_followed(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(answer(307, VALID, {"location": scripted.url + "/elsewhere"}))
     assert facilitator.verify(JOKE, {}, 2.0) == Answer(307, VALID)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.handler import Edge, bundled
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settings import Settings
 from tests.edge.examples import KEY, NOW, PLENTY, PROOF, Lambda
 from tests.edge.runtime.triggers import (
@@ -126,7 +126,7 @@ def test_settings_that_are_no_settings_at_all_still_answer(
     assert lines(capsys)[0]["error"].startswith("MemoryError in read")
 
 
-class Impatient(Facilitator):
+class Impatient(NexFlow):
     """Notes how long it was given."""
 
     given: list[float]
@@ -176,7 +176,7 @@ def test_a_trigger_without_time_fails_closed_and_open(
 
 
 def test_latency_is_in_milliseconds(
-    settings: Settings, facilitator: Facilitator, capsys: Captured
+    settings: Settings, facilitator: NexFlow, capsys: Captured
 ) -> None:
     ticks = iter([10.0, 10.0874])
     edge = Edge(settings, facilitator, now=lambda: NOW, clock=lambda: next(ticks))

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.gate import Answer, NoAnswer
 from edge.runtime.memory import Memory
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settings import Settings
 from tests.edge.examples import JOKE, NOW, PREMIUM, PROOF
 from tests.support.scripted_facilitator import (
@@ -38,8 +38,8 @@ def wall() -> Wall:
 
 
 @pytest.fixture
-def facilitator(settings: Settings, wall: Wall) -> Iterator[Facilitator]:
-    facilitator = Facilitator(settings, memory=Memory(wall))
+def facilitator(settings: Settings, wall: Wall) -> Iterator[NexFlow]:
+    facilitator = NexFlow(settings, memory=Memory(wall))
     yield facilitator
     facilitator.close()
 
@@ -53,7 +53,7 @@ def said(scripted: ScriptedFacilitator) -> int:
 )
 def test_a_connection_that_was_silent_for_long_is_not_used_again(
     scripted: ScriptedFacilitator,
-    facilitator: Facilitator,
+    facilitator: NexFlow,
     wall: Wall,
     later: float,
     connections: int,
@@ -65,7 +65,7 @@ def test_a_connection_that_was_silent_for_long_is_not_used_again(
 
 
 def test_a_hundred_unpaid_requests_ask_once(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(answer(200, UNPAID))
     for number in range(100):
@@ -77,7 +77,7 @@ def test_a_hundred_unpaid_requests_ask_once(
 
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_a_payment_header_with_nothing_in_it_is_no_payment(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, blank: str
+    scripted: ScriptedFacilitator, facilitator: NexFlow, blank: str
 ) -> None:
     """Or whoever sends it would ask each time."""
     scripted.will(answer(200, UNPAID))
@@ -87,7 +87,7 @@ def test_a_payment_header_with_nothing_in_it_is_no_payment(
 
 
 def test_each_route_has_its_own_answer(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     other = UNPAID | {"requirement": {"amountDisplay": "5.00"}}
     scripted.will(answer(200, UNPAID), answer(200, other))
@@ -100,7 +100,7 @@ def test_each_route_has_its_own_answer(
 @pytest.mark.parametrize(("later", "asked"), [(29, 1), (30, 2), (3600, 2), (-1, 2)])
 def test_an_answer_to_an_unpaid_request_is_kept_for_half_a_minute(
     scripted: ScriptedFacilitator,
-    facilitator: Facilitator,
+    facilitator: NexFlow,
     wall: Wall,
     later: float,
     asked: int,
@@ -113,7 +113,7 @@ def test_an_answer_to_an_unpaid_request_is_kept_for_half_a_minute(
 
 
 def test_what_a_payment_was_told_is_not_kept(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     scripted.will(answer(200, UNPAID | {"reason": "expired"}))
     facilitator.verify(JOKE, PAYMENT, 2.0)
@@ -127,7 +127,7 @@ def test_what_a_payment_was_told_is_not_kept(
     [hang_up(), answer(500, UNPAID), answer(429, {}), raw(200, b"<"), answer(200, {})],
 )
 def test_what_does_not_ask_for_a_payment_is_not_kept(
-    scripted: ScriptedFacilitator, facilitator: Facilitator, step: Step
+    scripted: ScriptedFacilitator, facilitator: NexFlow, step: Step
 ) -> None:
     scripted.will(step, answer(200, UNPAID))
     first = facilitator.verify(JOKE, {}, 2.0)
@@ -136,7 +136,7 @@ def test_what_does_not_ask_for_a_payment_is_not_kept(
 
 
 def test_an_unpaid_request_that_is_let_through_is_asked_for_each_time(
-    scripted: ScriptedFacilitator, facilitator: Facilitator
+    scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
     for _ in range(2):
         assert facilitator.verify(JOKE, {}, 2.0) == Answer(200, VALID)

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.handler import Edge
+from edge.runtime.nexflow import NexFlow
 from tests.edge.examples import PLENTY, SIGNING, Lambda, settings_for
 from tests.edge.runtime.triggers import (
     BROKEN,
@@ -102,7 +102,7 @@ def test_a_response_that_was_not_delivered_is_not_settled(
 
 def test_below_400_is_the_sellers_choice(scripted: ScriptedFacilitator) -> None:
     settings = settings_for(scripted.url, settle="below-400")
-    facilitator = Facilitator(settings)
+    facilitator = NexFlow(settings)
     event = origin_response(status="307", headers=FORWARDED)
     assert Edge(settings, facilitator)(event, PLENTY) == response_of(event)
     facilitator.close()
@@ -113,7 +113,7 @@ def test_a_gated_response_without_an_intent_is_said_by_a_gate_that_signs(
     scripted: ScriptedFacilitator, capsys: Captured
 ) -> None:
     settings = settings_for(scripted.url, signing=(SIGNING,))
-    facilitator = Facilitator(settings)
+    facilitator = NexFlow(settings)
     event = origin_response("/api/joke", "200")
     assert Edge(settings, facilitator)(event, PLENTY) == response_of(event)
     facilitator.close()

@@ -9,6 +9,7 @@ from edge.runtime.settlement import (
     Delivery,
     NotOurs,
     Refused,
+    Replay,
     Settle,
     Settled,
     SettleRule,
@@ -35,7 +36,7 @@ DELIVERY = Delivery(
 
 def concluded(
     admission: Admission = GATED, rule: SettleRule = "delivered", **change: Any
-) -> NotOurs | Skip | Settle:
+) -> NotOurs | Skip | Replay | Settle:
     return conclude(admission, DELIVERY._replace(**change), rule)
 
 

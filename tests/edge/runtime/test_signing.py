@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.handler import Edge
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settings import Settings
 from origin_middleware.signature import Distrust, verify
 from tests.edge.examples import NOW, PLENTY, SECRET, SIGNING, settings_for
@@ -80,7 +80,7 @@ def test_what_was_forwarded_is_settled(
 
 @pytest.mark.parametrize("age", [601, 86_400])
 def test_a_slow_origin_is_paid_for_what_it_delivered(
-    settings: Settings, facilitator: Facilitator, capsys: Captured, age: int
+    settings: Settings, facilitator: NexFlow, capsys: Captured, age: int
 ) -> None:
     request = forwarded(Edge(settings, facilitator, now=lambda: NOW))
     Edge(settings, facilitator, now=lambda: NOW + age)(delivered(request), PLENTY)
@@ -141,7 +141,7 @@ def test_what_was_not_delivered_is_skipped_for_that_reason(
 
 
 def test_while_a_secret_is_rotated_every_version_settles_what_any_has_signed(
-    settings: Settings, facilitator: Facilitator, capsys: Captured
+    settings: Settings, facilitator: NexFlow, capsys: Captured
 ) -> None:
     old, new = SIGNING, SIGNING._replace(id="2026-03", secret=SECRET[::-1].encode())
 

@@ -8,8 +8,8 @@ from time import monotonic
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.gate import Answer, NoAnswer
+from edge.runtime.nexflow import NexFlow
 from tests.edge.examples import JOKE, settings_for
 from tests.support.scripted_facilitator import (
     VALID,
@@ -31,15 +31,15 @@ def secure() -> Iterator[ScriptedFacilitator]:
 
 
 @pytest.fixture
-def trusting(secure: ScriptedFacilitator) -> Iterator[Facilitator]:
+def trusting(secure: ScriptedFacilitator) -> Iterator[NexFlow]:
     tls = ssl.create_default_context(cafile=str(CERTIFICATE))
-    facilitator = Facilitator(settings_for(secure.url), tls=tls)
+    facilitator = NexFlow(settings_for(secure.url), tls=tls)
     yield facilitator
     facilitator.close()
 
 
 def test_tls_connections_are_kept(
-    secure: ScriptedFacilitator, trusting: Facilitator
+    secure: ScriptedFacilitator, trusting: NexFlow
 ) -> None:
     """Session tickets come with the first answer and do not disturb the quiet."""
     for _ in range(3):
@@ -48,7 +48,7 @@ def test_tls_connections_are_kept(
 
 
 def test_a_tls_connection_that_was_closed_meanwhile_is_not_used(
-    secure: ScriptedFacilitator, trusting: Facilitator
+    secure: ScriptedFacilitator, trusting: NexFlow
 ) -> None:
     secure.will(answer_and_hang_up(200, VALID))
     trusting.verify(JOKE, {}, 2.0)
@@ -58,7 +58,7 @@ def test_a_tls_connection_that_was_closed_meanwhile_is_not_used(
 
 
 def test_the_deadline_holds_over_tls(
-    secure: ScriptedFacilitator, trusting: Facilitator
+    secure: ScriptedFacilitator, trusting: NexFlow
 ) -> None:
     secure.will(drip(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + b" " * 999))
     started = monotonic()
@@ -71,7 +71,7 @@ def test_a_handshake_that_hangs_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         started = monotonic()
-        said = Facilitator(settings_for(url)).verify(JOKE, {}, 0.15)
+        said = NexFlow(settings_for(url)).verify(JOKE, {}, 0.15)
     assert said == NoAnswer("the facilitator did not answer in time")
     assert monotonic() - started < 2
 
@@ -79,7 +79,7 @@ def test_a_handshake_that_hangs_is_given_up() -> None:
 def test_a_certificate_that_nobody_vouches_for_is_refused(
     secure: ScriptedFacilitator,
 ) -> None:
-    said = Facilitator(settings_for(secure.url)).verify(JOKE, {}, 2.0)
+    said = NexFlow(settings_for(secure.url)).verify(JOKE, {}, 2.0)
     kind = "SSLCertVerificationError"
     assert said == NoAnswer(f"the facilitator could not be asked: {kind}")
     assert secure.asked == []

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.gate import Lifetime
 from edge.runtime.handler import Edge
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settings import Settings
 from tests.edge.examples import NOW, PLENTY, Lambda
 from tests.edge.runtime.triggers import (
@@ -248,7 +248,7 @@ def test_the_seller_chooses_the_lifetime(
     settings: Settings, scripted: ScriptedFacilitator
 ) -> None:
     chosen = settings._replace(lifetime=Lifetime(shortest=0, longest=1e6))
-    facilitator = Facilitator(chosen)
+    facilitator = NexFlow(chosen)
     edge = Edge(chosen, facilitator, now=lambda: NOW)
     for seconds in (1, 86_400):
         scripted.will(answer(200, VALID | {"expiresAt": NOW + seconds}))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.runtime.facilitator import Facilitator
 from edge.runtime.handler import Edge
+from edge.runtime.nexflow import NexFlow
 from edge.runtime.settings import Settings
 from tests.edge.commands import build
 from tests.edge.examples import PLENTY, SIGNING, Lambda, settings_for
@@ -27,7 +27,7 @@ def settings(scripted: ScriptedFacilitator) -> Settings:
 
 @pytest.fixture
 def edge(settings: Settings) -> Iterator[Handler]:
-    facilitator = Facilitator(settings)
+    facilitator = NexFlow(settings)
     yield Edge(settings, facilitator)
     facilitator.close()
 
@@ -101,7 +101,7 @@ def test_by_default_it_is_delivered_and_said(
 ) -> None:
     """As the published checklist says."""
     settings = settings_for(scripted.url)
-    facilitator = Facilitator(settings)
+    facilitator = NexFlow(settings)
     scripted.will(NO)
     event = origin_response("/api/joke", "200", headers=FORWARDED)
     assert Edge(settings, facilitator)(event, PLENTY) is response_of(event)
@@ -114,7 +114,7 @@ def test_nobody_withholds_a_response_by_an_intent_of_his_own(
 ) -> None:
     """A gate that signs does not ask about it."""
     signs = settings._replace(signing=(SIGNING,))
-    facilitator = Facilitator(signs)
+    facilitator = NexFlow(signs)
     event = origin_response("/api/joke", "200", headers=FORWARDED)
     assert Edge(signs, facilitator)(event, PLENTY) is response_of(event)
     facilitator.close()

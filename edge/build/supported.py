@@ -1,0 +1,116 @@
+"""Asks a standard facilitator what it settles, so that nothing is offered in vain."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from ..errors import Refused
+from ..runtime.settings import endpoint
+from ..runtime.x402.cdp import Tokens
+from ..runtime.x402.terms import Accept, Offer
+from .environment import Secrets
+from .x402_file import X402File
+
+# What only the facilitator knows of a payment to it.
+_BAKED = {"svm": "feePayer", "upto": "facilitatorAddress"}
+_PATIENCE = 10.0
+
+Ask = Callable[[str, Mapping[str, str]], Any]
+
+
+def complete(file: X402File, secrets: Secrets, now: float, ask: Ask | None) -> X402File:
+    """With the addresses that the facilitator names. `ask` None: it is not asked.
+    Raises Refused for what cannot be paid."""
+    kinds = None if ask is None else _kinds(secrets, now, ask)
+    offers = {path: _offer(path, each, kinds) for path, each in file.offers.items()}
+    return file._replace(offers=offers)
+
+
+def unsupported(offers: Mapping[str, Offer], kinds: Any) -> Iterator[str]:
+    for path, offer in offers.items():
+        for accept in offer.accepts:
+            if _kind(accept, kinds) is None:
+                scheme, network = accept.entry["scheme"], accept.entry["network"]
+                yield f"{path}: the facilitator does not settle {scheme} on {network}"
+
+
+def ask(url: str, headers: Mapping[str, str]) -> Any:
+    """Raises Refused."""
+    request = Request(url, headers=dict(headers))  # noqa: S310 - endpoint() allows http(s)
+    try:
+        with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - as above
+            return json.load(answer)
+    except HTTPError as refused:
+        with refused:
+            raise Refused(
+                f"the facilitator answered {refused.code} to /supported. Is the key"
+                " right? --offline builds without asking."
+            ) from refused
+    except (OSError, ValueError) as failure:
+        raise Refused(
+            f"the facilitator cannot be asked what it settles:"
+            f" {type(failure).__name__}. --offline builds without asking."
+        ) from failure
+
+
+def _kinds(secrets: Secrets, now: float, ask: Ask) -> list[Any]:
+    where = endpoint(secrets.url)
+    path = f"{where.path}/supported"
+    headers = {"accept": "application/json", "user-agent": "origin-middleware"}
+    if secrets.auth == "cdp":
+        tokens = Tokens(secrets.key_id, secrets.key, where.host, lambda: now)
+        headers["authorization"] = f"Bearer {tokens.token(path, 'GET')}"
+    elif secrets.auth == "bearer":
+        headers["authorization"] = f"Bearer {secrets.key}"
+    scheme = "https" if where.secure else "http"
+    match ask(f"{scheme}://{where.authority}{path}", headers):
+        case {"kinds": [*kinds]}:
+            return kinds
+    raise Refused("the facilitator's answer to /supported has no kinds in it.")
+
+
+def _offer(path: str, offer: Offer, kinds: list[Any] | None) -> Offer:
+    accepts = tuple(_accept(path, each, kinds) for each in offer.accepts)
+    return offer._replace(accepts=accepts)
+
+
+def _accept(path: str, accept: Accept, kinds: list[Any] | None) -> Accept:
+    scheme, network = accept.entry["scheme"], accept.entry["network"]
+    name = _BAKED.get("svm" if network.startswith("solana:") else scheme)
+    if kinds is None:
+        if name:
+            raise Refused(
+                f"{path}: {scheme} on {network} needs the facilitator's {name}. Build"
+                " without --offline."
+            )
+        return accept
+    kind = _kind(accept, kinds)
+    if kind is None:
+        raise Refused(
+            f"{path}: the facilitator does not settle {scheme} on {network}, so nobody"
+            " could pay. Choose another network, scheme or facilitator."
+        )
+    if not name:
+        return accept
+    value = (kind.get("extra") or {}).get(name)
+    if not isinstance(value, str) or not value:
+        raise Refused(
+            f"{path}: the facilitator does not name its {name} for {scheme} on"
+            f" {network}. Ask its operator."
+        )
+    extra = {**accept.entry["extra"], name: value}
+    return accept._replace(entry={**accept.entry, "extra": extra})
+
+
+def _kind(accept: Accept, kinds: list[Any]) -> Any:
+    for kind in kinds:
+        match kind:
+            case {"x402Version": 2, "scheme": scheme, "network": str(network)} if (
+                scheme == accept.entry["scheme"]
+                and fnmatchcase(accept.entry["network"], network)
+            ):
+                return kind
+    return None

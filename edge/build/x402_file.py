@@ -1,0 +1,257 @@
+"""What routes.toml says for a standard facilitator: prices, assets, who is paid."""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple, TypeVar
+
+from ..errors import Refused
+from ..runtime.x402.facilitator import LARGEST_DEMAND
+from ..runtime.x402.terms import (
+    Accept,
+    Auth,
+    Identifier,
+    Offer,
+    OnUnknown,
+    OnUsed,
+)
+
+TERMS = ("facilitator", "auth", "settle_unknown", "used")
+OF_A_ROUTE = ("description", "mime_type", "identifier", "accepts")
+_OF_AN_ACCEPT = (
+    *("scheme", "network", "asset", "decimals", "name", "version"),
+    *("price", "amount", "pay_to", "max_timeout_seconds"),
+)
+
+Choice = TypeVar("Choice", bound=str)
+
+_AUTHS: tuple[Auth, ...] = ("none", "bearer", "cdp")
+_UNKNOWN: tuple[OnUnknown, ...] = ("deliver", "refuse")
+_USED: tuple[OnUsed, ...] = ("replay", "refuse")
+_IDENTIFIERS: tuple[Identifier, ...] = ("off", "optional", "required")
+
+# The handler and the settlement of a slow chain have to fit into it.
+_SHORTEST_TIMEOUT = 60
+_USUAL_TIMEOUT = 300
+# A token and the URL of a request are added to a demand when it is made.
+_RESERVE = 1_500
+
+_EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_SVM_ADDRESS = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")
+_WHOLE = re.compile(r"[1-9][0-9]{0,77}")
+_DOLLARS = re.compile(r"\$[0-9]+(\.[0-9]+)?")
+
+
+class _Asset(NamedTuple):
+    address: str
+    decimals: int
+    name: str
+    version: str
+
+
+# Circle's contracts, and the EIP-712 domains that they answer to.
+_USDC = {
+    "eip155:8453": _Asset(
+        "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", 6, "USD Coin", "2"
+    ),
+    "eip155:84532": _Asset(
+        "0x036CbD53842c5426634e7929541eC2318f3dCF7e", 6, "USDC", "2"
+    ),
+    "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp": _Asset(
+        "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", 6, "", ""
+    ),
+    "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1": _Asset(
+        "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU", 6, "", ""
+    ),
+}
+
+
+class X402File(NamedTuple):
+    auth: Auth
+    unknown: OnUnknown
+    used: OnUsed
+    offers: Mapping[str, Offer]
+    """By the path of the route."""
+
+
+def is_x402(document: Mapping[str, Any]) -> bool:
+    kind = document.get("facilitator", "nexflow")
+    if kind not in ("nexflow", "x402"):
+        raise Refused(f'facilitator must be "nexflow" or "x402", not {kind!r}.')
+    return bool(kind == "x402")
+
+
+def read_terms(document: Mapping[str, Any], offers: Mapping[str, Offer]) -> X402File:
+    return X402File(
+        auth=_one_of(document, "auth", _AUTHS),
+        unknown=_one_of(document, "settle_unknown", _UNKNOWN),
+        used=_one_of(document, "used", _USED),
+        offers=offers,
+    )
+
+
+def read_offer(table: Mapping[str, Any], where: str) -> Offer:
+    if "network" in table:
+        raise Refused(
+            f"{where} has a network. For x402 it stands in [[route.accepts]]: move it."
+        )
+    accepts = table.get("accepts")
+    if not isinstance(accepts, list) or not accepts:
+        raise Refused(
+            f"{where} has no [[route.accepts]], so nobody could pay. Add one with"
+            ' scheme = "exact", network, price and pay_to.'
+        )
+    resource = {}
+    for key, name in (("description", "description"), ("mime_type", "mimeType")):
+        if key in table:
+            resource[name] = _text(table, key, where)
+    rule = _one_of(table, "identifier", _IDENTIFIERS, where)
+    read = tuple(
+        _accept(each, f"{where}, accepts {number}")
+        for number, each in enumerate(accepts, 1)
+    )
+    offer = Offer(read, resource, rule)
+    _check_size(offer, where)
+    return offer
+
+
+def _accept(table: object, where: str) -> Accept:
+    if not isinstance(table, dict):
+        raise Refused(
+            f"{where} is not a table. Write [[route.accepts]] above its keys."
+        )
+    for key in table:
+        if key not in _OF_AN_ACCEPT:
+            raise Refused(
+                f'{where} has an unknown key "{key}". Known: {_OF_AN_ACCEPT}.'
+            )
+    scheme = table.get("scheme", "exact")
+    if scheme not in ("exact", "upto"):
+        raise Refused(f'{where}: scheme must be "exact" or "upto", not {scheme!r}.')
+    network = _text(table, "network", where)
+    is_evm = network.startswith("eip155:")
+    if not is_evm and not network.startswith("solana:"):
+        raise Refused(
+            f'{where}: network "{network}" is neither EVM nor Solana. Write'
+            ' "eip155:8453", or "solana:" and the first 32 characters of the genesis'
+            " hash."
+        )
+    if scheme == "upto" and not is_evm:
+        raise Refused(f"{where}: upto is a scheme of EVM networks. Use exact.")
+    asset = _asset(table, network, is_evm, where)
+    extra: dict[str, Any] = {}
+    if is_evm:
+        extra = {"name": asset.name, "version": asset.version}
+    if scheme == "upto":
+        extra["assetTransferMethod"] = "permit2"
+    entry = {
+        "scheme": scheme,
+        "network": network,
+        "amount": _amount(table, asset.decimals, where),
+        "asset": asset.address,
+        "payTo": _address(table, "pay_to", is_evm, where),
+        "maxTimeoutSeconds": _timeout(table, where),
+        "extra": extra,
+    }
+    return Accept(entry, asset.decimals)
+
+
+def _asset(table: dict[str, Any], network: str, is_evm: bool, where: str) -> _Asset:
+    named = table.get("asset", "USDC")
+    if named == "USDC":
+        if network not in _USDC:
+            raise Refused(
+                f"{where}: the USDC of {network} is not known here. Write its address"
+                " as asset, with decimals, name and version."
+            )
+        return _USDC[network]
+    address = _address(table, "asset", is_evm, where)
+    decimals = table.get("decimals")
+    if type(decimals) is not int or not 0 <= decimals <= 36:
+        raise Refused(f"{where}: an asset by address needs decimals, such as 6.")
+    if not is_evm:
+        return _Asset(address, decimals, "", "")
+    return _Asset(
+        address, decimals, _text(table, "name", where), _text(table, "version", where)
+    )
+
+
+def _amount(table: dict[str, Any], decimals: int, where: str) -> str:
+    if ("price" in table) == ("amount" in table):
+        raise Refused(
+            f'{where} needs either price = "$0.01" or amount = "10000" (atomic units).'
+        )
+    if "amount" in table:
+        amount = table["amount"]
+        if not isinstance(amount, str) or not _WHOLE.fullmatch(amount):
+            raise Refused(
+                f"{where}: amount must be atomic units in quotes, over zero:"
+                ' amount = "10000".'
+            )
+        return amount
+    price = table["price"]
+    if not isinstance(price, str) or not _DOLLARS.fullmatch(price):
+        raise Refused(f'{where}: price must be written as "$0.01".')
+    try:
+        atomic = Decimal(price[1:]).scaleb(decimals)
+    except InvalidOperation as wrong:
+        raise Refused(f"{where}: price {price} cannot be read.") from wrong
+    if not atomic:
+        raise Refused(f"{where}: a price of zero is no price. Leave the route out.")
+    if atomic != atomic.to_integral_value():
+        raise Refused(
+            f"{where}: {price} is not whole in units of the asset, which has"
+            f" {decimals} decimals."
+        )
+    return str(int(atomic))
+
+
+def _address(table: dict[str, Any], key: str, is_evm: bool, where: str) -> str:
+    address = _text(table, key, where)
+    form = _EVM_ADDRESS if is_evm else _SVM_ADDRESS
+    if not form.fullmatch(address):
+        example = "0x and 40 hexadecimal digits" if is_evm else "32 to 44 of base58"
+        raise Refused(f"{where}: {key} is no address of that network: {example}.")
+    return address
+
+
+def _timeout(table: dict[str, Any], where: str) -> int:
+    seconds = table.get("max_timeout_seconds", _USUAL_TIMEOUT)
+    if type(seconds) is not int or seconds < _SHORTEST_TIMEOUT:
+        raise Refused(
+            f"{where}: max_timeout_seconds must be {_SHORTEST_TIMEOUT} or more: your"
+            " handler and the settlement have to be done before."
+        )
+    return seconds
+
+
+def _check_size(offer: Offer, where: str) -> None:
+    accepts = [each.entry for each in offer.accepts]
+    written = json.dumps({"accepts": accepts, "resource": offer.resource})
+    size = len(b64encode(written.encode())) + _RESERVE
+    if size > LARGEST_DEMAND:
+        raise Refused(
+            f"{where}: its demand has {size:,} bytes, and CloudFront sends no more than"
+            f" {LARGEST_DEMAND:,}. Shorten description, or list fewer accepts."
+        )
+
+
+def _text(table: Mapping[str, Any], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise Refused(f"{where}: {key} must be text in quotes, and not empty.")
+    return value
+
+
+def _one_of(
+    table: Mapping[str, Any], key: str, known: tuple[Choice, ...], where: str = ""
+) -> Choice:
+    """The first is the default."""
+    value = table.get(key, known[0])
+    for each in known:
+        if each == value:
+            return each
+    names = ", ".join(f'"{each}"' for each in known)
+    raise Refused(f"{where + ': ' if where else ''}{key} must be one of {names}.")

@@ -1,0 +1,1 @@
+"""The standard facilitator of x402 v2. A bundle for NexFlow goes without it."""

@@ -1,0 +1,160 @@
+"""What routes.toml may say for a standard facilitator, and what the build refuses."""
+
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from edge.build.environment import Secrets, read_x402_environment
+from edge.build.routes_file import parse_routes
+from edge.build.supported import complete
+from edge.errors import Refused
+from tests.edge.commands import SIGNING
+
+EVM = {
+    "network": "eip155:8453",
+    "price": "$0.01",
+    "pay_to": "0x209693Bc6afc0C5328bA36FaF03C514EF312287C",
+}
+SVM = {
+    "network": "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1",
+    "price": "$0.01",
+    "pay_to": "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
+}
+
+
+def document(accept: object, route: dict[str, Any], **terms: Any) -> dict[str, Any]:
+    whole = {"path": "/a", "resource_id": "a", "accepts": [accept]} | route
+    return {"facilitator": "x402", "route": [whole], **terms}
+
+
+def entry(accept: object) -> Any:
+    file = parse_routes(document(accept, {})).x402
+    assert file is not None
+    return file.offers["/a"].accepts[0].entry
+
+
+def test_usdc_by_its_name() -> None:
+    assert entry(EVM) == {
+        "scheme": "exact",
+        "network": "eip155:8453",
+        "amount": "10000",
+        "asset": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913",
+        "payTo": EVM["pay_to"],
+        "maxTimeoutSeconds": 300,
+        "extra": {"name": "USD Coin", "version": "2"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"price": "$0.0000001"}, "not whole"),
+        ({"price": "0.01"}, "must be written"),
+        ({"price": "$0"}, "price of zero"),
+        ({"price": "$0.01", "amount": "1"}, "either price"),
+        ({"amount": "0", "price": None}, "over zero"),
+        ({"amount": 5, "price": None}, "in quotes"),
+        ({"pay_to": "0x12"}, "pay_to is no address"),
+        ({"max_timeout_seconds": 59}, "60 or more"),
+        ({"scheme": "batch-settlement"}, "scheme must be"),
+        ({"network": "base"}, "neither EVM nor Solana"),
+        ({"network": "eip155:1"}, "USDC of eip155:1 is not known"),
+        ({"asset": "0x" + "1" * 40}, "needs decimals"),
+        ({"payTo": "x"}, "unknown key"),
+    ],
+)
+def test_an_accept_that_nobody_could_pay(change: dict[str, Any], says: str) -> None:
+    accept = {k: v for k, v in (EVM | change).items() if v is not None}
+    with pytest.raises(Refused, match=says):
+        parse_routes(document(accept, {}))
+
+
+@pytest.mark.parametrize(
+    ("route", "terms", "says"),
+    [
+        ({"accepts": []}, {}, "nobody could pay"),
+        ({"network": "eip155:8453"}, {}, "move it"),
+        ({"identifier": "yes"}, {}, "identifier must be one of"),
+        ({"description": "x" * 6_000}, {}, "8,192"),
+        ({}, {"auth": "basic"}, "auth must be one of"),
+        ({}, {"settle_unknown": "x"}, "settle_unknown must be one of"),
+        ({}, {"used": "x"}, "used must be one of"),
+        ({}, {"facilitator": "y"}, "facilitator must be"),
+    ],
+)
+def test_terms_that_make_no_sense(
+    route: dict[str, Any], terms: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(Refused, match=says):
+        parse_routes(document(EVM, route) | terms)
+
+
+def completed(accept: object, kinds: list[Any] | None) -> Any:
+    file = parse_routes(document(accept, {})).x402
+    assert file is not None
+    secrets = Secrets("https://pay.test", "")
+    ask = None if kinds is None else lambda *_: {"kinds": kinds}
+    return complete(file, secrets, 0.0, ask).offers["/a"].accepts[0].entry
+
+
+def test_what_the_facilitator_supports() -> None:
+    kind = {"x402Version": 2, "scheme": "exact", "network": "eip155:8453"}
+    assert completed(EVM, [kind]) == entry(EVM)
+    assert completed(EVM, [kind | {"network": "eip155:*"}]) == entry(EVM)
+    assert completed(EVM, None) == entry(EVM)
+    payer = kind | {"network": SVM["network"], "extra": {"feePayer": "somebody"}}
+    assert completed(SVM, [payer])["extra"] == {"feePayer": "somebody"}
+    pays = kind | {"scheme": "upto", "extra": {"facilitatorAddress": "0x1"}}
+    assert completed(EVM | {"scheme": "upto"}, [pays])["extra"]["facilitatorAddress"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kinds", "says"),
+    [
+        (EVM, [], "does not settle exact on eip155:8453"),
+        (
+            EVM,
+            [{"x402Version": 1, "scheme": "exact", "network": "eip155:8453"}],
+            "not settle",
+        ),
+        (SVM, None, "without --offline"),
+        (
+            SVM,
+            [{"x402Version": 2, "scheme": "exact", "network": SVM["network"]}],
+            "does not name its feePayer",
+        ),
+    ],
+)
+def test_what_the_facilitator_does_not(
+    accept: object, kinds: list[Any] | None, says: str
+) -> None:
+    with pytest.raises(Refused, match=says):
+        completed(accept, kinds)
+
+
+URL = {"X402_FACILITATOR_URL": "https://pay.test/x402"}
+CDP = {"CDP_API_KEY_ID": "k", "CDP_API_KEY_SECRET": b64encode(bytes(64)).decode()}
+
+
+def test_the_environment() -> None:
+    secrets = read_x402_environment(URL | SIGNING | CDP, "cdp")
+    assert (secrets.auth, secrets.key_id) == ("cdp", "k")
+    token = {"X402_BEARER_TOKEN": "t"}
+    assert read_x402_environment(URL | SIGNING | token, "bearer").key == "t"
+    assert read_x402_environment(URL | SIGNING, "none").key == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        (SIGNING, "X402_FACILITATOR_URL is not set"),
+        (URL, "must sign"),
+        (URL | SIGNING, "CDP_API_KEY_ID is not set"),
+        (URL | SIGNING | CDP | {"CDP_API_KEY_SECRET": "e30="}, "Ed25519"),
+        (SIGNING | {"X402_FACILITATOR_URL": "http://pay.test"}, "https"),
+    ],
+)
+def test_an_environment_that_is_refused(environment: dict[str, str], says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        read_x402_environment(environment, "cdp")
