@@ -399,7 +399,6 @@ def test_a_bundle_that_would_be_wrong_on_the_internet_is_refused(
 
 
 def test_a_test_key_is_refused_before_anything_is_built(operator: Operator) -> None:
-    operator.routes.unlink()
     for command in (operator.deploy, operator.rotate):
         operator.said.clear()
         assert command("--yes", environment=TEST_KEY) == 2
