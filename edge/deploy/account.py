@@ -36,6 +36,9 @@ from .model import (
 # AWS's own: to create log groups and write to them, in every Region.
 LOGS_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
+# CloudFormation puts it on what it creates, and with it the CDK.
+_STACK = "aws:cloudformation:stack-name"
+
 _NEEDED = "All that this command needs is in edge/deploy/permissions.json."
 
 
@@ -67,6 +70,11 @@ class Account:
     def distribution(self) -> Distribution:
         with explained(self._who, _NEEDED):
             return self._distributions.read()
+
+    def stack(self) -> str | None:
+        """The stack of CloudFormation that owns the distribution."""
+        with explained(self._who, _NEEDED):
+            return self._distributions.stack()
 
     def policies_of(self, config: dict[str, Any]) -> dict[str, Any]:
         """For check: those that are not readable are said to be so."""
@@ -180,10 +188,12 @@ class _Distributions:
     def __init__(self, client: Any, id_: str) -> None:
         self.client = client
         self._id = id_
+        self._arn = ""
         self._policies = dict(MANAGED)
 
     def read(self) -> Distribution:
         found = get_distribution(self.client, self._id)
+        self._arn = found.distribution["ARN"]
         return Distribution(
             id=self._id,
             etag=found.etag,
@@ -191,6 +201,13 @@ class _Distributions:
             config=found.distribution["DistributionConfig"],
             unknown=("settings",) if found.unknown is None else found.unknown,
         )
+
+    def stack(self) -> str | None:
+        if not self._arn:
+            self.read()
+        answer = self.client.list_tags_for_resource(Resource=self._arn)
+        tags = {each["Key"]: each.get("Value", "") for each in items(answer, "Tags")}
+        return tags.get(_STACK)
 
     def policies(
         self, config: dict[str, Any], paths: tuple[str, ...]

@@ -230,6 +230,20 @@ def _elsewhere(
             )
 
 
+def _owned(account: Account, distribution: str) -> Iterator[str]:
+    try:
+        stack = account.stack()
+    except AwsTrouble as trouble:
+        yield f"note: whether CloudFormation owns it cannot be told: {trouble}"
+        return
+    if stack is not None:
+        yield (
+            f"warning: {distribution} belongs to CloudFormation's stack {stack}, whose"
+            " next update restores its own configuration, without this. Change the"
+            " stack instead."
+        )
+
+
 def _account(
     options: argparse.Namespace, spec: Spec, bundle: bytes, system: System
 ) -> Account:
@@ -263,6 +277,8 @@ def _carry_out(
     system: System,
     judge: Judge = lambda _: (),
 ) -> None:
+    for warning in _owned(account, options.distribution_id):
+        system.say(warning)
     names = (options.function_name, options.distribution_id)
     deployment = Deployment(account, planner, names, pace_of(options), system, judge)
     if options.plan:

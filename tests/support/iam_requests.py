@@ -35,7 +35,8 @@ def requests(action: str, given: Parameters, account: str) -> Iterator[Request]:
         case "cloudfront":
             kind = _CLOUDFRONT.get(operation)
             named = f"arn:aws:cloudfront::{account}:{kind}/{given.get('Id')}"
-            yield Request(action, named if kind else given.get("ARN", "*"))
+            other = given.get("ARN") or given.get("Resource", "*")
+            yield Request(action, named if kind else other)
             if operation == "UpdateDistribution":
                 yield from _of_associations(given["DistributionConfig"])
         case _:

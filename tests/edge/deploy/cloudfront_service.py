@@ -22,6 +22,7 @@ class CloudFrontService:
         """Seconds until every edge location has a change."""
         self.config = config
         self.others: list[Parameters] = []
+        self.tags: dict[str, str] = {}
         self.request_policies: dict[str, Parameters] = {}
         self.cache_policies = {
             CACHING_OPTIMIZED: cache_policy("Managed-CachingOptimized")
@@ -61,6 +62,11 @@ class CloudFrontService:
         self.config = given["DistributionConfig"]
         self.change()
         return self.get_distribution(given["Id"])
+
+    def list_tags_for_resource(self, Resource: str) -> Parameters:  # noqa: N803 - same
+        assert Resource.endswith(f":distribution/{ID}")
+        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        return {"Tags": {"Items": tags}}
 
     def list_distributions(self, **_: Any) -> Parameters:
         mine = {

@@ -19,6 +19,7 @@ from tests.edge.deploy.examples import (
 )
 from tests.edge.deploy.operator import Operator
 from tests.edge.deploy.test_agreement import ALL, api, checked
+from tests.edge.deploy.test_trouble import denying
 from tests.edge.deploy.wire import WiredSession
 
 Config = dict[str, Any]
@@ -304,3 +305,26 @@ def test_a_behaviour_that_still_runs_an_older_version_costs_today_as_well(
     operator.deploy("--plan", environment=third)
     assert "note: /old is no longer a paid route" in operator.said
     assert f"distribution {ID}" in operator.said
+
+
+@pytest.mark.parametrize("command", ["deploy", "roll_back", "rotate"])
+def test_a_stack_that_owns_the_distribution_is_named(
+    operator: Operator, command: str
+) -> None:
+    assert operator.deploy("--yes") == 0
+    assert operator.deploy("--yes", environment=NEW_KEY) == 0
+    assert "CloudFormation" not in operator.read
+    cloudfront = operator.account.cloudfront
+    cloudfront.tags = {"team": "shop", "aws:cloudformation:stack-name": "paid-api"}
+    getattr(operator, command)()
+    (warning,) = [line for line in operator.said if line.startswith("warning: ")]
+    assert warning.startswith(
+        f"warning: {ID} belongs to CloudFormation's stack paid-api"
+    )
+    assert operator.said.index(warning) < len(operator.said) - 1
+
+
+def test_tags_that_may_not_be_read_stop_nothing(operator: Operator) -> None:
+    operator.account.before = denying("cloudfront", "ListTagsForResource")
+    assert operator.deploy("--yes") == 0
+    assert "note: whether CloudFormation owns it cannot be told" in operator.read
