@@ -17,6 +17,8 @@ ARCHITECTURE = "x86_64"  # Lambda@Edge has no arm64
 
 # Seconds. The gate's own deadlines end well before: it answers, Lambda does not.
 TIMEOUT = 5
+# Before a standard facilitator: a settlement waits for a chain.
+X402_TIMEOUT = 30
 
 # MB. For viewer triggers AWS documents both 128 as the limit and no limit of their own.
 MEMORY = 128

@@ -8,9 +8,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from ..errors import Refused
-from ..runtime.settings import endpoint
+from ..runtime.settings import Settings, endpoint
 from ..runtime.x402.cdp import Tokens
-from ..runtime.x402.terms import Accept, Offer
+from ..runtime.x402.terms import Accept, Offer, Terms
 from .environment import Secrets
 from .x402_file import X402File
 
@@ -24,8 +24,13 @@ Ask = Callable[[str, Mapping[str, str]], Any]
 def complete(file: X402File, secrets: Secrets, now: float, ask: Ask | None) -> X402File:
     """With the addresses that the facilitator names. `ask` None: it is not asked.
     Raises Refused for what cannot be paid."""
-    kinds = None if ask is None else _kinds(secrets, now, ask)
-    offers = {path: _offer(path, each, kinds) for path, each in file.offers.items()}
+    found = None
+    if ask is not None:
+        terms = Terms(file.auth, secrets.key_id, file.unknown, file.used, {})
+        where = endpoint(secrets.url)
+        settings = Settings(where, secrets.key, (), "delivered", (), x402=terms)
+        found = kinds(settings, now, ask)
+    offers = {path: _offer(path, each, found) for path, each in file.offers.items()}
     return file._replace(offers=offers)
 
 
@@ -56,19 +61,20 @@ def ask(url: str, headers: Mapping[str, str]) -> Any:
         ) from failure
 
 
-def _kinds(secrets: Secrets, now: float, ask: Ask) -> list[Any]:
-    where = endpoint(secrets.url)
+def kinds(settings: Settings, now: float, ask: Ask) -> list[Any]:
+    """What it settles. Raises Refused."""
+    where, terms = settings.facilitator, settings.x402
     path = f"{where.path}/supported"
     headers = {"accept": "application/json", "user-agent": "origin-middleware"}
-    if secrets.auth == "cdp":
-        tokens = Tokens(secrets.key_id, secrets.key, where.host, lambda: now)
+    if terms is not None and terms.auth == "cdp":
+        tokens = Tokens(terms.key_id, settings.api_key, where.host, lambda: now)
         headers["authorization"] = f"Bearer {tokens.token(path, 'GET')}"
-    elif secrets.auth == "bearer":
-        headers["authorization"] = f"Bearer {secrets.key}"
+    elif settings.api_key:
+        headers["authorization"] = f"Bearer {settings.api_key}"
     scheme = "https" if where.secure else "http"
     match ask(f"{scheme}://{where.authority}{path}", headers):
-        case {"kinds": [*kinds]}:
-            return kinds
+        case {"kinds": [*found]}:
+            return found
     raise Refused("the facilitator's answer to /supported has no kinds in it.")
 
 

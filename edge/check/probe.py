@@ -7,6 +7,7 @@ attacker would, and run the paid handler where nothing stops them.
 
 import json
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,13 +15,16 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
+from ..build import supported
 from ..build.bundle import Bundle
-from ..errors import COMMAND
+from ..errors import COMMAND, Refused
 from ..runtime import gate
 from ..runtime.cloudfront import PAYMENT_HEADER
 from ..runtime.intent import INTENT_HEADER, NETWORK_HEADER, RESOURCE_HEADER
 from ..runtime.nexflow import NexFlow
 from ..runtime.routes import Route
+from ..runtime.settings import Settings
+from ..runtime.x402.facilitator import PAYMENT_HEADER as STANDARD_HEADER
 
 # Longer than CloudFront waits for an origin, so that CloudFront answers first.
 _PATIENCE = 40.0
@@ -83,7 +87,7 @@ def path_of(route: Route) -> str:
 
 
 def _results(targets: Targets) -> Iterator[tuple[Probe, ProbeResult]]:
-    payment = {PAYMENT_HEADER: targets.payment}
+    payment = {_payment_header(targets): targets.payment}
     without_url = (
         "give --url, where clients reach the distribution: for a multi-tenant one, the"
         " domain of a tenant"
@@ -107,6 +111,12 @@ def _results(targets: Targets) -> Iterator[tuple[Probe, ProbeResult]]:
     yield Probe.FACILITATOR, _facilitator(targets)
 
 
+def _payment_header(targets: Targets) -> str:
+    if targets.bundle is not None and targets.bundle.settings.x402 is not None:
+        return STANDARD_HEADER
+    return PAYMENT_HEADER
+
+
 def _direct(targets: Targets) -> ProbeResult:
     if not targets.origin_url:
         return NotAsked("give --origin-url, where the origin itself listens")
@@ -128,6 +138,8 @@ def _facilitator(targets: Targets) -> ProbeResult:
     """Asked as the gate asks, about a request without a payment. It is not billed."""
     if targets.bundle is None:
         return NotAsked("give --bundle, which has the key")
+    if targets.bundle.settings.x402 is not None:
+        return _supported(targets.bundle.settings)
     facilitator = NexFlow(targets.bundle.settings)
     try:
         answer = facilitator.verify(targets.route, {}, 5.0)
@@ -136,6 +148,14 @@ def _facilitator(targets: Targets) -> ProbeResult:
     if isinstance(answer, gate.Answer):
         return Answered(answer.status, {}, json.dumps(answer.body).encode())
     return Unanswered(answer.error)
+
+
+def _supported(settings: Settings) -> ProbeResult:
+    try:
+        kinds = supported.kinds(settings, time.time(), supported.ask)
+    except Refused as refused:
+        return Unanswered(str(refused))
+    return Answered(200, {}, json.dumps(kinds).encode())
 
 
 def _ask(base: str, path: str, headers: Mapping[str, str]) -> ProbeResult:

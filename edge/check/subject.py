@@ -7,11 +7,16 @@ from ..aws.distribution import Behaviour, behaviours, gated, sharing_origin
 from ..aws.path_patterns import example
 from ..build.bundle import Bundle
 from ..build.routes_file import RoutesFile
+from ..runtime.intent import CONTRACT_HEADERS, X402_HEADERS
 from ..runtime.routes import Route
+from ..runtime.x402.facilitator import PAYMENT_HEADER
 from .facts.behaviour import BehaviourFacts
 from .facts.distribution import Origin
 from .probe import Probe, ProbeResult
 from .snapshot import Snapshot
+
+# origin-response settles what it finds in the forwarded request.
+X402_CONTRACT = CONTRACT_HEADERS | X402_HEADERS | {PAYMENT_HEADER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,18 @@ class Subject:
         if self.bundle is not None:
             return self.bundle.settings.lifetime.longest
         return self.file.lifetime.longest if self.file else None
+
+    @property
+    def is_x402(self) -> bool:
+        """Before a standard facilitator."""
+        if self.bundle is not None:
+            return self.bundle.settings.x402 is not None
+        return self.file is not None and self.file.x402 is not None
+
+    @property
+    def contract(self) -> frozenset[str]:
+        """The headers that have to reach the origin."""
+        return X402_CONTRACT if self.is_x402 else CONTRACT_HEADERS
 
     def example(self, behaviour: BehaviourFacts) -> str:
         """A gated path that this behaviour serves. Each of `gated` has one."""

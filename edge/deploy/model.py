@@ -83,6 +83,7 @@ class Spec:
     runtime: str | None = None
     replace: bool = False
     """Whether functions that are in the way may go."""
+    timeout: int = TIMEOUT
 
     def configuration(self, function: Function | None, role: str) -> Configuration:
         kept = function.runtime if function else ""
@@ -91,7 +92,7 @@ class Spec:
             runtime=self.runtime or (kept if kept in RUNTIMES else RUNTIMES[0]),
             handler=HANDLER,
             role=role,
-            timeout=TIMEOUT,
+            timeout=self.timeout,
             memory=self.memory or memory,
             architecture=ARCHITECTURE,
         )

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..aws.lambda_at_edge import MEMORY, RUNTIMES
+from ..aws.lambda_at_edge import MEMORY, RUNTIMES, TIMEOUT, X402_TIMEOUT
 from ..build.bundle import Bundle, read_bundle
 from ..build.command import add_offline, bundle_from
 from ..build.environment import (
@@ -214,6 +214,7 @@ def spec_of(options: argparse.Namespace, bundle: Bundle) -> Spec:
         memory=options.memory,
         runtime=options.runtime,
         replace=options.replace,
+        timeout=TIMEOUT if bundle.settings.x402 is None else X402_TIMEOUT,
     )
 
 

@@ -9,11 +9,13 @@ from ...build.environment import (
     URL_VARIABLE,
     is_loopback,
 )
+from ...build.supported import unsupported
 from ...build.zip import changed
 from ...errors import COMMAND
+from ...runtime.x402.terms import Terms
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
-from ..probe import Answered, Probe, Unanswered
+from ..probe import Answered, Probe, ProbeResult, Unanswered
 from ..subject import Subject
 
 _NOT_GIVEN = NotChecked("give --bundle, the zip that was deployed")
@@ -23,6 +25,8 @@ _NEW_KEY = f"Build with the key of the Developers page, and run {COMMAND} rotate
 def key(subject: Subject) -> Outcome:
     if subject.bundle is None:
         return _NOT_GIVEN
+    if subject.bundle.settings.x402 is not None:
+        return Passed("a standard facilitator, which has no test keys")
     if not subject.bundle.settings.api_key.startswith(LIVE):
         return Failed(
             "The key in the bundle is a test key: stub proofs are taken as payments.",
@@ -108,6 +112,8 @@ def lifetime(subject: Subject) -> Outcome:
 
 def key_is_live(subject: Subject) -> Outcome:
     result = subject.probes[Probe.FACILITATOR]
+    if subject.bundle is not None and subject.bundle.settings.x402 is not None:
+        return _settles(subject.bundle.settings.x402, result)
     match result:
         case Answered(200, _, body) if _is_refusal(body):
             return Passed("the facilitator knows the key")
@@ -121,6 +127,25 @@ def key_is_live(subject: Subject) -> Outcome:
             )
         case Unanswered(why):
             return Failed(f"{why[0].upper()}{why[1:]}.", "Check the URL in the bundle.")
+        case _:
+            return NotChecked(result.why)
+
+
+def _settles(terms: Terms, result: ProbeResult) -> Outcome:
+    match result:
+        case Answered(200, _, body):
+            kinds = json.loads(body)
+            missing = list(unsupported(terms.offers, kinds))
+            if missing:
+                return Failed(
+                    f"{'; '.join(missing)}.",
+                    "Offer what it settles, or build for another facilitator.",
+                )
+            return Passed("the facilitator settles what is offered")
+        case Answered(status):
+            return Failed(f"/supported answers {status}.", "Check its URL and its key.")
+        case Unanswered(why):
+            return Failed(f"{why[0].upper()}{why[1:]}", "Check the URL in the bundle.")
         case _:
             return NotChecked(result.why)
 

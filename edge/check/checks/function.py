@@ -10,15 +10,22 @@ from ...aws.lambda_at_edge import (
     PRINCIPALS,
     RUNTIMES,
     TIMEOUT,
+    X402_TIMEOUT,
 )
 from ...aws.session import REGION
 from ...runtime.handler import LONGEST_CALL, RESERVE
+from ...runtime.x402.facilitator import X402
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 from ..subject import Subject
 
 
-def timeout(function: Function) -> Outcome:
+def timeout(subject: Subject) -> Outcome:
+    function = subject.snapshot.function
+    if isinstance(function, Unread):
+        return NotChecked(function.why)
+    if subject.is_x402:
+        return _standard_timeout(function)
     remedy = f"Set the timeout to {TIMEOUT} seconds, publish, and associate."
     if function.timeout < LONGEST_CALL + RESERVE:
         return Failed(
@@ -29,6 +36,16 @@ def timeout(function: Function) -> Outcome:
     if function.timeout != TIMEOUT:
         return Warned(f"The timeout is {function.timeout} s, not {TIMEOUT}.", remedy)
     return Passed(f"{TIMEOUT} s; the gate gives up after {LONGEST_CALL} s by itself")
+
+
+def _standard_timeout(function: Function) -> Outcome:
+    if function.timeout != X402_TIMEOUT:
+        return Failed(
+            f"The timeout is {function.timeout} s, not {X402_TIMEOUT}. A settlement"
+            f" waits for a chain, up to {X402.longest_settle:g} s.",
+            f"Set the timeout to {X402_TIMEOUT} seconds, publish, and associate.",
+        )
+    return Passed(f"{X402_TIMEOUT} s; a settlement has {X402.longest_settle:g} s")
 
 
 def memory(function: Function) -> Outcome:
@@ -152,7 +169,7 @@ def _of(examine: Callable[[Function], Outcome]) -> Callable[[Subject], Outcome]:
 
 
 CHECKS = (
-    Check("function.timeout", "Lambda timeout is set to 5 seconds", _of(timeout)),
+    Check("function.timeout", "Lambda timeout is set to 5 seconds", timeout),
     Check("function.memory", "Lambda memory is at least 128 MB", _of(memory)),
     Check("function.runtime", "The runtime is one of Lambda@Edge's", _of(runtime)),
     Check("function.architecture", "The architecture is x86_64", _of(architecture)),

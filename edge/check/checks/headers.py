@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from ...aws.managed_policies import ALL_VIEWER_EXCEPT_HOST_HEADER
 from ...errors import COMMAND
-from ...runtime.intent import CONTRACT_HEADERS
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
 from ..subject import Subject
@@ -25,7 +24,7 @@ def forwarded(subject: Subject) -> Iterator[Outcome]:
         found = behaviour.forwarding
         if isinstance(found, Unread):
             yield NotChecked(f"{behaviour.pattern}: {found.why}")
-        elif lost := sorted(name for name in CONTRACT_HEADERS if not found.has(name)):
+        elif lost := sorted(name for name in subject.contract if not found.has(name)):
             if behaviour.has_legacy_settings:  # they forward what they do not list
                 yield Warned(
                     f"{behaviour.pattern} has legacy cache settings that do not name"
@@ -74,7 +73,7 @@ def signed_urls(subject: Subject) -> Outcome:
 def added(subject: Subject) -> Outcome:
     """An origin's custom headers replace those of the same name in every request."""
     for origin in subject.paid_origins:
-        found = sorted(origin.added_headers & CONTRACT_HEADERS)
+        found = sorted(origin.added_headers & subject.contract)
         if found:
             return Failed(
                 f"CloudFront adds {', '.join(found)} to every request for"

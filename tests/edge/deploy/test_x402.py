@@ -1,0 +1,74 @@
+"""What check and deploy know of a gate before a standard facilitator."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.build.environment import Secrets
+from edge.build.routes_file import parse_routes
+from edge.build.zip import build
+from edge.check.checks import bundle as bundles
+from edge.check.checks import function as functions
+from edge.check.finding import Failed, Passed
+from edge.check.probe import Answered, Probe
+from edge.check.snapshot import parse
+from edge.check.subject import X402_CONTRACT, Subject, gather
+from edge.runtime.signature import SigningKey
+from tests.edge.check.good import answers, function, probes
+from tests.edge.commands import SIGNING
+from tests.edge.deploy.operator import Operator
+from tests.support.x402_gate import SECRET, routes
+
+KIND = {"x402Version": 2, "scheme": "exact", "network": "eip155:84532"}
+
+
+def subject(kinds: object = (KIND,)) -> Subject:
+    secrets = Secrets("https://pay.test", "", (SigningKey("key-1", SECRET),))
+    built = build(secrets, parse_routes(routes()))
+    told = Answered(200, {}, json.dumps(kinds).encode())
+    found = probes() | {Probe.FACILITATOR: told}
+    return gather(parse(answers()), built, None, found)
+
+
+def test_a_settlement_has_its_time() -> None:
+    assert function()["Timeout"] == 5
+    assert isinstance(functions.timeout(subject()), Failed)
+
+
+def test_the_facilitator_is_asked_what_it_settles() -> None:
+    assert isinstance(bundles.key_is_live(subject()), Passed)
+    failed = bundles.key_is_live(subject(kinds=()))
+    assert isinstance(failed, Failed)
+    assert "does not settle exact on eip155:84532" in failed.wrong
+
+
+def test_the_payment_has_to_be_forwarded() -> None:
+    assert "payment-signature" in X402_CONTRACT
+    assert subject().contract == X402_CONTRACT
+
+
+@pytest.mark.parametrize("standard", [True, False])
+def test_deploy_sets_the_timeout(
+    operator: Operator, tmp_path: Path, standard: bool
+) -> None:
+    environment = {"X402_FACILITATOR_URL": "https://pay.test"} | SIGNING
+    if standard:
+        operator.routes.write_text(ROUTES)
+        assert operator.deploy("--yes", "--offline", environment=environment) == 0
+    else:
+        assert operator.deploy("--yes") == 0
+    expected = 30 if standard else 5
+    assert operator.account.functions.published[-1]["Timeout"] == expected
+
+
+ROUTES = """
+facilitator = "x402"
+[[route]]
+path = "/api/joke"
+resource_id = "joke"
+[[route.accepts]]
+network = "eip155:8453"
+price = "$0.01"
+pay_to = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
+"""
