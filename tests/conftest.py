@@ -1,5 +1,6 @@
 """Servers and stores that several test packages use."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from origin_middleware.stores.redis import RedisStore
 from tests.support.servers import RedisServer, redis_6_2, redis_7, running, valkey
 from tests.support.stores import PATIENT
 
+_RECURSION_LIMIT = 1_000
+
 # For one test, with its fixtures. On a busy machine it may need most of it.
 _SLOW_TIMEOUT = 180
 
@@ -20,6 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         own = item.get_closest_marker("timeout")
         if own is None and item.get_closest_marker("slow") is not None:
             item.add_marker(pytest.mark.timeout(_SLOW_TIMEOUT))
+
+
+@pytest.fixture(autouse=True)
+def own_recursion_limit() -> None:
+    """py_ecc, below the SDK of x402, raises it to 100,000 for the whole process. There
+    the parsers of the standard library crash on what they refuse elsewhere."""
+    sys.setrecursionlimit(_RECURSION_LIMIT)
 
 
 class ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
