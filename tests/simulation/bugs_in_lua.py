@@ -194,12 +194,6 @@ BUGS = (
         "local _ = 0",
     ),
     _in(
-        "watch",
-        "a released record looks held to those who wait",
-        "if state == 'R' then return false end\n",
-        "if state == 'R' then return {held, 0} end\n",
-    ),
-    _in(
         "mark",
         "the mark of a server is another each time",
         "if mark == '' then\n",

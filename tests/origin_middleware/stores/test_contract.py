@@ -316,6 +316,16 @@ async def test_a_live_lease_cannot_be_taken_over(bench: Bench, key: Key) -> None
     assert isinstance(await bench.store.take_over(key, a_claim("b")), Finished)
 
 
+async def test_what_another_request_had_not_begun_cannot_be_claimed(
+    bench: Bench, key: Key
+) -> None:
+    await bench.store.claim(key, a_claim(declares=True))
+    await bench.advance(11)
+    seen = await bench.store.claim(key, a_claim("b", "g", declares=True))
+    assert isinstance(seen, Held)
+    assert seen.fingerprint == a_claim().fingerprint
+
+
 async def test_what_another_request_left_cannot_be_taken_over(
     bench: Bench, key: Key
 ) -> None:
