@@ -23,7 +23,6 @@ from ..routes import Route
 from ..settings import Settings
 from ..settlement import Refused, Settle, Settled, Unpayable, Unsettled, is_code
 from . import amount, payment
-from .cdp import Tokens
 from .terms import Accept, Offer, Terms
 
 PAYMENT_HEADER = "payment-signature"
@@ -87,6 +86,8 @@ class X402(Calls):
         self._base = settings.facilitator.path
         self._tokens = None
         if self._terms.auth == "cdp":
+            from .cdp import Tokens  # noqa: PLC0415 - cold start
+
             host = settings.facilitator.host
             self._tokens = Tokens(self._terms.key_id, settings.api_key, host, now)
 
