@@ -16,6 +16,7 @@ from x402.http.utils import (
 )
 from x402.mechanisms.evm.exact import ExactEvmClientScheme
 
+from tests.support.cloudfront_events import documented
 from tests.support.payments import Json, decoded, encoded
 from tests.support.x402_gate import EXACT, Answer, Gate, logged, routes, selling
 
@@ -284,13 +285,35 @@ def test_without_a_payment_or_with_that_of_v1() -> None:
 
 def test_a_payment_on_two_lines() -> None:
     with selling() as gate:
-        payment = pay(gate)
-        event: Any = None
-        from tests.support.cloudfront_events import documented  # noqa: PLC0415
-
-        event = documented("viewer-request")
-        request = event["Records"][0]["cf"]["request"]
+        request = documented("viewer-request")["Records"][0]["cf"]["request"]
         request |= {"uri": "/report", "method": "POST"}
-        line = {"key": "Payment-Signature", "value": payment}
+        line = {"key": "Payment-Signature", "value": pay(gate)}
         request["headers"]["payment-signature"] = [line, line]
-        assert gate.edge(event, None)["status"] == "400"
+        assert gate.edge(documented_with(request), None)["status"] == "400"
+
+
+@pytest.mark.parametrize("sent", ["another", "none"])
+def test_what_was_not_verified_is_not_settled(sent: str) -> None:
+    """As where the origin request policy does not forward the payment."""
+    with selling() as gate:
+        request = documented("viewer-request")["Records"][0]["cf"]["request"]
+        request |= {"uri": "/report", "method": "POST"}
+        name = "payment-signature"
+        request["headers"][name] = [{"key": name, "value": pay(gate)}]
+        event = documented("origin-response")
+        forwarded = gate.edge(documented_with(request), None)
+        if sent == "another":
+            payment = decoded(forwarded["headers"][name][0]["value"])
+            payment["payload"]["signature"] = "0x" + "1" * 130
+            forwarded["headers"][name][0]["value"] = encoded(payment)
+        else:
+            del forwarded["headers"][name]
+        event["Records"][0]["cf"]["request"] = forwarded
+        assert gate.edge(event, None)["status"] == "500"
+        assert gate.facilitator.settled == 0
+
+
+def documented_with(request: Any) -> Any:
+    event = documented("viewer-request")
+    event["Records"][0]["cf"]["request"] = request
+    return event
