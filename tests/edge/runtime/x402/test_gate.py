@@ -158,9 +158,12 @@ def test_clients_cannot_speak_for_the_gate() -> None:
         gate.ask(payment)
         for name in ("x_settlement_replay_id", "x_settlement_intent_id"):
             assert gate.ask(**{name: "x402_1"}).status == 402
-        forged = gate.ask(pay(gate), x_settlement_proof="forged")
+        forged = gate.ask(
+            pay(gate), x_settlement_proof="forged", x_settlement_replay_id="x402_1"
+        )
         assert forged.status == 200
         assert gate.forwarded[-1]["x-settlement-proof"] != "forged"
+        assert "x-settlement-replay-id" not in gate.forwarded[-1]
 
 
 def test_logs_show_no_payment_token_or_signature(
