@@ -25,7 +25,11 @@ def unpaid(subject: Subject) -> Outcome:
             "Below 300, the path is free: look at the routes and the triggers. At 500,"
             " look at the gate's log.",
         )
-    wrong = _unlike_the_promise(answer)
+    if subject.is_x402 and "payment-required" in answer.headers:
+        return Passed("402, with PAYMENT-REQUIRED")
+    wrong = (
+        "it has no PAYMENT-REQUIRED" if subject.is_x402 else _unlike_the_promise(answer)
+    )
     if wrong:
         return Failed(
             f"The 402 is not the gate's: {wrong}.",

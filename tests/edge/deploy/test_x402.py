@@ -10,6 +10,7 @@ from edge.build.routes_file import parse_routes
 from edge.build.zip import build
 from edge.check.checks import bundle as bundles
 from edge.check.checks import function as functions
+from edge.check.checks import probes as replies
 from edge.check.finding import Failed, Passed
 from edge.check.probe import Answered, Probe
 from edge.check.snapshot import parse
@@ -23,11 +24,13 @@ from tests.support.x402_gate import SECRET, routes
 KIND = {"x402Version": 2, "scheme": "exact", "network": "eip155:84532"}
 
 
-def subject(kinds: object = (KIND,)) -> Subject:
+def subject(kinds: object = (KIND,), unpaid: Answered | None = None) -> Subject:
     secrets = Secrets("https://pay.test", "", (SigningKey("key-1", SECRET),))
     built = build(secrets, parse_routes(routes()))
     told = Answered(200, {}, json.dumps(kinds).encode())
     found = probes() | {Probe.FACILITATOR: told}
+    if unpaid is not None:
+        found[Probe.UNPAID] = unpaid
     return gather(parse(answers()), built, None, found)
 
 
@@ -41,6 +44,12 @@ def test_the_facilitator_is_asked_what_it_settles() -> None:
     failed = bundles.key_is_live(subject(kinds=()))
     assert isinstance(failed, Failed)
     assert "does not settle exact on eip155:84532" in failed.wrong
+
+
+def test_the_402_is_that_of_v2() -> None:
+    assert isinstance(replies.unpaid(subject()), Failed)
+    demand = Answered(402, {"payment-required": "e30="}, b"{}")
+    assert isinstance(replies.unpaid(subject(unpaid=demand)), Passed)
 
 
 def test_the_payment_has_to_be_forwarded() -> None:
