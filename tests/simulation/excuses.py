@@ -115,8 +115,17 @@ def quarantined(books: Books, server: Server, at: float, process: int) -> bool:
     return any(
         at <= _quarantined_from(books, server, each, process) + quarantine
         for each in books.disturbances
-        if each.what in ("lost", "promoted") and each.at <= at
+        if each.at <= at and _may_look_lost(server, each)
     )
+
+
+def _may_look_lost(server: Server, each: Disturbance) -> bool:
+    """A restart as well, where the server had had no room for its mark."""
+    marked = any(
+        step.script == _MARK and not step.error and step.at < each.at
+        for step in server.steps
+    )
+    return each.what in ("lost", "promoted") or (each.what == "restart" and not marked)
 
 
 def _quarantined_from(

@@ -146,7 +146,7 @@ class Finding:
         said = _run(copy, "pytest", *arguments, "-m", "").stdout
         for line in said.splitlines():
             kind, _, rest = line.partition(" ")
-            if kind in ("FAILED", "ERROR"):
+            if kind in ("FAILED", "ERROR") and "::" in rest:
                 return rest.partition(" - ")[0].rpartition("::")[2].partition("[")[0]
         return ""
 

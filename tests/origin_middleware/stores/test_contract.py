@@ -343,6 +343,19 @@ async def test_taking_over_an_absent_key_claims_it(bench: Bench, key: Key) -> No
     assert await bench.store.take_over(key, a_claim("a")) == Claimed()
 
 
+async def test_what_takes_over_may_have_had_the_effects_of_the_other(
+    bench: Bench, key: Key
+) -> None:
+    await bench.store.claim(key, a_claim(declares=True))
+    await bench.store.begin_effects(key, a_claim(declares=True))
+    await bench.advance(11)
+    await bench.store.take_over(key, a_claim("b", declares=True))
+    await bench.advance(11)
+    seen = await bench.store.claim(key, a_claim("c", declares=True))
+    assert isinstance(seen, Held)
+    assert seen.abandoned
+
+
 async def test_a_stale_lease_cannot_write_after_a_take_over(
     bench: Bench, key: Key
 ) -> None:
