@@ -10,6 +10,7 @@ from .handler import record_name
 from .server import Server, Step
 
 _MARK = scripts.MARK.sha.encode()
+_TAKE_OVER = scripts.TAKE_OVER.sha.encode()
 _RENEW = scripts.RENEW.sha.encode()
 
 # A server says for how many whole seconds it has been up.
@@ -224,7 +225,7 @@ def start_without_record(books: Books, server: Server, run: Started) -> bool:
     )
 
 
-def attempts(books: Books, key: int) -> int:
+def attempts(books: Books, server: Server, key: int) -> int:
     """How many there may have been: runs, and claims that were not withdrawn in time.
     A run that a reconciler allows goes on with the attempt that was abandoned.
     """
@@ -238,7 +239,13 @@ def attempts(books: Books, key: int) -> int:
         and asked not in ran
         and (asked.process in books.died or _is_in_doubt(books, asked))
     ]
-    return len([run for run in runs if not run.inquired]) + len(claimed)
+    given_back = {
+        step.arguments[0][2:18]
+        for step in server.steps
+        if step.script == _TAKE_OVER and (step.before or b"")[1:2] == b"R"
+    }
+    counted = [run for run in runs if not run.inquired or run.owner in given_back]
+    return len(counted) + len(claimed)
 
 
 def _is_in_doubt(books: Books, asked: Asked) -> bool:

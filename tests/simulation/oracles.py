@@ -91,7 +91,7 @@ def served_when_quiet(books: Books, server: Server) -> Iterator[Violation]:
         elif asked.served or asked.code in ("different-request", "not-replayable"):
             continue
         elif asked.code == "attempts-exhausted":
-            attempts = excuses.attempts(books, asked.request.key)
+            attempts = excuses.attempts(books, server, asked.request.key)
             if attempts < books.plan.options.max_attempts:
                 yield Violation("I4", f"probe {asked.number}: {attempts} attempts")
         elif asked.code == "outcome-unknown":
