@@ -160,8 +160,7 @@ class Exchange:
         """Without a claim, because the payment of this request is used."""
         held = Held(digest, self._policy.lease)  # as if; what is on record ends a wait
         try:
-            facts = await self._runtime.store.look(self._key)
-            if facts is None or facts.state == "released":
+            if await self._runtime.store.look(self._key) is None:
                 return Refuse(Refusal.NOT_ON_RECORD)
             seen = await self._wait(held, max(_READ, self._patience_left()))
         except (StoreUnavailable, RecordDamaged, NoRoom) as error:

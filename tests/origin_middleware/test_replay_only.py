@@ -116,7 +116,7 @@ class SlowStore(FaultyStore):
     async def wait(
         self, key: Key, held: Held, timeout: float, /
     ) -> Absent | Held | Finished:
-        if timeout:
+        if timeout > 0:
             return await super().wait(key, held, timeout)
         return held
 

@@ -35,8 +35,12 @@ from tests.support.x402_facilitator import facilitating
 from tests.support.x402_shop import ours, sdk, shop, terms
 from tests.support.x402_trade import Sales, receipt, statuses, trading
 
-HANG = pytest.param("hang", marks=pytest.mark.slow)  # until the client gives up
-FAULTS = ["503", "cut", "lost", HANG, "pending"]
+SLOW = pytest.mark.slow
+FAULTS = [
+    "lost",
+    "pending",
+    *(pytest.param(fault, marks=SLOW) for fault in ("503", "cut", "hang")),
+]
 
 
 async def test_twenty_duplicates_at_once_and_five_later() -> None:
@@ -166,7 +170,7 @@ async def test_a_used_payment_buys_nothing_where_the_middleware_is_missing() -> 
         assert trade.paid == 2
 
 
-@pytest.mark.parametrize("method", ["eip3009", "permit2"])
+@pytest.mark.parametrize("method", ["permit2", pytest.param("eip3009", marks=SLOW)])
 async def test_a_payment_whose_record_has_expired_is_used(method: str) -> None:
     """Also where the facilitator does not say so, as the SDK's about Permit2."""
     now = [0.0]
