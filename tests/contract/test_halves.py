@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from edge.runtime import settlement as at_the_edge
 from edge.runtime import signature as of_the_gate
-from edge.runtime.intent import CONTRACT_HEADERS, contract_headers, is_intent
+from edge.runtime.intent import (
+    CONTRACT_HEADERS,
+    INTENT_HEADER,
+    PROOF_HEADER,
+    REPLAY_HEADER,
+    contract_headers,
+    is_intent,
+)
 from edge.runtime.routes import Route, match
 from edge.runtime.signature import LIFETIME, Message, SigningKey
 from origin_middleware import Policy
@@ -112,6 +119,18 @@ _MESSAGES = st.builds(
 )
 
 
+def _before_a_standard_facilitator(message: Message, proof: str, used: bool) -> Message:
+    headers = dict(message.headers) | {PROOF_HEADER: proof}
+    if used:
+        headers[REPLAY_HEADER] = headers.pop(INTENT_HEADER)
+    return message._replace(headers=headers)
+
+
+_ALL = _MESSAGES | st.builds(
+    _before_a_standard_facilitator, _MESSAGES, _VISIBLE, st.booleans()
+)
+
+
 def sealed(message: Message, key: SigningKey) -> Message:
     signature = of_the_gate.signed(message, key, NOW)
     return message._replace(headers={**message.headers, **signature})
@@ -138,7 +157,7 @@ def refused_by_the_origin(
     return verdict if isinstance(verdict, Distrust) else None
 
 
-@given(_MESSAGES, _KEYS)
+@given(_ALL, _KEYS)
 def test_what_the_gate_signs_the_origin_accepts(
     message: Message, key: SigningKey
 ) -> None:
@@ -164,7 +183,7 @@ def test_whatever_is_changed_both_halves_refuse(
     assert (of_the_gate.distrust(changed, [key]) is None) == same
 
 
-@given(_MESSAGES, _KEYS, _KEYS)
+@given(_ALL, _KEYS, _KEYS)
 def test_another_secret_is_refused_by_both_halves(
     message: Message, key: SigningKey, other: SigningKey
 ) -> None:
@@ -176,7 +195,7 @@ def test_another_secret_is_refused_by_both_halves(
         assert (of_the_gate.distrust(forged, [key]) is None) == same
 
 
-@given(_MESSAGES, _KEYS, st.text(ascii_letters + digits + '";=.,', max_size=9))
+@given(_ALL, _KEYS, st.text(ascii_letters + digits + '";=.,', max_size=9))
 def test_whatever_is_added_to_what_was_signed_is_refused_by_both_halves(
     message: Message, key: SigningKey, text: str
 ) -> None:

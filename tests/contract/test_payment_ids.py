@@ -1,5 +1,5 @@
-"""What names an x402 payment, spelled out, for whoever derives it: `x402_` and the
-SHA-256 of the parts that the chain uses up, each behind its length in four bytes.
+"""What names an x402 payment, spelled out: `x402_` and the SHA-256 of the parts that
+the chain uses up, each behind its length in four bytes. Both halves derive it.
 """
 
 import hashlib
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from edge.runtime.x402 import payment as at_the_gate
 from origin_middleware.x402.payment import decode_payment, payment_id
 from tests.support import solana_payments as solana
 from tests.support.payments import (
@@ -52,4 +53,6 @@ def test_a_payment_has_the_same_name_everywhere(
     method: Callable[[], tuple[Json, Parts]],
 ) -> None:
     payment, parts = method()
-    assert payment_id(decode_payment(encoded(payment).encode())) == named(parts)
+    header = encoded(payment)
+    at_the_origin = payment_id(decode_payment(header.encode()))
+    assert at_the_origin == at_the_gate.read(header).intent == named(parts)
