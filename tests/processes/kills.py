@@ -1,0 +1,205 @@
+"""python -m tests.processes.kills --keys 38000: workers are killed at marked points.
+
+Each trial has a worker that kills itself (SIGKILL) at a mark while it serves several
+payments, and another one that serves the retries. A client asks three times, as a CDN
+does. Starts and effects are counted in a file, and not in Redis.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import socket
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+
+from tests.support.servers import running, valkey
+
+from .worker import MARKS, Setting, serve
+
+KEYS = 8
+"""Payments of one trial."""
+
+_AT_ONCE = 12
+_ASKS = 3
+_STARTED_WITHIN = 60.0
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload([f"{__package__}.worker"])
+
+
+@dataclass
+class Outcome:
+    """Of all keys whose worker was killed at one mark."""
+
+    keys: int = 0
+    served: int = 0
+    in_doubt: int = 0
+    doubt_with_effect: int = 0
+    """Of those in doubt: how many had their effect."""
+    started_twice: int = 0
+    effects_twice: int = 0
+    bodies_differ: int = 0
+    others: Counter[str] = field(default_factory=Counter)
+    """What else the last answer was."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    keys: int
+    declares: bool = False
+    on_abandoned: str = "refuse"
+
+    @property
+    def marks(self) -> list[str]:
+        return [m for m in MARKS if self.declares or not m.startswith("effects")]
+
+
+async def kill(plan: Plan) -> dict[str, Outcome]:
+    """By mark. Raises RuntimeError where a mark was not reached: that is no trial."""
+    outcomes = {mark: Outcome() for mark in plan.marks}
+    places = asyncio.Semaphore(_AT_ONCE)
+    with tempfile.TemporaryDirectory() as directory, running(valkey()) as redis:
+        base = Setting(
+            redis.url,
+            str(Path(directory) / "ledger"),
+            declares=plan.declares,
+            on_abandoned=plan.on_abandoned,
+        )
+        async with _survivor(base) as survivor, asyncio.TaskGroup() as trials:
+            for number in range(-(-plan.keys // KEYS)):
+                mark = plan.marks[number % len(plan.marks)]
+                passes = number // len(plan.marks) % KEYS
+                setting = replace(base, mark=mark, passes=passes)
+                await places.acquire()
+                trial = trials.create_task(
+                    _trial(setting, survivor, outcomes[mark], number)
+                )
+                trial.add_done_callback(lambda _: places.release())
+    return outcomes
+
+
+async def _trial(
+    setting: Setting, survivor: str, outcome: Outcome, number: int
+) -> None:
+    """With a ledger of its own, and keys that nobody has used."""
+    setting = replace(setting, ledger=f"{setting.ledger}-{number}")
+    keys = [uuid4().hex for _ in range(KEYS)]
+    with _worker(setting) as (process, url):
+        async with httpx.AsyncClient(timeout=30) as http:
+            answers = await asyncio.gather(
+                *(_ask(http, [url, survivor, survivor], key, setting) for key in keys)
+            )
+        await asyncio.to_thread(process.join, 10)
+        if process.exitcode != -9:
+            raise RuntimeError(f"{setting.mark}: the worker was not killed")
+    started, effects = _counted(setting.ledger), _counted(setting.ledger, "effect")
+    for key, told in zip(keys, answers, strict=True):
+        _judge(outcome, told, started[key], effects[key])
+    await asyncio.to_thread(Path(setting.ledger).unlink, missing_ok=True)
+
+
+def _judge(outcome: Outcome, told: list[str], started: int, effects: int) -> None:
+    outcome.keys += 1
+    last = told[-1]
+    bodies = {each for each in told if each.startswith("200 ")}
+    if bodies:
+        outcome.served += 1
+    elif last == "outcome-unknown":
+        outcome.in_doubt += 1
+        outcome.doubt_with_effect += effects > 0
+    else:
+        outcome.others[last] += 1
+    outcome.started_twice += started > 1
+    outcome.effects_twice += effects > 1
+    outcome.bodies_differ += len(bodies) > 1
+
+
+async def _ask(
+    http: httpx.AsyncClient, urls: list[str], key: str, setting: Setting
+) -> list[str]:
+    """Until there is an answer that counts, and once more."""
+    headers = {"x-settlement-intent-id": key, "x-ledger": setting.ledger}
+    told: list[str] = []
+    for url in urls:
+        try:
+            answer = await http.post(url, headers=headers, content=b"{}")
+        except httpx.TransportError as lost:
+            told.append(type(lost).__name__)
+            continue
+        problem = answer.headers.get("content-type") == "application/problem+json"
+        told.append(answer.json()["code"] if problem else f"200 {answer.text}")
+    return told
+
+
+def _counted(ledger: str, what: str = "started") -> Counter[str]:
+    lines = Path(ledger).read_text().split("\n") if Path(ledger).exists() else []
+    return Counter(line.split()[1] for line in lines if line.startswith(what))
+
+
+@contextmanager
+def _worker(setting: Setting) -> Iterator[tuple[BaseProcess, str]]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        process = _context.Process(target=serve, args=(listening, setting))
+        process.start()
+        try:
+            yield process, url
+        finally:
+            process.kill()
+            process.join()
+
+
+@asynccontextmanager
+async def _survivor(setting: Setting) -> AsyncIterator[str]:
+    """Serves the retries, of all trials."""
+    with _worker(setting) as (_, url):
+        yield url
+
+
+def table(outcomes: dict[str, Outcome]) -> str:
+    heads = ["killed at", "keys", "started twice", "effects twice", "bodies differ"]
+    heads += ["served", "in doubt", "of these, with an effect", "other answers"]
+    lines = [heads, ["---", *["--:"] * (len(heads) - 1)]]
+    total = Outcome()
+    for each in outcomes.values():
+        for name in ("keys", "started_twice", "effects_twice", "bodies_differ"):
+            setattr(total, name, getattr(total, name) + getattr(each, name))
+        for name in ("served", "in_doubt", "doubt_with_effect"):
+            setattr(total, name, getattr(total, name) + getattr(each, name))
+        total.others += each.others
+    for mark, each in [*outcomes.items(), ("all", total)]:
+        figures = [each.keys, each.started_twice, each.effects_twice]
+        figures += [each.bodies_differ, each.served, each.in_doubt]
+        figures += [each.doubt_with_effect]
+        others = ", ".join(f"{n} {what}" for what, n in each.others.items()) or "0"
+        lines.append([mark, *(f"{figure:,}" for figure in figures), others])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.processes.kills")
+    parser.add_argument("--keys", type=int, default=38_000)
+    parser.add_argument("--declares", action="store_true", help="effects_begin()")
+    asked = parser.parse_args()
+    begun = time.monotonic()
+    outcomes = asyncio.run(kill(Plan(asked.keys, asked.declares)))
+    print(table(outcomes))
+    print(f"\n{time.monotonic() - begun:.0f} s", file=sys.stderr)
+    twice = sum(each.effects_twice + each.bodies_differ for each in outcomes.values())
+    if not asked.declares:
+        twice += sum(each.started_twice for each in outcomes.values())
+    return int(twice > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
