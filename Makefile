@@ -85,23 +85,17 @@ dist: .venv-dist/installed
 	.venv-dist/bin/check-wheel-contents dist/*.whl
 	.venv-dist/bin/python -m tests.distributions dist
 
-.venv-dist/installed: pyproject.toml constraints.txt
-	@echo "installing into .venv-dist ..."
-	@$(PYTHON) -m venv .venv-dist
-	@.venv-dist/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
-	@.venv-dist/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dist
-	@touch $@
-
 # The documentation as a site, in dist/site. A warning or a dead link is an error: with
 # --quiet, MkDocs does not count the warnings that it does not print.
 site: .venv-site/installed
 	.venv-site/bin/mkdocs build
 
-.venv-site/installed: pyproject.toml constraints.txt
-	@echo "installing into .venv-site ..."
-	@$(PYTHON) -m venv .venv-site
-	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
-	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group site
+# An environment that has a dependency group and nothing else.
+.venv-dist/installed .venv-site/installed: .venv-%/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv-$* ..."
+	@$(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group $*
 	@touch $@
 
 bundle: install

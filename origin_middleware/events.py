@@ -3,7 +3,7 @@ with a key.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar
@@ -233,6 +233,12 @@ class StoreObserver(Protocol):
     """As an Observer, for the calls of a store."""
 
     def __call__(self, event: StoreCalled, /) -> None: ...
+
+
+def one_or_several(given: Any) -> tuple[Any, ...]:
+    """What `observer=` was given, as a tuple; nobody has looked yet what they are."""
+    several = isinstance(given, Iterable) and not callable(given)
+    return tuple(given) if several else (given,)
 
 
 E = TypeVar("E")

@@ -23,7 +23,14 @@ from .admission import Admission, Admitted, Clock, Denied
 from .asgi import ASGIApp, Receive, Scope, Send
 from .decision import Refusal
 from .errors import ConfigurationError
-from .events import Event, LoggingObserver, Observer, Observers, Refused
+from .events import (
+    Event,
+    LoggingObserver,
+    Observer,
+    Observers,
+    Refused,
+    one_or_several,
+)
 from .exchange import Exchange
 from .key import ChecksApp
 from .policy import Policy, is_async
@@ -139,8 +146,7 @@ def _observers(given: Any) -> Observers[Event]:
     """Raises ConfigurationError."""
     if given is None:
         return Observers(LoggingObserver())
-    several = isinstance(given, Iterable) and not callable(given)
-    observers = tuple(given) if several else (given,)
+    observers = one_or_several(given)
     for each in observers:
         _check_function("observer", each)
     return Observers(*observers)

@@ -13,9 +13,9 @@ import sys
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextvars import Context, ContextVar
-from typing import Any, ParamSpec, Protocol
+from typing import Any, Protocol
 
 from .asgi import ASGIApp, Message, Receive, Send
 from .client import Client
@@ -24,8 +24,6 @@ from .events import Event, Observers
 from .key import Key
 from .stores import Checks, Store
 from .ticker import Ticker
-
-P = ParamSpec("P")
 
 _log = logging.getLogger("origin_middleware")
 
@@ -65,7 +63,7 @@ class Runtime:
     def __init__(self, app: ASGIApp, store: Store, observers: Observers[Event]) -> None:
         self.app = app
         self.store = store
-        self._observers = observers
+        self.observe = observers.tell
         self._failures = FailureLog()
         self._tasks: set[asyncio.Task[None]] = set()
         self.waiting: Counter[Key] = Counter()
@@ -73,13 +71,6 @@ class Runtime:
         self._draining = False
         self._tickers: dict[asyncio.AbstractEventLoop, Ticker] = {}
         _everything.add(self)
-
-    def observe(
-        self, kind: Callable[P, Event], *facts: P.args, **named: P.kwargs
-    ) -> None:
-        """The event is made only where somebody listens."""
-        if self._observers:
-            self._observers.tell(kind, *facts, **named)
 
     def log_failure(self, error: Exception) -> None:
         self._failures.add(error, asyncio.get_running_loop().time())

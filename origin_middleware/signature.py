@@ -26,6 +26,8 @@ from .scope import signed_headers
 
 _Names = tuple[str, ...]
 
+_INTENT, _PROOF = INTENT_HEADER.encode(), PROOF_HEADER.encode()
+
 _ROUTE: _Names = ("x-settlement-resource-id", "x-settlement-network")
 _FORMS: tuple[_Names, ...] = (
     (INTENT_HEADER, *_ROUTE),
@@ -107,9 +109,9 @@ def verify(
 def _form(headers: Headers) -> _Names:
     """What has to be signed: all that says something about the payment."""
     sent = {name for name, _ in headers}
-    if INTENT_HEADER.encode() not in sent:
+    if _INTENT not in sent:
         return _FORMS[2]
-    return _FORMS[1] if PROOF_HEADER.encode() in sent else _FORMS[0]
+    return _FORMS[1] if _PROOF in sent else _FORMS[0]
 
 
 def _base(scope: Scope, names: _Names, values: list[str | None], params: str) -> bytes:

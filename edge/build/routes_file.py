@@ -13,6 +13,7 @@ from ..runtime.gate import Lifetime
 from ..runtime.intent import is_intent
 from ..runtime.routes import Route, covers
 from ..runtime.settlement import RefusedRule, SettleRule
+from ..runtime.x402.terms import Offer
 from . import x402_file
 from .terms import TERMS, read_lifetime, read_origins, read_refused, read_settle
 
@@ -77,45 +78,44 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
             "there is no route, so nothing would be paid for."
             f" Add a [[route]] with {_EXAMPLE}."
         )
-    read = _x402_route if x402 else _route
-    routes = tuple(read(number, table) for number, table in enumerate(tables, 1))
-    _tell_apart(routes)
-    offers = None
+    terms = None
     if x402:
-        found = zip(routes, tables, strict=True)
-        offers = {
-            route.path: x402_file.read_offer(table, f"route {number}")
-            for number, (route, table) in enumerate(found, 1)
-        }
+        pairs = [_x402_route(number, table) for number, table in enumerate(tables, 1)]
+        routes = tuple(route for route, _ in pairs)
+        offers = {route.path: offer for route, offer in pairs}
+        terms = x402_file.read_terms(document, offers)
+    else:
+        routes = tuple(_route(number, table) for number, table in enumerate(tables, 1))
+    _tell_apart(routes)
     return RoutesFile(
         routes,
         settle=read_settle(document),
         refused=read_refused(document),
         lifetime=read_lifetime(document),
         allowed_origins=read_origins(document),
-        x402=x402_file.read_terms(document, offers) if offers is not None else None,
+        x402=terms,
     )
 
 
-def _x402_route(number: int, table: Any) -> Route:
+def _x402_route(number: int, table: Any) -> tuple[Route, Offer]:
     """Its network is that of the first that it accepts; the payment says which."""
-    where = f"route {number}"
-    if isinstance(table, dict):
-        offer = x402_file.read_offer(table, where)
-        ours = {
-            key: value
-            for key, value in table.items()
-            if key not in x402_file.OF_A_ROUTE
-        }
-        ours["network"] = offer.accepts[0].entry["network"]
-        return _route(number, ours)
-    return _route(number, table)
+    offer = x402_file.read_offer(_table(number, table), f"route {number}")
+    ours = {
+        key: value for key, value in table.items() if key not in x402_file.OF_A_ROUTE
+    }
+    ours["network"] = offer.accepts[0].entry["network"]
+    return _route(number, ours), offer
+
+
+def _table(number: int, table: Any) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise Refused(f"route {number} is not a table. Write [[route]] above its keys.")
+    return table
 
 
 def _route(number: int, table: Any) -> Route:
     where = f"route {number}"
-    if not isinstance(table, dict):
-        raise Refused(f"{where} is not a table. Write [[route]] above its keys.")
+    table = _table(number, table)
     for key in TERMS:
         if key in table:
             raise Refused(

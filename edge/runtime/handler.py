@@ -231,10 +231,10 @@ _UNTOUCHED = _Reply()
 def _facilitator(settings: Settings, now: Clock) -> Facilitator:
     """Imported here, because a bundle carries one of the two."""
     if settings.x402 is None:
-        from .nexflow import NexFlow  # noqa: PLC0415
+        from .nexflow import NexFlow  # noqa: PLC0415 - see above
 
         return NexFlow(settings, memory=Memory(now))
-    from .x402.facilitator import X402  # noqa: PLC0415
+    from .x402.facilitator import X402  # noqa: PLC0415 - see above
 
     return X402(settings, memory=Memory(now), now=now)
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from ..errors import RecordDamaged
+from ..key import Key
 from ..record import Facts
 from ..stores.redis.records import Records
-from .opened import as_key
 from .showing import as_json
 from .talking import Talk, at, span
 
@@ -84,9 +84,9 @@ async def list_records(
 
 async def _looked_at(
     records: Records, rate: float
-) -> AsyncIterator[tuple[str, Facts | RecordDamaged]]:
+) -> AsyncIterator[tuple[Key, Facts | RecordDamaged]]:
     """Those that are gone meanwhile are left out."""
-    together: list[str] = []
+    together: list[Key] = []
     async for name in records.scan(rate):
         together.append(name)
         if len(together) == _AT_ONCE:
@@ -98,12 +98,12 @@ async def _looked_at(
 
 
 async def _look(
-    records: Records, names: list[str]
-) -> list[tuple[str, Facts | RecordDamaged]]:
+    records: Records, names: list[Key]
+) -> list[tuple[Key, Facts | RecordDamaged]]:
     seen = await asyncio.gather(
-        *(records.look(as_key(name)) for name in names), return_exceptions=True
+        *(records.look(name) for name in names), return_exceptions=True
     )
-    found: list[tuple[str, Facts | RecordDamaged]] = []
+    found: list[tuple[Key, Facts | RecordDamaged]] = []
     for name, each in zip(names, seen, strict=True):
         if isinstance(each, Facts | RecordDamaged):
             found.append((name, each))
@@ -121,7 +121,7 @@ def _is_meant(seen: Facts | RecordDamaged, which: str) -> bool:
     return which == seen.state and seen.effects is not False
 
 
-def _line(name: str, seen: Facts | RecordDamaged) -> str:
+def _line(name: Key, seen: Facts | RecordDamaged) -> str:
     if isinstance(seen, RecordDamaged):
         return f"sha256:{name}  damaged: {seen}"
     since = f"{span(-(seen.lease_left or 0.0))} ago"

@@ -1,7 +1,6 @@
 """Which store is meant, and which record."""
 
 import argparse
-import hashlib
 import importlib
 import os
 import re
@@ -11,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ..errors import ConfigurationError, OriginMiddlewareError
-from ..key import Key, MalformedKey, checked_key, tenants_key
+from ..key import Key, MalformedKey, checked_key, key_digest, tenants_key
 from ..stores.redis import RedisStore
 from ..stores.redis.records import Records
 
@@ -44,13 +43,13 @@ def add_key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", help="whose key it is, where tenant_of is used")
 
 
-def digest_of(options: argparse.Namespace) -> str:
-    """The digest of the key, which is the name of its record. Raises CannotAsk."""
+def digest_of(options: argparse.Namespace) -> Key:
+    """The digest of the key, by which `Records` knows its record. Raises CannotAsk."""
     given: str = options.key
     if given == "-":
         given = sys.stdin.readline().strip()
     if found := _DIGEST.fullmatch(given):
-        return found[1]
+        return Key(found[1])
     if given.startswith(("sha256:", "urn:")):
         raise CannotAsk(
             f"{given}: a digest has 64 hexadecimal digits. Logs before version 0.1 "
@@ -60,7 +59,7 @@ def digest_of(options: argparse.Namespace) -> str:
     if isinstance(key, MalformedKey):
         raise CannotAsk(key.reason)
     whole = key if options.tenant is None else tenants_key(key, options.tenant)
-    return hashlib.sha256(whole.encode()).hexdigest()
+    return Key(key_digest(whole))
 
 
 def _store(options: argparse.Namespace) -> RedisStore:
@@ -95,8 +94,3 @@ def _imported(place: str) -> RedisStore:
             "be read from another process."
         )
     return found
-
-
-def as_key(digest: str) -> Key:
-    """What `Records` takes."""
-    return Key(digest)

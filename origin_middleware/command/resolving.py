@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecordDamaged
+from ..key import Key
 from ..policy import delivered
 from ..record import Claim, Claimed, Completed, Facts, OwnerToken, Recorded
 from ..response import StoredResponse, checked_headers, checked_status
 from ..stores.redis.records import Records
-from .opened import CannotAsk, add_key, as_key, digest_of
+from .opened import CannotAsk, add_key, digest_of
 from .showing import as_json, described, look
 from .talking import Talk, span
 
@@ -96,16 +97,16 @@ async def resolve_record(
         inquires=True,
         takes=before.owner,
     )
-    told = await records.take_over(as_key(name), claim)
+    told = await records.take_over(name, claim)
     if not isinstance(told, Claimed):
         talk.error(f"sha256:{name} is not abandoned any more: somebody was faster.")
         return 1
     if response is None:
-        done = await records.release(as_key(name), claim)
+        done = await records.release(name, claim)
         outcome = "released: the next retry runs the handler"
     else:
         written = await records.complete(
-            as_key(name), claim, Completed(response.to_bytes()), response.status
+            name, claim, Completed(response.to_bytes()), response.status
         )
         done = isinstance(written, Recorded)
         outcome = "completed: the next retry gets this response"
@@ -124,7 +125,7 @@ async def forget_record(
     name = digest_of(options)
     before: Facts | None = None
     try:
-        before = await records.look(as_key(name))
+        before = await records.look(name)
         if before is None:
             talk.error(f"sha256:{name} is absent: there is nothing to forget.")
             return 1
@@ -149,7 +150,7 @@ async def forget_record(
     return 0
 
 
-def _why_not(name: str, seen: Facts | None) -> str:
+def _why_not(name: Key, seen: Facts | None) -> str:
     if seen is None:
         return f"sha256:{name} is absent: a retry runs the handler by itself."
     if seen.state == "in progress":
@@ -202,7 +203,7 @@ def _body(given: str) -> bytes:
         raise CannotAsk(f"--body {given}: {unreadable}") from unreadable
 
 
-def _is_sure(options: argparse.Namespace, talk: Talk, name: str) -> bool:
+def _is_sure(options: argparse.Namespace, talk: Talk, name: Key) -> bool:
     if options.yes:
         return True
     answer = talk.asked(f"Type the first six digits ({name[:6]}) to go on: ")
@@ -214,7 +215,7 @@ def _is_sure(options: argparse.Namespace, talk: Talk, name: str) -> bool:
 
 def _keep(
     act: str,
-    name: str,
+    name: Key,
     options: argparse.Namespace,
     before: Facts | None,
     outcome: str,

@@ -9,7 +9,6 @@ from typing import Any
 from ..errors import RecordDamaged
 from ..record import State
 from ..stores.redis.records import Records
-from .opened import as_key
 from .talking import Talk
 
 _STATES: tuple[State, ...] = (
@@ -39,7 +38,7 @@ async def show_stats(options: argparse.Namespace, talk: Talk, records: Records) 
     names = await records.sample(max(1, options.sample))
     counts: Counter[str] = Counter()
     for seen in await asyncio.gather(
-        *(records.look(as_key(name)) for name in names), return_exceptions=True
+        *(records.look(name) for name in names), return_exceptions=True
     ):
         if isinstance(seen, RecordDamaged):
             counts["damaged"] += 1

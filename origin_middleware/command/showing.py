@@ -6,10 +6,11 @@ import sys
 from typing import Any
 
 from ..errors import RecordDamaged
+from ..key import Key
 from ..record import NO_TRACE, PROCESS, Facts
 from ..response import StoredResponse
 from ..stores.redis.records import Records
-from .opened import add_key, as_key, digest_of
+from .opened import add_key, digest_of
 from .talking import Talk, at, span
 
 _SEEN_BY_A_RETRY = {
@@ -63,10 +64,10 @@ async def show_record(options: argparse.Namespace, talk: Talk, records: Records)
     return 0
 
 
-async def look(records: Records, name: str) -> Facts | None:
+async def look(records: Records, name: Key) -> Facts | None:
     """Raises RecordDamaged with what to do about it."""
     try:
-        return await records.look(as_key(name))
+        return await records.look(name)
     except RecordDamaged as damaged:
         raise RecordDamaged(
             f"sha256:{name}: {damaged} Requests with this key get 409 record-damaged. "
@@ -74,7 +75,7 @@ async def look(records: Records, name: str) -> Facts | None:
         ) from damaged
 
 
-def described(name: str, facts: Facts) -> list[str]:
+def described(name: Key, facts: Facts) -> list[str]:
     """For a person, most important first."""
     lines = [f"sha256:{name}", f"{_headline(facts)}"]
     lines.append(f"a retry gets    {_SEEN_BY_A_RETRY[facts.state]}")
@@ -112,7 +113,7 @@ def _headline(facts: Facts) -> str:
             return state
 
 
-def _next(name: str, facts: Facts) -> list[str]:
+def _next(name: Key, facts: Facts) -> list[str]:
     if facts.state == "in progress":
         return ["next: wait; `show --follow` tells when it ends"]
     if facts.state != "abandoned" or not facts.effects:
@@ -125,7 +126,7 @@ def _next(name: str, facts: Facts) -> list[str]:
     ]
 
 
-def as_json(name: str, facts: Facts) -> dict[str, Any]:
+def as_json(name: Key, facts: Facts) -> dict[str, Any]:
     return {
         "digest": name,
         "state": facts.state,
@@ -142,7 +143,7 @@ def as_json(name: str, facts: Facts) -> dict[str, Any]:
     }
 
 
-async def _print_body(records: Records, name: str, talk: Talk) -> None:
+async def _print_body(records: Records, name: Key, talk: Talk) -> None:
     recorded = await records.response(name)
     if recorded is None:
         talk.say("there is no recorded body")

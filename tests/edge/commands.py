@@ -19,6 +19,18 @@ ACCEPTED = {
 }
 ENVIRONMENT = {"NEXFLOW_FACILITATOR_URL": URL, "NEXFLOW_API_KEY": KEY} | SIGNING
 
+STANDARD = """
+facilitator = "x402"
+[[route]]
+path = "/api/joke"
+resource_id = "joke"
+[[route.accepts]]
+network = "eip155:8453"
+price = "$0.01"
+pay_to = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
+"""
+"""A routes.toml for a standard facilitator."""
+
 Captured = pytest.CaptureFixture[str]
 
 

@@ -195,9 +195,9 @@ class Loop(asyncio.BaseEventLoop):
         waiting.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+    call_soon_threadsafe = call_soon  # type: ignore[assignment] # as above
 
-    def call_at(  # type: ignore[override]
+    def call_at(  # type: ignore[override] # as above
         self,
         when: float,
         callback: Callable[..., object],
@@ -208,7 +208,7 @@ class Loop(asyncio.BaseEventLoop):
         self.world.set_timer(self, handle)
         return handle
 
-    def call_later(  # type: ignore[override]
+    def call_later(  # type: ignore[override] # as above
         self,
         delay: float,
         callback: Callable[..., object],
@@ -229,7 +229,7 @@ class Loop(asyncio.BaseEventLoop):
         self.tasks.append(task)
         return task
 
-    def run_in_executor(  # type: ignore[override]
+    def run_in_executor(  # type: ignore[override] # as above
         self, executor: object, func: Callable[..., Any], *args: Any
     ) -> "asyncio.Future[Any]":
         """Done at once, and known a turn later."""

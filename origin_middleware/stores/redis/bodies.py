@@ -29,7 +29,7 @@ class Bodies:
         self, name: bytes, claim: Claim, record: bytes, body: bytes, until: float
     ) -> Any:
         """The reply of complete.lua, where `record` points to the body."""
-        place = _place(name, claim.owner)
+        place = place_of(name, claim.owner)
         reply = await self._calls.run(
             name,
             lambda visit: _complete(visit, name, place, claim, record, body),
@@ -47,7 +47,7 @@ class Bodies:
         seen = stored.seen
         if not stored.body_elsewhere or not isinstance(seen, Finished):
             return seen
-        place = _place(name, stored.owner)
+        place = place_of(name, stored.owner)
         body = await self._send(name, "GET", place, until)
         if body is None:
             record = codec.header(b"B", stored.owner)
@@ -71,7 +71,7 @@ class Bodies:
         size = codec.response_size(length)
         found = codec.facts(record, left, size)
         if record[1:2] == b"B" and found.owner is not None:
-            place = _place(name, found.owner)
+            place = place_of(name, found.owner)
             return replace(found, size=await self._send(name, "STRLEN", place, until))
         return found
 
@@ -116,6 +116,6 @@ async def _complete(
     return reply
 
 
-def _place(name: bytes, owner: bytes) -> bytes:
+def place_of(name: bytes, owner: bytes) -> bytes:
     """In the slot of its record; an owner's own, so that none overwrites another's."""
     return b"%b:%b" % (name, owner.hex().encode())

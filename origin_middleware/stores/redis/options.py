@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from ...errors import ConfigurationError
-from ...events import StoreObserver
+from ...events import StoreObserver, one_or_several
 from .connection import FEWEST, opens_sockets
 
 OnEviction = Literal["refuse", "warn"]
@@ -67,8 +67,7 @@ def observers(given: Any) -> tuple[StoreObserver, ...]:
     """Raises ConfigurationError."""
     if given is None:
         return ()
-    several = isinstance(given, Iterable) and not callable(given)
-    found = tuple(given) if several else (given,)
+    found = one_or_several(given)
     for each in found:
         if isinstance(each, type) or not callable(each) or iscoroutinefunction(each):
             raise ConfigurationError(

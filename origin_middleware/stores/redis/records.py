@@ -8,6 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
+from functools import cached_property
 from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
@@ -18,6 +19,7 @@ from ...key import Key
 from ...record import Completed, Finished
 from .. import codec
 from . import scripts
+from .bodies import place_of
 from .safety import Facts as ServerFacts
 from .safety import facts as server_facts
 from .store import RedisStore
@@ -33,14 +35,14 @@ class Records(RedisStore):
     def namespace(self) -> str:
         return self._options["namespace"]
 
-    @property
+    @cached_property
     def _pattern(self) -> "re.Pattern[str]":
         """Of the name of a record: not of a body, and not of the mark of a server."""
         return re.compile(rf"{re.escape(self.namespace)}:\{{([0-9a-f]{{64}})\}}")
 
-    async def response(self, digest: str) -> bytes | None:
+    async def response(self, digest: Key) -> bytes | None:
         """The recorded one, None where there is none. Raises as `Store`."""
-        name, session = self._name(Key(digest)), self._session
+        name, session = self._name(digest), self._session
         until = session.calls.deadline()
         record = await session.calls.run(
             name, lambda visit: visit.send("GET", name), until
@@ -53,15 +55,15 @@ class Records(RedisStore):
             return seen.outcome.response
         return None
 
-    async def forget(self, digest: str) -> bool:
+    async def forget(self, digest: Key) -> bool:
         """Remove what is there, whatever it is; False where there is nothing. Raises
         as `Store`."""
-        name, session = self._name(Key(digest)), self._session
+        name, session = self._name(digest), self._session
         until = session.calls.deadline()
         begin = await session.calls.run(
             name, lambda visit: visit.send("GETRANGE", name, 0, 17), until
         )
-        body = b"%b:%b" % (name, begin[2:18].hex().encode())
+        body = place_of(name, begin[2:18])
         return bool(begin) and bool(
             await session.calls.run(
                 name,
@@ -70,7 +72,7 @@ class Records(RedisStore):
             )
         )
 
-    async def scan(self, rate: float) -> AsyncIterator[str]:
+    async def scan(self, rate: float) -> AsyncIterator[Key]:
         """The digests of all records, at most `rate` of them in a second. Raises
         StoreUnavailable."""
         seen = 0
@@ -81,21 +83,21 @@ class Records(RedisStore):
                 found = self._pattern.fullmatch(name.decode())
                 if found is None:
                     continue
-                yield found[1]
+                yield Key(found[1])
                 seen += 1
                 if seen % _PAGE == 0:
                     await asyncio.sleep(_PAGE / rate)
         except RedisError as error:
             raise StoreUnavailable(f"SCAN: {error}") from error
 
-    async def sample(self, number: int) -> list[str]:
+    async def sample(self, number: int) -> list[Key]:
         """Digests of records that the server picks: some may come twice."""
         picked = []
         try:
             for _ in range(number):
                 name: Any = await self._client.randomkey()
                 found = self._pattern.fullmatch((name or b"").decode())
-                picked += [found[1]] if found else []
+                picked += [Key(found[1])] if found else []
         except RedisError as error:
             raise StoreUnavailable(f"RANDOMKEY: {error}") from error
         return picked

@@ -20,6 +20,7 @@ from tests.edge.commands import (
     KEY,
     REPOSITORY,
     SIGNING,
+    STANDARD,
     URL,
     Captured,
     build,
@@ -123,18 +124,6 @@ def test_only_a_standard_gate_carries_what_speaks_to_a_standard_facilitator(
 
 def is_of_one(name: str) -> bool:
     return "/x402/" in name or name == "edge/nexflow.py"
-
-
-STANDARD = """
-facilitator = "x402"
-[[route]]
-path = "/api/joke"
-resource_id = "joke"
-[[route.accepts]]
-network = "eip155:8453"
-price = "$0.01"
-pay_to = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
-"""
 
 
 def test_a_build_says_what_is_inside_and_not_the_key(

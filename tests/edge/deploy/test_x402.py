@@ -17,7 +17,7 @@ from edge.check.snapshot import parse
 from edge.check.subject import X402_CONTRACT, Subject, gather
 from edge.runtime.signature import SigningKey
 from tests.edge.check.good import answers, function, probes
-from tests.edge.commands import SIGNING
+from tests.edge.commands import SIGNING, STANDARD
 from tests.edge.deploy.operator import Operator
 from tests.support.x402_gate import SECRET, routes
 
@@ -63,21 +63,9 @@ def test_deploy_sets_the_timeout(
 ) -> None:
     environment = {"X402_FACILITATOR_URL": "https://pay.test"} | SIGNING
     if standard:
-        operator.routes.write_text(ROUTES)
+        operator.routes.write_text(STANDARD)
         assert operator.deploy("--yes", "--offline", environment=environment) == 0
     else:
         assert operator.deploy("--yes") == 0
     expected = 30 if standard else 5
     assert operator.account.functions.published[-1]["Timeout"] == expected
-
-
-ROUTES = """
-facilitator = "x402"
-[[route]]
-path = "/api/joke"
-resource_id = "joke"
-[[route.accepts]]
-network = "eip155:8453"
-price = "$0.01"
-pay_to = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
-"""

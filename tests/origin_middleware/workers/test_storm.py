@@ -96,7 +96,7 @@ def storm(
 def _waiting_processes(admin: Redis, key: str) -> int:
     """A record in progress ends with their channels."""
     record: Any = admin.get(record_name(key))
-    return int(record[92:].count(b","))
+    return int(record[118:].count(b","))
 
 
 def calls(admin: Redis, *commands: str) -> int:
