@@ -255,8 +255,15 @@ def _is_in_doubt(books: Books, asked: Asked) -> bool:
 
 
 def claim_lost(books: Books, server: Server, run: Started) -> bool:
-    """The store lost it, or its lease had lapsed for a reason."""
+    """The store lost it, its lease had lapsed for a reason, or the attempt that it took
+    over was alive and has completed first."""
     if any(record_name(run.key) in loss.names for loss in server.losses):
+        return True
+    until = run.failed or books.quiet
+    if any(
+        first.at < run.at and first.delivering is not None and first.delivering < until
+        for first in books.runs_of(run.key)
+    ):
         return True
     return books.disturbed(run.at - _margin(books), run.failed or run.at, run.process)
 

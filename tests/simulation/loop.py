@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 # A schedule has some thousand callbacks. One that has so many goes round in circles.
 _MOST_CALLBACKS = 100_000
@@ -137,15 +138,21 @@ class Loop(asyncio.BaseEventLoop):
         self.dead = True
         _set_running_loop(self)
         try:
-            for task in self.tasks:
-                if not task.done():
-                    task._log_destroy_pending = False  # type: ignore[attr-defined] # asyncio's own
-                    _close(task.get_coro())
+            with catch_warnings():
+                # What was to begin in the next turn is never awaited: killed is killed.
+                simplefilter("ignore", RuntimeWarning)
+                self._close_tasks()
         finally:
             _set_running_loop(None)
         self.tasks.clear()
         self._waiting.clear()
         self._closed = True
+
+    def _close_tasks(self) -> None:
+        for task in self.tasks:
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined] # asyncio's own
+                _close(task.get_coro())
 
     def pending(self) -> list[asyncio.Task[Any]]:
         return [task for task in self.tasks if not task.done()]
