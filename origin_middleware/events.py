@@ -260,7 +260,10 @@ class Observers(Generic[E]):
     def tell(self, kind: Callable[P, E], *facts: P.args, **named: P.kwargs) -> None:
         """One that fails must not fail the request that it is told about, nor keep the
         others from being told."""
-        if not self._observers or (self._only_logs and not _is_logged(kind)):
+        if self._only_logs:
+            if not _log.isEnabledFor(_LEVELS.get(kind, logging.DEBUG)):
+                return
+        elif not self._observers:
             return
         event = kind(*facts, **named)
         for observer in self._observers:
@@ -309,10 +312,6 @@ _LEVELS[Failed] = logging.INFO
 
 def _level(kind: object) -> int:
     return _LEVELS.get(kind, logging.DEBUG)
-
-
-def _is_logged(kind: object) -> bool:
-    return _log.isEnabledFor(_level(kind))
 
 
 def _facts(event: Event | StoreCalled) -> dict[str, Any]:

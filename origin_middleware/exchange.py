@@ -102,7 +102,8 @@ class Exchange:
             if isinstance(digest, Refuse):
                 await self._answer(digest, send)
             elif digest is not None:
-                claim, decision = await self._ask(self._first_claim(digest))
+                claim = first_claim(self._policy, digest, trace_of(self._scope))
+                claim, decision = await self._ask(claim)
                 if isinstance(decision, (Replay, Refuse)):
                     await self._answer(decision, send)
                 else:
@@ -134,9 +135,6 @@ class Exchange:
         admitted, headers = self._admitted, policy.fingerprint_headers
         digest = self._body.digest
         return fingerprint(scope, digest, headers, admitted.tenant, admitted.proof)
-
-    def _first_claim(self, digest: Fingerprint) -> Claim:
-        return first_claim(self._policy, digest, trace_of(self._scope))
 
     async def _ask(
         self, claim: Claim

@@ -57,7 +57,6 @@ PROOF_HEADER = "x-settlement-proof"
 
 # The contract with the gate: 1–255 visible ASCII characters.
 _LONGEST = 255
-_VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
 
 
 def read_key(
@@ -120,7 +119,8 @@ def checked_key(value: str, source: str) -> Key | MalformedKey:
         return MalformedKey(f"{source}: the key is empty.")
     if len(value) > _LONGEST:
         return MalformedKey(f"{source}: the key is longer than {_LONGEST} characters.")
-    if not _VISIBLE.issuperset(value):
+    # Printable ASCII is the space and what is visible.
+    if not (value.isascii() and value.isprintable()) or " " in value:
         return MalformedKey(
             f"{source}: only visible ASCII characters are allowed, without spaces."
         )

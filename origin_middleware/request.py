@@ -186,9 +186,10 @@ def fingerprint(
     ]
     counting = _counting(tuple(headers))
     lines = [line for line in scope["headers"] if line[0] in counting]
-    lines.sort(key=itemgetter(0))  # lines of one name stay in their order
-    for name, value in lines:
-        parts += (name, value)
+    if lines:
+        lines.sort(key=itemgetter(0))  # lines of one name stay in their order
+        for name, value in lines:
+            parts += (name, value)
     if proof:
         parts.append(proof)
     # The lengths in front, so that moving a byte across a border changes the digest.

@@ -14,11 +14,11 @@ _TRACEPARENT = re.compile(
 
 
 def trace_of(scope: Scope) -> bytes:
-    """The current span of OpenTelemetry, where the app has loaded it; else what the
-    client sent; else NO_TRACE."""
-    api = sys.modules.get("opentelemetry.trace")
-    if api is not None:
-        current = _current(api)
+    """The current span of OpenTelemetry, where something makes spans in this process;
+    else what the client sent; else NO_TRACE."""
+    modules = sys.modules
+    if "opentelemetry.sdk.trace" in modules or "ddtrace.opentelemetry" in modules:
+        current = _current(modules["opentelemetry.trace"])
         if current is not None:
             return current
     for name, value in scope["headers"]:

@@ -1,49 +1,47 @@
-"""Tells observers of the calls of a store; without observers, of nothing and for
-nothing.
+"""Tells observers of the calls of a store. A store without observers is left as it is,
+and its calls cost nothing more.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
 from ...errors import RecordDamaged, StoreFailure, StoreUnavailable
 from ...events import Observers, StoreCalled
 
-
-class Observed(Protocol):
-    observers: Observers[StoreCalled]
-
-
 T = TypeVar("T")
-M = TypeVar("M", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 
-def told(method: M) -> M:
-    """Its type stays as it is: to pyright, only an `async def` is one of Store."""
-    operation = method.__name__.lstrip("_")
+def tell(
+    store: object, operations: Iterable[str], observers: Observers[StoreCalled]
+) -> None:
+    """`operations` are names of its methods; an underscore in front is not told."""
+    if observers:
+        for name in operations:
+            method = getattr(store, name)
+            setattr(store, name, _told(method, name.lstrip("_"), observers))
 
+
+def _told(
+    method: Callable[..., Awaitable[T]],
+    operation: str,
+    observers: Observers[StoreCalled],
+) -> Callable[..., Awaitable[T]]:
     @wraps(method)
-    def call(store: Observed, /, *args: Any, **options: Any) -> Any:
-        work = method(store, *args, **options)
-        return _timed(store.observers, operation, work) if store.observers else work
+    async def call(*args: Any, **options: Any) -> T:
+        """A call that is cancelled was not answered, and is not told."""
+        begun = time.perf_counter()
+        try:
+            answer = await method(*args, **options)
+        except Exception as error:
+            seconds = time.perf_counter() - begun
+            observers.tell(StoreCalled, operation, seconds, _failure(error))
+            raise
+        observers.tell(StoreCalled, operation, time.perf_counter() - begun)
+        return answer
 
-    return cast("M", call)
-
-
-async def _timed(
-    observers: Observers[StoreCalled], operation: str, work: Awaitable[T]
-) -> T:
-    """A call that is cancelled was not answered, and is not told."""
-    begun = time.perf_counter()
-    try:
-        answer = await work
-    except Exception as error:
-        seconds = time.perf_counter() - begun
-        observers.tell(StoreCalled, operation, seconds, _failure(error))
-        raise
-    observers.tell(StoreCalled, operation, time.perf_counter() - begun)
-    return answer
+    return call
 
 
 def _failure(error: Exception) -> StoreFailure:

@@ -32,7 +32,7 @@ from .bodies import LARGE, Bodies
 from .calls import Calls
 from .claims import CLAIM, TAKE_OVER, Claims, Kind
 from .line import Argument
-from .observed import told
+from .observed import tell
 from .options import OnEviction, Options, check, client_for, observers
 from .replicas import Replicas
 from .safety import Safety
@@ -40,6 +40,12 @@ from .scripts import Script, evidence, finished, stored
 from .wakeups import WakeUps
 
 S = TypeVar("S", bound="RedisStore")
+
+# What observers are told of. A wait is one or several looks, and much of nothing.
+_CALLS = (
+    *("check", "claim", "take_over", "renew", "begin_effects"),
+    *("complete", "release", "abandon", "look", "_watch"),
+)
 
 
 class RedisStore:
@@ -98,6 +104,7 @@ class RedisStore:
         self._options = options
         self._prefix = f"{namespace}:{{"
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}
+        tell(self, _CALLS, self.observers)
 
     @classmethod
     def from_url(cls, url: str, **options: Unpack[Options]) -> "RedisStore":
@@ -116,18 +123,15 @@ class RedisStore:
         other._owns_client = self._owns_client  # noqa: SLF001 - it is one of us
         return other
 
-    @told
     async def check(self) -> None:
         """Raises StoreUnavailable where the server cannot be reached, and StoreUnsafe
         where it may evict; for a start-up that wants to know.
         """
         await self._session.calls.connect()
 
-    @told
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
         return await self._claimed(CLAIM, key, claim)
 
-    @told
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
         return await self._claimed(TAKE_OVER, key, claim)
 
@@ -141,7 +145,6 @@ class RedisStore:
 
         return await self._session.waiting.wait(name, held, timeout, look)
 
-    @told
     async def renew(self, key: Key, claim: Claim, /) -> bool:
         more = milliseconds(claim.retention), codec.lease(claim)
         renewed = bool(await self._run_owned(scripts.RENEW, key, claim, *more))
@@ -149,11 +152,9 @@ class RedisStore:
             self._session.claims.released(claim)
         return renewed
 
-    @told
     async def begin_effects(self, key: Key, claim: Claim, /) -> bool:
         return await self._session.claims.begin_effects(self._name(key), claim)
 
-    @told
     async def complete(
         self, key: Key, claim: Claim, outcome: Outcome, status: int = 0, /
     ) -> Recorded | Preceded:
@@ -178,18 +179,15 @@ class RedisStore:
             return Preceded(finished(seen))
         return Recorded(evidence(reply))
 
-    @told
     async def release(self, key: Key, claim: Claim, /) -> bool:
         released = bool(await self._run_owned(scripts.RELEASE, key, claim))
         self._session.claims.released(claim)
         return released
 
-    @told
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         self._session.claims.finished(claim)
         return bool(await self._run_owned(scripts.ABANDON, key, claim))
 
-    @told
     async def look(self, key: Key, /) -> Facts | None:
         name, session = self._name(key), self._session
         until = session.calls.deadline()
@@ -206,7 +204,6 @@ class RedisStore:
         if self._owns_client:
             await self._client.aclose()
 
-    @told
     async def _watch(self, name: bytes) -> Absent | Held | Finished:
         session = self._session
         channel = await session.wakeups.channel()
