@@ -21,9 +21,9 @@ demo: install
 serve: install
 	@$(BIN)/python -m sample_origin serve
 
-# Two processes run a half each; the first to finish takes over from the other.
+# Three for two cores, because many tests wait for servers.
 test: install
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # A folder stays in one process, so that each matrix is played once: tests/conftest.py.
 test-slow: install
