@@ -8,6 +8,7 @@ from types import FrameType
 
 from .machine import Machine, running
 from .processes import NoServerError, ServiceError
+from .steps import STEPS
 from .story import play
 
 CURL = """
@@ -48,7 +49,7 @@ def main() -> int:
         with running(options.port) as machine:
             if options.command == "serve":
                 return _serve(machine)
-            return 0 if asyncio.run(play(machine)) else 1
+            return 0 if asyncio.run(play(machine, STEPS)) else 1
     except (NoServerError, ServiceError) as exc:
         print(f"sample_origin: {exc}", file=sys.stderr)
         return 2

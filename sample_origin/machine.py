@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import httpx
 
@@ -45,6 +46,14 @@ def running(port: int = 0) -> Iterator["Machine"]:
         yield machine
 
 
+class Counts(NamedTuple):
+    """What has happened since the start, each once however often it was asked for."""
+
+    payments: int
+    effects: int
+    settlements: int
+
+
 class Machine:
     """The processes, and a directory for their files."""
 
@@ -59,6 +68,8 @@ class Machine:
         }
         ledger = directory / "ledger.jsonl"
         self.ledger = Ledger(ledger)
+        self._verified: set[str] = set()
+        self._settled: set[str] = set()
         self.redis = RedisServer(embedded(), directory)
         self.facilitator = Service(
             "facilitator", ["uvicorn", "sample_origin.facilitator:app"], directory
@@ -106,21 +117,46 @@ class Machine:
         if built.returncode:
             raise ServiceError(f"The bundle could not be built.\n{built.stderr}")
 
-    def settlements(self) -> int:
-        """How many intents the facilitator has settled since its start."""
-        report = httpx.get(self.facilitator.url + "/_ledger").json()
-        count: int = report["billed"]
-        return count
+    def counts(self) -> Counts:
+        """From the books of the facilitator, and from the ledger of the origin."""
+        self._read_books()
+        effects = len(self.ledger.rows())
+        return Counts(len(self._verified), effects, len(self._settled))
+
+    def _read_books(self) -> None:
+        try:
+            report = httpx.get(self.facilitator.url + "/_ledger").json()
+        except httpx.TransportError:  # it is down, and was read before
+            return
+        self._verified.update(report["intents"])
+        self._settled.update(report["settlements"])
 
     def edge_log(self) -> str:
         return self._edge_log.read_text() if self._edge_log.exists() else ""
 
-    def begin_outage(self) -> None:
-        """Take down the paid API's dependency."""
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """The paid API's dependency is down meanwhile."""
         self.ledger.outage.touch()
+        try:
+            yield
+        finally:
+            self.ledger.outage.unlink()
 
-    def end_outage(self) -> None:
-        self.ledger.outage.unlink()
+    def stop_facilitator(self) -> None:
+        """Its books are in its memory, so they are read before."""
+        self._read_books()
+        self.facilitator.kill()
+
+    def start_facilitator(self) -> None:
+        self.facilitator.start()
+        self.facilitator.check("/_ledger")
+
+    def stop_redis(self) -> None:
+        self.redis.stop()
+
+    def start_redis(self) -> None:
+        self.redis.start()
 
     def kill_worker(self, pid: int) -> None:
         """SIGKILL, as the kernel does when memory runs out."""

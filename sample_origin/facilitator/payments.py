@@ -96,6 +96,7 @@ class Payments:
         """Every count, for `GET /_ledger`."""
         return {
             "verified": self._verified,
+            "intents": list(self._intents),
             "refused": dict(self._refused),
             "settlements": dict(self._settlements),
             "billed": len(self._settled_at),

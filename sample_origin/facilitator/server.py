@@ -3,7 +3,7 @@
 Two more routes, which need no key, are for the operator of the simulation:
 
     PUT /_simulate  {"verify": mode, "settle": mode, "delay": seconds, "times": n}
-    GET /_ledger    {"verified": n, "refused": {reason: n},
+    GET /_ledger    {"verified": n, "intents": [intent], "refused": {reason: n},
                      "settlements": {intent: n}, "billed": n}
 """
 

@@ -120,6 +120,7 @@ async def test_settling_again_changes_nothing(
     assert first.json() == second.json() == expected
     assert await ledger(client) == {
         "verified": 1,
+        "intents": [intent],
         "refused": {},
         "settlements": {intent: 2},
         "billed": 1,

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from sample_origin.machine import running
-from sample_origin.story import STEPS, StepError, Story, no_payment, play
+from sample_origin.steps import STEPS, no_payment
+from sample_origin.story import StepError, Story, play
 
 COMMAND = [sys.executable, "-m", "sample_origin"]
 
