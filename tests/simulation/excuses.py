@@ -16,6 +16,9 @@ _RENEW = scripts.RENEW.sha.encode()
 # A server says for how many whole seconds it has been up.
 _UPTIME = 1.0
 
+# For so long, in seconds, a claim in doubt is withdrawn again and again.
+_WITHDRAWN = 60.0
+
 # What a process may lag behind in all that is not faults: round trips, turns.
 _SLACK = 0.1
 
@@ -78,7 +81,24 @@ def lost(books: Books, server: Server, first: Started, second: Started) -> bool:
             return True
         if not _knew(books, server, second.process, loss.at):
             return True
+        if _looks_restarted(books, server, second, loss.at):
+            return True
     return False
+
+
+def _looks_restarted(
+    books: Books, server: Server, run: Started, promoted: float
+) -> bool:
+    """The replica that was promoted has restarted before its process met it: it looks
+    like the old primary, restarted with its data."""
+    met = (s.at for s in server.steps if s.process == run.process and s.at > promoted)
+    return any(
+        promoted < each.at < next(met, run.at)
+        for each in books.disturbances
+        if each.what == "restart"
+    ) and any(
+        each.what == "promoted" and each.at == promoted for each in books.disturbances
+    )
 
 
 def _knew(books: Books, server: Server, process: int, at: float) -> bool:
@@ -193,8 +213,14 @@ def held_by_a_clock(books: Books, server: Server, asked: Asked) -> bool:
 
 
 def closed_in_trouble(books: Books, process: int) -> bool:
-    """What is in doubt can be withdrawn only while the store answers."""
+    """What is in doubt can be withdrawn only while the store answers, and for certain
+    only when a moment has passed on its clock, which somebody may have set back."""
     at = books.stopped.get(process, books.quiet)
+    if any(
+        each.kind == "clock" and each.seconds < 0 and at - _WITHDRAWN <= each.at <= at
+        for each in books.plan.troubles
+    ):
+        return True
     return books.disturbed(at - 2 * _margin(books), at + 2 * _margin(books), process)
 
 
@@ -213,9 +239,14 @@ def _doubted(books: Books, asked: Asked) -> bool:
 
 
 def start_without_record(books: Books, server: Server, run: Started) -> bool:
-    """The record under which it starts was lost, or its lease was cut short by somebody
-    who has set the server's clock, and another has it."""
+    """The record under which it starts was lost; or the attempt that it took over was
+    alive, and has completed; or its lease was cut short by somebody who has set the
+    server's clock, and another has it."""
     name = record_name(run.key)
+    held = run.record or b""
+    earlier = [each.owner for each in books.runs_of(run.key) if each.at < run.at]
+    if held[1:2] in (b"C", b"B", b"N") and held[2:18] in earlier:
+        return True
     if any(name in loss.names for loss in server.losses if loss.at <= run.at):
         return True
     claimed = run.asked.claims[-1][0] if run.asked.claims else run.at
