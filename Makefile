@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo serve test test-slow test-all simulate plant test-redis-py check format bench bundle dist site lock clean
+.PHONY: install demo serve test test-slow test-all simulate plant prove test-redis-py check format bench bundle dist site lock clean
 
 install: .venv/installed
 
@@ -38,6 +38,10 @@ simulate: install
 # Plants bugs into copies of the code, and writes into docs/proof.md what finds them. ARGS: --only words, --no-tests
 plant: install
 	@$(BIN)/python -m tests.simulation.finding $(ARGS)
+
+# Kills workers of real processes, and writes into docs/proof.md what became of their payments. KEYS: how many.
+prove: install
+	@$(BIN)/python -m tests.processes.kills --keys $(or $(KEYS),38000) --write
 
 # The oldest redis-py that is supported, in an environment of its own; one server.
 test-redis-py: .venv-redis-6/installed
