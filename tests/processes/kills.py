@@ -228,8 +228,8 @@ def report(plain: dict[str, Outcome], declared: dict[str, Outcome]) -> str:
             table(plain),
             "",
             (
-                'With `Policy(effects="declared")`, where a handler that was killed before '
-                "its effects began is started again, as it should be:"
+                'With `Policy(effects="declared")`, where a handler that was killed '
+                "before its effects began is started again, as it should be:"
             ),
             "",
             table(declared),
