@@ -231,6 +231,8 @@ def _doubted(books: Books, asked: Asked) -> bool:
             continue
         if other.process in books.died:
             return True
+        if other.process in books.stopped and closed_in_trouble(books, other.process):
+            return True
         if not asked.is_probe and books.disturbed(
             other.at, asked.at + books.plan.options.patience, other.process
         ):
