@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo serve test test-slow test-all simulate plant prove test-redis-py check format bench bundle dist site lock clean
+.PHONY: install demo serve demo-page test test-slow test-all simulate plant prove test-redis-py check format bench bundle dist site lock clean
 
 install: .venv/installed
 
@@ -18,7 +18,7 @@ install: .venv/installed
 demo: install
 	@$(BIN)/python -m sample_origin
 
-serve: install
+serve demo-page: install
 	@$(BIN)/python -m sample_origin serve
 
 # Three for two cores, because many tests wait for servers.

@@ -1,4 +1,4 @@
-"""The demo: one payment and its retries, step by step. `serve`: try it with curl."""
+"""The demo: one payment and its retries. `serve`: on a page, or with curl."""
 
 import argparse
 import asyncio
@@ -6,13 +6,17 @@ import signal
 import sys
 from types import FrameType
 
+from . import page
 from .machine import Machine, running
 from .processes import NoServerError, ServiceError
 from .steps import STEPS
 from .story import play
 
+PAGE = """
+See every message, and break things:  {page}
+"""
 CURL = """
-Everything is running. Try this in another terminal:
+Or try this in another terminal:
 
   # no payment: 402, with the price
   curl -i {url}/api/joke
@@ -82,16 +86,18 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 
 def _serve(machine: Machine) -> int:
     try:
-        print(
-            CURL.format(
-                url=machine.cloudfront.url,
-                origin=machine.origin.url,
-                facilitator=machine.facilitator.url,
-                directory=machine.directory,
-            ),
-            flush=True,
-        )
-        signal.pause()
+        with page.serving(machine) as url:
+            print(PAGE.format(page=url), flush=True)
+            print(
+                CURL.format(
+                    url=machine.cloudfront.url,
+                    origin=machine.origin.url,
+                    facilitator=machine.facilitator.url,
+                    directory=machine.directory,
+                ),
+                flush=True,
+            )
+            signal.pause()
     except KeyboardInterrupt:
         print("\nstopped", flush=True)
     return 0

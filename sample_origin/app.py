@@ -12,6 +12,7 @@ Environment:
     LEASE       seconds that a retry waits for the claim of a dead worker (default: 10)
     EDGE_SIGNING_SECRET, EDGE_SIGNING_KEY_ID
                 the same as for the gate; unsigned requests are then refused (401)
+    MESSAGES    a file for all that passes, which the page of `make serve` shows
 
 To see failures: `?seconds=2` makes a paid handler take that long after its side effect,
 `?before=2` before it (and writes its process into ledger.jsonl.waiting meanwhile).
@@ -45,6 +46,8 @@ from origin_middleware.stores.redis import RedisStore
 
 from . import environment
 from .ledger import Ledger
+from .messages import Participant
+from .watched import listen_to_the_middleware, watched
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -156,4 +159,11 @@ async def _topic(request: Request) -> str:
     return topic
 
 
-app = create_app(environment.store(), environment.ledger())
+def _sender(scope: Scope) -> Participant:
+    """CloudFront names each of its requests. Others came around the gate."""
+    named = any(name == b"x-amz-cf-id" for name, _ in scope["headers"])
+    return "cloudfront" if named else "client"
+
+
+listen_to_the_middleware()
+app = watched(create_app(environment.store(), environment.ledger()), "worker", _sender)

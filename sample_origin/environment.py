@@ -7,7 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-from origin_middleware import ConfigurationError, MemoryStore, Policy
+from origin_middleware import (
+    ConfigurationError,
+    LoggingObserver,
+    MemoryStore,
+    Policy,
+)
 from origin_middleware.signature import checked_secrets
 from origin_middleware.stores.redis import RedisStore
 
@@ -48,7 +53,7 @@ def store() -> RedisStore | MemoryStore:
     if not url:
         return MemoryStore()
     try:
-        return RedisStore.from_url(url)
+        return RedisStore.from_url(url, observer=LoggingObserver())
     except ConfigurationError:
         # Neither the URL nor redis-py's message is shown: both may contain a password.
         sys.exit("REDIS_URL is malformed: give one such as redis://localhost:6379/0")

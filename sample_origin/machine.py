@@ -15,6 +15,7 @@ import httpx
 
 from .facilitator import BASE_PATH
 from .ledger import Ledger
+from .messages import Messages
 from .processes import RedisServer, Service, ServiceError, embedded
 
 ROUTES = Path(__file__).parent.parent / "routes.toml"
@@ -62,8 +63,9 @@ class Machine:
         self._bundle = directory / "lambda-edge.zip"
         self._edge_log = directory / "edge.log"
         # The gate signs with this secret, and the origin verifies with it.
+        self.signing_secret = secrets.token_hex(32)
         self._signing = {
-            "EDGE_SIGNING_SECRET": secrets.token_hex(32),
+            "EDGE_SIGNING_SECRET": self.signing_secret,
             "EDGE_SIGNING_KEY_ID": "demo",
         }
         ledger = directory / "ledger.jsonl"
@@ -71,8 +73,13 @@ class Machine:
         self._verified: set[str] = set()
         self._settled: set[str] = set()
         self.redis = RedisServer(embedded(), directory)
+        self.messages = Messages(directory / "messages.jsonl")
+        written = {"MESSAGES": str(self.messages.path)}
         self.facilitator = Service(
-            "facilitator", ["uvicorn", "sample_origin.facilitator:app"], directory
+            "facilitator",
+            ["uvicorn", "sample_origin.facilitator:app"],
+            directory,
+            written,
         )
         self.origin = Service(
             "origin",
@@ -83,16 +90,18 @@ class Machine:
                 "LEDGER": str(ledger),
                 "LEASE": str(LEASE),
                 **self._signing,
+                **written,
             },
         )
         self.cloudfront = Service(
             "cloudfront",
             [
-                *("edge", "emulate"),
+                "sample_origin.cloudfront",
                 *("--bundle", str(self._bundle)),
                 *("--origin", self.origin.url),
                 *("--origin-response-timeout", str(RESPONSE_TIMEOUT)),
                 *("--log-file", str(self._edge_log)),
+                *("--messages", str(self.messages.path)),
             ],
             directory,
             {"TMPDIR": str(directory)},
@@ -147,6 +156,7 @@ class Machine:
         """Its books are in its memory, so they are read before."""
         self._read_books()
         self.facilitator.kill()
+        self.messages.add("facilitator", "facilitator", "killed", failed=True)
 
     def start_facilitator(self) -> None:
         self.facilitator.start()
@@ -154,10 +164,13 @@ class Machine:
 
     def stop_redis(self) -> None:
         self.redis.stop()
+        self.messages.add("redis", "redis", "stopped", failed=True)
 
     def start_redis(self) -> None:
         self.redis.start()
+        self.messages.add("redis", "redis", "starts")
 
     def kill_worker(self, pid: int) -> None:
         """SIGKILL, as the kernel does when memory runs out."""
         os.kill(pid, signal.SIGKILL)
+        self.messages.add("worker", "worker", "killed", failed=True, pid=pid)

@@ -55,7 +55,7 @@ class Service:
         self._environment = os.environ | (environment or {})
         self._log = directory / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._socket = _listening(port)
+        self._socket = listening(port)
         self._port: int = self._socket.getsockname()[1]
 
     @property
@@ -64,7 +64,7 @@ class Service:
 
     def start(self) -> None:
         if self._socket.fileno() < 0:
-            self._socket = _listening(self._port)
+            self._socket = listening(self._port)
         descriptor = self._socket.fileno()
         with self._log.open("ab") as log, self._socket:
             self._process = subprocess.Popen(
@@ -211,7 +211,8 @@ def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         process.wait()
 
 
-def _listening(port: int) -> socket.socket:
+def listening(port: int) -> socket.socket:
+    """On loopback; 0 picks a free port. Raises ServiceError for a used one."""
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -31,9 +31,14 @@ class EdgeLocation:
     """One place where CloudFront serves a distribution, and what it keeps between
     requests: warm functions, cached responses, connections to the origins."""
 
-    def __init__(self, distribution: Distribution, clock: Clock) -> None:
+    def __init__(
+        self,
+        distribution: Distribution,
+        clock: Clock,
+        function: LambdaFunction | None = None,
+    ) -> None:
         self.distribution = distribution
-        self.function = LambdaFunction(distribution.function)
+        self.function = function or LambdaFunction(distribution.function)
         self.cache = Cache(clock)
         self._clients = {each: OriginClient(each) for each in distribution.origins()}
 

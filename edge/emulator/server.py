@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .cache import Clock
 from .distribution import Distribution
+from .lambda_function import LambdaFunction
 from .pipeline import EdgeLocation, Pipeline
 from .transcript import Transcript
 from .viewer import receive_request
@@ -33,16 +34,18 @@ from .viewer import receive_request
 class CloudFront:
     """One distribution. Serve it with `server_config`.
 
-    `show` is called with what happened to each request, once it is answered."""
+    `show` is called with what happened to each request, once it is answered.
+    `function` takes the place of the distribution's own: one that somebody watches."""
 
     def __init__(
         self,
         distribution: Distribution,
         *,
         clock: Clock = time.monotonic,
+        function: LambdaFunction | None = None,
         show: Callable[[str], None] | None = None,
     ) -> None:
-        self._location = EdgeLocation(distribution, clock)
+        self._location = EdgeLocation(distribution, clock, function)
         self._show = show
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,7 +18,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import Scope
 
+from ..messages import Participant
+from ..watched import watched
 from .contract import BASE_PATH, ContractError, SettleRequest, VerifyRequest
 from .payments import Answer, Clock, Payments
 from .simulation import Mode, Simulation, Simulator, distorted
@@ -179,4 +182,8 @@ class RateLimit:
         return (int(now) // self.WINDOW + 1) * self.WINDOW
 
 
-app = create_app()
+def _sender(scope: Scope) -> Participant | None:
+    return "gate" if scope["path"].startswith(BASE_PATH) else None
+
+
+app = watched(create_app(), "facilitator", _sender)
