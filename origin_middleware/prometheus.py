@@ -1,0 +1,96 @@
+"""Metrics for a Prometheus that scrapes this process, or all processes of a server.
+
+    metrics = PrometheusObserver()
+    store = RedisStore(client, observer=metrics)
+    app.add_middleware(
+        IdempotencyMiddleware, store=store, observer=[metrics, LoggingObserver()]
+    )
+
+How to serve them, also with several processes: the documentation of prometheus_client.
+"""
+
+import os
+from typing import Any
+
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+except ImportError as missing:
+    raise ImportError(
+        f"origin_middleware.prometheus needs {missing.name}: "
+        "pip install 'origin-middleware[prometheus]'"
+    ) from missing
+
+from .errors import ConfigurationError
+from .events import Event, StoreCalled
+from .metrics import ACTIVE, METRICS, PREFIX, Metric, active, measured
+
+# What prometheus_client calls the units.
+_UNITS = {"s": "seconds", "By": "bytes"}
+
+# prometheus_client looks at it when it is imported: the numbers of several processes
+# are in files then, and what goes up and down would outlive a process that died.
+_SEVERAL_PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class PrometheusObserver:
+    """An observer for any number of middlewares and stores; docs/operations.md lists
+    its metrics.
+
+    In prometheus_client's mode for several processes, there is no
+    `origin_middleware_handler_active`. Raises ConfigurationError where the registry has
+    them already: give all middlewares and stores the same observer.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        try:
+            self._record = {each: _recording(each, registry) for each in METRICS}
+            self._active = _gauge(registry)
+        except ValueError as twice:
+            raise ConfigurationError(
+                "PrometheusObserver(): its metrics are in this registry already. Make "
+                "one observer, and give it to every middleware and store of the app."
+            ) from twice
+
+    def __call__(self, event: Event | StoreCalled, /) -> None:
+        record = self._record
+        for metric, value, labels in measured(event):
+            record[metric](value, labels)
+        if self._active is None or isinstance(event, StoreCalled):
+            return
+        if change := active(event):
+            self._active.labels(event.policy).inc(change)
+
+
+class _Recording:
+    """Of one metric. It is bound to label values once, which is most of the cost."""
+
+    def __init__(self, metric: Counter | Histogram) -> None:
+        self._metric = metric
+        self._bound: dict[tuple[str, ...], Any] = {}
+
+    def __call__(self, value: float, labels: tuple[str, ...]) -> None:
+        bound = self._bound.get(labels)
+        if bound is None:
+            of = self._metric.labels(*labels)
+            bound = of.inc if isinstance(of, Counter) else of.observe
+            self._bound[labels] = bound
+        bound(value)
+
+
+def _recording(metric: Metric, registry: CollectorRegistry) -> _Recording:
+    name, text, labels = _name(metric), metric.description, metric.labels
+    if not metric.buckets:
+        return _Recording(Counter(name, text, labels, registry=registry))
+    buckets = metric.buckets
+    return _Recording(Histogram(name, text, labels, registry=registry, buckets=buckets))
+
+
+def _gauge(registry: CollectorRegistry) -> Gauge | None:
+    if _SEVERAL_PROCESSES in os.environ:
+        return None
+    return Gauge(_name(ACTIVE), ACTIVE.description, ACTIVE.labels, registry=registry)
+
+
+def _name(metric: Metric) -> str:
+    parts = [f"{PREFIX}{metric.name}".replace(".", "_"), _UNITS.get(metric.unit, "")]
+    return "_".join(filter(None, parts))
