@@ -38,6 +38,9 @@ class Metric(NamedTuple):
     description: str
     labels: tuple[str, ...]
     buckets: tuple[float, ...] = ()
+    known: tuple[str, ...] = ()
+    """All values of its only label. An alert on an increase sees none where a counter
+    begins at 1, so these begin at 0."""
 
 
 class Measured(NamedTuple):
@@ -84,8 +87,23 @@ WAIT = Metric(
     ("outcome",),
     _SECONDS,
 )
-ANOMALIES = Metric("anomalies", "{anomaly}", "What weakens the promise.", ("kind",))
-RULINGS = Metric("rulings", "{ruling}", "How abandoned keys were decided.", ("kind",))
+ANOMALIES = Metric(
+    "anomalies",
+    "{anomaly}",
+    "What weakens the promise.",
+    ("kind",),
+    known=(
+        *("superseded", "claim_lost", "claim_taken", "lease_lost", "not_recorded"),
+        *("recorded_late", "undelivered", "failed_after_record"),
+    ),
+)
+RULINGS = Metric(
+    "rulings",
+    "{ruling}",
+    "How abandoned keys were decided.",
+    ("kind",),
+    known=("policy", "execute", "refuse", "respond"),
+)
 SIZE = Metric("recorded.size", "By", "Of recorded responses.", ("kept",), _BYTES)
 STORE = Metric(
     "store.duration",

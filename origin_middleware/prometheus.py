@@ -10,7 +10,7 @@ How to serve them, also with several processes: the documentation of prometheus_
 """
 
 import os
-from typing import Any
+from collections.abc import Callable, Iterable
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -64,25 +64,30 @@ class PrometheusObserver:
 class _Recording:
     """Of one metric. It is bound to label values once, which is most of the cost."""
 
-    def __init__(self, metric: Counter | Histogram) -> None:
+    def __init__(self, metric: Counter | Histogram, known: Iterable[str]) -> None:
         self._metric = metric
-        self._bound: dict[tuple[str, ...], Any] = {}
+        self._bound: dict[tuple[str, ...], Callable[[float], None]] = {
+            (value,): self._bind((value,)) for value in known
+        }
 
     def __call__(self, value: float, labels: tuple[str, ...]) -> None:
         bound = self._bound.get(labels)
         if bound is None:
-            of = self._metric.labels(*labels)
-            bound = of.inc if isinstance(of, Counter) else of.observe
-            self._bound[labels] = bound
+            bound = self._bound[labels] = self._bind(labels)
         bound(value)
+
+    def _bind(self, labels: tuple[str, ...]) -> Callable[[float], None]:
+        of = self._metric.labels(*labels)
+        return of.inc if isinstance(of, Counter) else of.observe
 
 
 def _recording(metric: Metric, registry: CollectorRegistry) -> _Recording:
     name, text, labels = _name(metric), metric.description, metric.labels
     if not metric.buckets:
-        return _Recording(Counter(name, text, labels, registry=registry))
+        return _Recording(Counter(name, text, labels, registry=registry), metric.known)
     buckets = metric.buckets
-    return _Recording(Histogram(name, text, labels, registry=registry, buckets=buckets))
+    histogram = Histogram(name, text, labels, registry=registry, buckets=buckets)
+    return _Recording(histogram, metric.known)
 
 
 def _gauge(registry: CollectorRegistry) -> Gauge | None:

@@ -6,6 +6,7 @@ address is in the environment.
 
 import asyncio
 import os
+from typing import Any
 
 from prometheus_client import CollectorRegistry, make_asgi_app
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -13,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from origin_middleware import IdempotencyMiddleware, LoggingObserver, Policy
 from origin_middleware.prometheus import PrometheusObserver
@@ -41,16 +42,20 @@ def shop() -> Starlette:
     if several:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # prometheus_client's gap
-    store = RedisStore.from_url(os.environ["SHOP_STORE"], budget=1.0, observer=metrics)
+    return observed(metrics, Mount("/metrics", make_asgi_app(registry)))
+
+
+def observed(observer: Any, *more: BaseRoute) -> Starlette:
+    store = RedisStore.from_url(os.environ["SHOP_STORE"], budget=1.0, observer=observer)
     paths = [Route(path, handle, methods=["GET", "POST"]) for path in POLICIES]
     return Starlette(
-        routes=[*paths, Mount("/metrics", make_asgi_app(registry))],
+        routes=[*paths, *more],
         middleware=[
             Middleware(
                 IdempotencyMiddleware,
                 store=store,
                 policy=POLICIES,
-                observer=[metrics, LoggingObserver()],
+                observer=[observer, LoggingObserver()],
             )
         ],
     )
