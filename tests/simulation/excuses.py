@@ -282,7 +282,7 @@ def attempts(books: Books, server: Server, key: int) -> int:
 
 
 def _is_in_doubt(books: Books, asked: Asked) -> bool:
-    if not (asked.cancelled or asked.code == "store-unavailable"):
+    if not (asked.cancelled or asked.gone or asked.code == "store-unavailable"):
         return False
     return books.disturbed(asked.at, asked.at + _margin(books), asked.process)
 
