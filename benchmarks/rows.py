@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from starlette.middleware import Middleware
 
@@ -18,13 +19,37 @@ from benchmarks.controls import (
     RAW_CONNECTION,
 )
 from benchmarks.rivals import RIVALS
-from origin_middleware import IdempotencyMiddleware
+from origin_middleware import IdempotencyMiddleware, LoggingObserver
 from origin_middleware.asgi import ASGIApp
 from origin_middleware.stores.redis import RedisStore
 
 
 def _middleware(url: str) -> Middleware:
     return Middleware(IdempotencyMiddleware, store=RedisStore.from_url(url))
+
+
+def _with_prometheus(handlers: Handlers, url: str) -> ASGIApp:
+    from origin_middleware.prometheus import PrometheusObserver  # noqa: PLC0415 - the other rows run without it
+
+    return _observed(handlers, url, PrometheusObserver())
+
+
+def _with_opentelemetry(handlers: Handlers, url: str) -> ASGIApp:
+    """Metrics and traces that are made and not exported, and no server's span."""
+    from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - as above
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415 - as above
+
+    from origin_middleware.opentelemetry import OpenTelemetryObserver  # noqa: PLC0415 - as above
+
+    meters = MeterProvider([InMemoryMetricReader()])
+    return _observed(handlers, url, OpenTelemetryObserver(meter_provider=meters))
+
+
+def _observed(handlers: Handlers, url: str, observer: Any) -> ASGIApp:
+    store = RedisStore.from_url(url, observer=observer)
+    both = [observer, LoggingObserver()]
+    middleware = Middleware(IdempotencyMiddleware, store=store, observer=both)
+    return starlette_app(handlers, middleware)
 
 
 def _on_starlette(handlers: Handlers, url: str) -> ASGIApp:
@@ -61,6 +86,18 @@ OURS_REDIS_SERVER = replace(
     ground="redis-server",
     how="the same, with the redis-server of this machine",
 )
+OURS_PROMETHEUS = replace(
+    OURS,
+    name="origin-middleware-prometheus",
+    how="the same, with a PrometheusObserver for middleware and store",
+    build=_with_prometheus,
+)
+OURS_OPENTELEMETRY = replace(
+    OURS,
+    name="origin-middleware-opentelemetry",
+    how="the same, with an OpenTelemetryObserver and the SDK's metrics",
+    build=_with_opentelemetry,
+)
 
 ROWS = (
     BARE,
@@ -68,6 +105,8 @@ ROWS = (
     FLOOR_AGAIN,
     RAW_CONNECTION,
     OURS,
+    OURS_PROMETHEUS,
+    OURS_OPENTELEMETRY,
     BARE_UVLOOP,
     FLOOR_UVLOOP,
     OURS_UVLOOP,

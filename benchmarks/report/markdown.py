@@ -92,6 +92,11 @@ def _explanation(results: Results) -> Iterator[str]:
             "`origin-middleware-uvloop` and `origin-middleware-redis-server` are "
             "compared with the floor on uvloop, and on the machine's redis-server."
         )
+    if "origin-middleware-prometheus" in results["rows"]:
+        yield (
+            "`origin-middleware-prometheus` and `origin-middleware-opentelemetry` have "
+            "an observer that counts every request and every call of the store."
+        )
     on_fastapi = [
         f"`{name}`"
         for name in _shown(results)
