@@ -9,12 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ..errors import ConfigurationError, OriginMiddlewareError
+from ..errors import ConfigurationError, OriginMiddlewareError, StoreUnavailable
 from ..key import Key, MalformedKey, checked_key, key_digest, tenants_key
 from ..stores.redis import RedisStore
 from ..stores.redis.records import Records
 
 _DIGEST = re.compile(r"(?:sha256:|urn:origin-middleware:record:)?([0-9a-f]{64})")
+
+_PERMITTED = (
+    '. "A user for operators" in docs/operations.md has the permissions that it needs.'
+)
 
 
 class CannotAsk(Exception):
@@ -28,7 +32,8 @@ async def opened(options: argparse.Namespace) -> AsyncIterator[Records]:
     try:
         yield records
     except OriginMiddlewareError as error:
-        raise CannotAsk(str(error)) from error
+        is_denied = isinstance(error, StoreUnavailable) and error.reason == "denied"
+        raise CannotAsk(f"{error}{_PERMITTED if is_denied else ''}") from error
     finally:
         await records.aclose()
 

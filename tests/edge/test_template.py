@@ -272,6 +272,24 @@ def test_both_templates_have_the_same_logs_and_alarms() -> None:
     assert kinds.isdisjoint(left)
 
 
+def test_the_dashboard_shows_every_metric_of_the_logs() -> None:
+    found = from_template.load(ALARMS.read_text())["Resources"]
+    body = json.loads(found["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    shown = {
+        (namespace, name)
+        for widget in body["widgets"]
+        for namespace, name, _ in widget["properties"]["metrics"]
+    }
+    made = {
+        (each["MetricNamespace"]["Fn::Sub"], each["MetricName"])
+        for resource in found.values()
+        for each in resource["Properties"].get("MetricTransformations", ())
+    }
+    assert shown == made
+    squares = {(widget["x"], widget["y"]) for widget in body["widgets"]}
+    assert len(squares) == len(body["widgets"])
+
+
 @pytest.mark.parametrize(
     "parameters", [{}, {"CachedPathPattern": "/static/*"}, {"HostHeader": "viewer"}]
 )

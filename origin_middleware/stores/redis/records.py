@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from ...errors import StoreUnavailable
 from ...key import Key
@@ -88,7 +88,7 @@ class Records(RedisStore):
                 if seen % _PAGE == 0:
                     await asyncio.sleep(_PAGE / rate)
         except RedisError as error:
-            raise StoreUnavailable(f"SCAN: {error}") from error
+            raise _refused("SCAN", error) from error
 
     async def sample(self, number: int) -> list[Key]:
         """Digests of records that the server picks: some may come twice."""
@@ -99,7 +99,7 @@ class Records(RedisStore):
                 found = self._pattern.fullmatch((name or b"").decode())
                 picked += [Key(found[1])] if found else []
         except RedisError as error:
-            raise StoreUnavailable(f"RANDOMKEY: {error}") from error
+            raise _refused("RANDOMKEY", error) from error
         return picked
 
     async def keys_of_the_server(self) -> int:
@@ -109,7 +109,7 @@ class Records(RedisStore):
             clustered = isinstance(self._client, RedisCluster)
             return int(await self._client.dbsize(**(everywhere if clustered else {})))
         except RedisError as error:
-            raise StoreUnavailable(f"DBSIZE: {error}") from error
+            raise _refused("DBSIZE", error) from error
 
     async def clock(self) -> float:
         """Of the server, in Unix time. Raises StoreUnavailable."""
@@ -127,10 +127,15 @@ class Records(RedisStore):
         try:
             told: Any = await self._client.info()
         except RedisError as error:
-            raise StoreUnavailable(f"INFO: {error}") from error
+            raise _refused("INFO", error) from error
         many = all(isinstance(each, dict) for each in told.values()) and bool(told)
         nodes: dict[str, Any] = told if many and ":" in next(iter(told)) else {"": told}
         return {address: server_facts(info) for address, info in nodes.items()}
 
     def _name(self, key: Key) -> bytes:
         return f"{self._prefix}{key}}}".encode()
+
+
+def _refused(command: str, error: RedisError) -> StoreUnavailable:
+    denied = isinstance(error, NoPermissionError)
+    return StoreUnavailable(f"{command}: {error}", reason="denied" if denied else None)

@@ -243,3 +243,41 @@ def test_wrong_input(
     monkeypatch.delenv("REDIS_URL", raising=False)
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "allowed", "missing"),
+    [
+        (["show", "intent-1"], "+ping +info +time", "eval"),
+        (["list"], "+ping +info +time +eval +evalsha +getrange +pttl +strlen", "scan"),
+        (
+            ["resolve", "intent-1", "--did-not-happen", *WHY],
+            "+ping +info +time",
+            "eval",
+        ),
+    ],
+)
+async def test_a_user_without_permission_is_told_which(
+    command: list[str],
+    allowed: str,
+    missing: str,
+    store: RedisStore,
+    server: RedisServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And where the line is that allows it."""
+    before = await abandoned(store)
+    async with Redis.from_url(server.url) as admin:
+        await admin.execute_command(  # type: ignore[no-untyped-call] # redis-py's gap
+            *f"ACL SETUSER limited on >secret resetkeys ~{NAMESPACE}:* -@all".split(),
+            *allowed.split(),
+        )
+        url = server.url.replace("redis://", "redis://limited:secret@")
+        where = ("--url", url, "--namespace", NAMESPACE)
+        status = await asyncio.to_thread(main, [*command, *where])
+        await admin.execute_command("ACL DELUSER limited")  # type: ignore[no-untyped-call] # as above
+    said = capsys.readouterr().err
+    assert status == 2
+    assert missing in said.lower()
+    assert "docs/operations.md" in said
+    assert (await store.look(Key("intent-1"))) is not None, before
