@@ -35,7 +35,7 @@ def on_page_markdown(
         name = target.relative_to(ROOT).as_posix()
         if name == "README.md":
             return f"]({'../' * source.count('/')}{HOME}{place})"
-        if name.startswith("docs/") and name.endswith(".md"):
+        if name.startswith("docs/") and name.endswith((".md", ".png")):
             return f"]({path.removeprefix('docs/')}{place})"
         return f"]({config.repo_url}/blob/main/{name}{place})"
 

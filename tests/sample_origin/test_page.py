@@ -50,6 +50,12 @@ def events(url: str, after: int = 0) -> Iterator[Event]:
                 yield number, kind, json.loads(value)
 
 
+@pytest.fixture(scope="module")
+def stream(url: str) -> Iterator[Event]:
+    """One browser, from the first event on."""
+    return events(url)
+
+
 def press(url: str, name: str, **headers: str) -> httpx.Response:
     return httpx.post(f"{url}/press/{name}", headers={"origin": url} | headers)
 
@@ -66,15 +72,28 @@ def until_settled(stream: Iterator[Event], settlements: int) -> list[Event]:
     raise AssertionError(told)
 
 
+def pressed(url: str, stream: Iterator[Event], name: str) -> dict[str, Any]:
+    """Its verdict, once the next button can be pressed."""
+    assert press(url, name).status_code == 202
+    verdict: dict[str, Any] = {}
+    is_mine = False
+    for _, kind, facts in stream:
+        is_mine = is_mine or (kind == "step" and facts["label"] == BY_NAME[name].label)
+        if is_mine and kind == "verdict":
+            verdict = facts
+        if verdict and kind == "state" and facts["reasons"]["payment"] is None:
+            return verdict
+    raise AssertionError(verdict)
+
+
 def test_every_step_of_the_story_has_a_button() -> None:
     """So that the page and the demo cannot differ."""
     assert {button.step for button in BY_NAME.values()} == {*STEPS}
 
 
 def test_a_button_plays_its_step_and_the_messages_arrive(
-    url: str, machine: Machine
+    url: str, stream: Iterator[Event], machine: Machine
 ) -> None:
-    stream = events(url)
     assert press(url, "payment").status_code == 202
     told = until_settled(stream, 1)
     messages = [facts for _, kind, facts in told if kind == "message"]
@@ -110,6 +129,22 @@ def test_a_button_plays_its_step_and_the_messages_arrive(
     assert (facts["payments"], facts["effects"]) == (1, 1)
     assert next(events(url, after=number - 1)) == told[-1]
     assert next(events(url, after=10**9))[0] == 1, "of a page that was restarted"
+
+
+def test_a_facilitator_that_was_away_counts_no_payment_twice(
+    url: str, stream: Iterator[Event]
+) -> None:
+    """What it had settled is in its memory, and its memory is gone."""
+    for name in ("payment", "no_facilitator_at_verify", "retry"):
+        assert pressed(url, stream, name) == {"holds": True, "text": "Holds."}
+
+
+def test_an_open_stream_ends_with_the_page(machine: Machine) -> None:
+    with serving(machine) as url:
+        stream = events(url)
+        next(stream)
+    rest = list(stream)  # complete: a response that is broken off raises
+    assert len(rest) < 10
 
 
 def test_a_button_that_makes_no_sense_now_says_why(url: str) -> None:
