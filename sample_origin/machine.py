@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -70,6 +71,8 @@ class Machine:
         }
         ledger = directory / "ledger.jsonl"
         self.ledger = Ledger(ledger)
+        self.numbers = count(1)
+        """Whoever plays a step with a new payment takes the next."""
         self._verified: set[str] = set()
         self._settled: set[str] = set()
         self.redis = RedisServer(embedded(), directory)

@@ -53,7 +53,7 @@ class Story:
         say: Callable[[str], None] = _print,
     ) -> None:
         self.machine = machine
-        self.number = 1
+        self.number = next(machine.numbers)
         self.say = say
         self.answers: dict[str, httpx.Response] = {}
         """The first answer that each payment got, where a later step needs it."""

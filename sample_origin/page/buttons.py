@@ -74,7 +74,7 @@ class Player:
         self._feed = feed
         self._changed = changed
         self._story = Story(machine, http, self._say)
-        self._last_number = 0
+        self._next_number = self._story.number
         self._numbers: dict[Step, int] = {}
         self._playing: asyncio.Task[None] | None = None
         self._button: Button | None = None
@@ -126,9 +126,9 @@ class Player:
     def _number_for(self, button: Button) -> int:
         if button.follows is not None:
             return self._numbers[button.follows]
-        self._last_number += 1
-        self._numbers[button.step] = self._last_number
-        return self._last_number
+        number = self._numbers[button.step] = self._next_number
+        self._next_number = next(self._machine.numbers)
+        return number
 
     def _say(self, line: str) -> None:
         self._feed.add("said", text=line)

@@ -88,7 +88,11 @@ function draw() {
   rows.setAttribute("transform", `translate(0 ${-gone * ROW})`);
   drawing.setAttribute("height", rows.childElementCount * ROW + 8);
   if (!rows.querySelector('[tabindex="0"]')) rows.firstElementChild?.setAttribute("tabindex", "0");
-  if (atEnd && !rows.contains(document.activeElement)) scroll.scrollTop = scroll.scrollHeight;
+  if (atEnd) follow();
+}
+
+function follow() {
+  if (!rows.contains(document.activeElement)) scroll.scrollTop = scroll.scrollHeight;
 }
 
 function say(text, kind) {
@@ -116,6 +120,8 @@ function open(row) {
     line.append(head, cell);
     return line;
   });
+  const isHttp = message.from !== message.to && message.to !== "redis";
+  element("message-caption").textContent = isHttp ? "Headers" : "Facts";
   element("message-headers").replaceChildren(...lines);
   element("message-body").textContent = message.body || "(none)";
   dialog.showModal();
@@ -171,7 +177,10 @@ const on = (kind, handle) => events.addEventListener(kind, (event) => handle(JSO
 on("message", (message) => {
   if (waiting.push(message) === 1) requestAnimationFrame(draw);
 });
-on("step", ({ label, title }) => say(`${label}: ${title}`, "step"));
+on("step", ({ label, title }) => {
+  say(`${label}: ${title}`, "step");
+  follow();
+});
 on("said", ({ text }) => say(text, ""));
 on("verdict", ({ holds, text }) => say(`${holds ? "✓" : "✗"} ${text}`, holds ? "holds" : "fails"));
 on("state", (state) => {

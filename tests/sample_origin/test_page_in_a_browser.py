@@ -7,12 +7,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import add
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from sample_origin.machine import running
+from sample_origin.machine import Counts, Machine
 from sample_origin.page import serving
 from sample_origin.page.buttons import BY_NAME
 
@@ -23,6 +24,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-dev-shm-usage",
 ]
+LIGHT, DARK = "rgb(255, 255, 255)", "rgb(18, 22, 28)"
 NUMBERS = "payments", "effects", "settlements"
 PATIENCE = 40_000  # milliseconds, on a busy machine
 
@@ -38,10 +40,10 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, **options: object) -> Iterator[Page]:
+def opened(browser: Browser, machine: Machine, **options: object) -> Iterator[Page]:
     """The page, which must not complain: also not about its own policy."""
     complaints: list[str] = []
-    with running() as machine, serving(machine) as url:
+    with serving(machine) as url:
         page = browser.new_page(**options)  # type: ignore[arg-type]
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: complaints.append(message.text))
@@ -53,7 +55,7 @@ def opened(browser: Browser, **options: object) -> Iterator[Page]:
     assert complaints == []
 
 
-def numbers(page: Page, *expected: int) -> None:
+def numbers(page: Page, expected: Counts) -> None:
     for name, number in zip(NUMBERS, expected, strict=True):
         expect(page.locator(f"#{name}")).to_have_text(str(number), timeout=PATIENCE)
 
@@ -88,25 +90,31 @@ ADDED = {
 
 
 @pytest.mark.slow
-def test_every_button_does_what_it_says(browser: Browser, tmp_path: Path) -> None:
+def test_every_button_does_what_it_says(
+    browser: Browser, machine: Machine, tmp_path: Path
+) -> None:
     assert ADDED.keys() == {button.label for button in BY_NAME.values()}
-    sums = [0, 0, 0]
+    sums = machine.counts()
     view = {"width": 1280, "height": 800}
-    with opened(browser, viewport=view, reduced_motion="reduce") as page:
+    with opened(browser, machine, viewport=view, reduced_motion="reduce") as page:
         for played, (label, added) in enumerate(ADDED.items(), 1):
             button = page.get_by_role("button", name=label, exact=True)
             expect(button).to_have_attribute("aria-disabled", "false")
             button.click()
             verdicts(page, played)
-            sums = [before + more for before, more in zip(sums, added, strict=True)]
-            numbers(page, *sums)
+            sums = Counts(*map(add, sums, added))
+            numbers(page, sums)
+        expect(page.locator(".row").last).to_have_css("animation-name", "none")
+        expect(page.locator("body")).to_have_css("background-color", LIGHT)
         picture = Path(os.environ.get("SCREENSHOT", tmp_path / "page.png"))
         page.screenshot(path=picture)
     assert picture.stat().st_size < 200_000
 
 
-def test_the_keyboard_is_enough(browser: Browser) -> None:
-    with opened(browser, color_scheme="dark", reduced_motion="reduce") as page:
+def test_the_keyboard_is_enough(browser: Browser, machine: Machine) -> None:
+    expected = Counts(*(number + 1 for number in machine.counts()))
+    with opened(browser, machine, color_scheme="dark") as page:
+        expect(page.locator("body")).to_have_css("background-color", DARK)
         focused = page.locator(":focus")
         page.keyboard.press("Tab")
         expect(focused).to_have_text("Pay")
@@ -118,7 +126,7 @@ def test_the_keyboard_is_enough(browser: Browser) -> None:
         expect(focused).to_have_attribute("aria-disabled", "false")
         page.keyboard.press("Space")
         verdicts(page, 2)
-        numbers(page, 1, 1, 1)
+        numbers(page, expected)
 
         first = "client to CloudFront: POST /premium/report"
         last = "CloudFront to client: 201 replayed"
@@ -130,7 +138,7 @@ def test_the_keyboard_is_enough(browser: Browser) -> None:
         dialog = page.get_by_role("dialog", name="POST /premium/report")
         expect(dialog).to_contain_text("x402-payment")
         expect(dialog).to_contain_text("sha256:")
-        expect(dialog).not_to_contain_text("tea-1")
+        expect(dialog).not_to_contain_text("tea-")
         expect(dialog).to_contain_text('"topic": "tea"')
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
@@ -149,13 +157,14 @@ def move(page: Page, key: str, label: str) -> None:
 
 
 @pytest.mark.slow
-def test_it_fits_a_phone(browser: Browser) -> None:
+def test_it_fits_a_phone(browser: Browser, machine: Machine) -> None:
     view = {"width": 320, "height": 640}
-    with opened(browser, viewport=view, has_touch=True) as page:
+    with opened(browser, machine, viewport=view, has_touch=True) as page:
         page.get_by_role("button", name="Pay", exact=True).tap()
         verdicts(page, 1)
         page.locator(".row").first.tap()
         page.get_by_role("button", name="Close").tap()
+        expect(page.locator(".row").last).to_have_css("animation-name", "appear")
         # Nothing is wider than the screen, and the numbers stay in sight.
         page.locator(".row").last.scroll_into_view_if_needed()
         expect(page.locator("#settlements")).to_be_in_viewport()
