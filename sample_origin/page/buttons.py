@@ -124,7 +124,7 @@ class Player:
             self._changed()
 
     def _number_for(self, button: Button) -> int:
-        if button.follows is not None:
+        if button.follows in self._numbers:
             return self._numbers[button.follows]
         number = self._numbers[button.step] = self._next_number
         self._next_number = next(self._machine.numbers)

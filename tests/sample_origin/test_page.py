@@ -141,6 +141,16 @@ def test_a_facilitator_that_was_away_counts_no_payment_twice(
         assert pressed(url, stream, name) == {"holds": True, "text": "Holds."}
 
 
+def test_a_redis_that_died_by_itself_can_be_started(machine: Machine) -> None:
+    with serving(machine) as url:
+        machine.redis.kill()
+        stream = events(url)
+        verdict = pressed(url, stream, "redis_starts")
+        assert not verdict["holds"]  # no payment was made before
+        assert machine.redis.alive
+        assert pressed(url, stream, "payment")["holds"]
+
+
 def test_an_open_stream_ends_with_the_page(machine: Machine) -> None:
     with serving(machine) as url:
         stream = events(url)
