@@ -1,4 +1,4 @@
-"""Makes the bundle: a zip of the folder `edge/runtime` and of the settings.
+"""Makes the bundle: a zip of the code in `edge/runtime` and of the settings.
 
 The same inputs give the same bytes.
 """
@@ -17,13 +17,13 @@ from ..runtime.settings import parse
 from .bundle import DAMAGED, ENTRY, PACKAGE, SETTINGS, Bundle
 from .environment import Secrets
 from .routes_file import RoutesFile
+from .source import lean
 from .x402_file import X402File
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 
 # AWS loads `handler.handler` from the root, where relative imports have no package
-# to be relative to. So the files keep a package, and this one points into it:
-# the code at the edge is byte for byte the code that the tests import.
+# to be relative to. So the files keep a package, and this one points into it.
 _ENTRY_CODE = f'''\
 """The name that AWS calls: handler.handler. Everything else is in the package."""
 
@@ -99,7 +99,9 @@ def _code(x402: bool) -> dict[str, bytes]:
         code |= {*RUNTIME.glob("x402/*.py")}
         code.remove(RUNTIME / "nexflow.py")
     files = {
-        f"{PACKAGE}/{file.relative_to(RUNTIME).as_posix()}": file.read_bytes()
+        f"{PACKAGE}/{file.relative_to(RUNTIME).as_posix()}": lean(
+            file.read_text(encoding="utf-8")
+        ).encode()
         for file in code
     }
     return files | {ENTRY: _ENTRY_CODE.encode()}

@@ -15,17 +15,33 @@ from statistics import median
 from typing import Any
 
 from benchmarks.experiments.edge.costs import (
+    CDP_SECRET,
     IMPORT_RUNS,
     call_costs,
     import_costs,
     milliseconds,
     pinned,
     ratio,
+    token_costs,
 )
 from benchmarks.experiments.edge.latency import REQUESTS, added, latencies
 from sample_origin.facilitator import BASE_PATH
 from sample_origin.processes import Service
 from tests.support.cloudfront_events import origin_response, viewer_request
+from tests.support.payments import pay
+
+ROUTES = """
+facilitator = "x402"
+auth = "cdp"
+[[route]]
+path = "/api/joke"
+resource_id = "joke"
+[[route.accepts]]
+network = "eip155:84532"
+amount = "1000"
+pay_to = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
+"""
+"""Takes what tests.support.payments pays."""
 
 DELAYS = (0.0, 0.02, 0.05)
 # Every sign of it has another meaning to some server, so it is read in every way.
@@ -41,11 +57,19 @@ def measure(folder: Path) -> dict[str, Any]:
         facilitator.check("/_ledger")
         loopback = _built(folder / "loopback.zip", facilitator.url + BASE_PATH)
         public = _built(folder / "public.zip", "https://facilitator.example/x402")
-        figures: dict[str, Any] = {"zip": public.stat().st_size}
+        x402 = _built_x402(folder)
+        figures: dict[str, Any] = {
+            "zip": {"NexFlow": public.stat().st_size, "x402": x402.stat().st_size}
+        }
         figures["latency"] = latencies(facilitator, loopback, folder, DELAYS)
         figures["core"] = pinned()
-        figures["import"] = import_costs(public, folder / "public")
+        figures["import"] = {
+            "NexFlow": import_costs(public, folder / "public"),
+            "x402": import_costs(x402, folder / "x402"),
+        }
         figures["cpu"] = _cpu(loopback, folder / "loopback")
+        figures["cpu"] |= _cpu_x402(folder / "x402" / "bare")
+        figures["token"] = token_costs(folder / "x402" / "bare")
     finally:
         facilitator.stop()
     return figures
@@ -53,16 +77,31 @@ def measure(folder: Path) -> dict[str, Any]:
 
 def _built(bundle: Path, url: str) -> Path:
     """As an operator builds it: with a signing key."""
+    secrets = {"NEXFLOW_FACILITATOR_URL": url, "NEXFLOW_API_KEY": "nf_test_demo"}
+    return _build(bundle, secrets, "--allow-test-key")
+
+
+def _built_x402(folder: Path) -> Path:
+    """With CDP's key, which costs most."""
+    routes = folder / "routes.toml"
+    routes.write_text(ROUTES)
     secrets = {
-        "NEXFLOW_FACILITATOR_URL": url,
-        "NEXFLOW_API_KEY": "nf_test_demo",
+        "X402_FACILITATOR_URL": "https://facilitator.example/platform/v2/x402",
+        "CDP_API_KEY_ID": "benchmark",
+        "CDP_API_KEY_SECRET": CDP_SECRET,
+    }
+    return _build(folder / "x402.zip", secrets, "--routes", str(routes), "--offline")
+
+
+def _build(bundle: Path, secrets: dict[str, str], *options: str) -> Path:
+    signing = {
         "EDGE_SIGNING_SECRET": "for-a-benchmark-on-this-machine-only",
         "EDGE_SIGNING_KEY_ID": "benchmark",
     }
     command = [sys.executable, "-m", "edge", "build", "--output", str(bundle)]
     built = subprocess.run(
-        [*command, "--allow-test-key"],
-        env=os.environ | secrets,
+        [*command, *options],
+        env=os.environ | secrets | signing,
         capture_output=True,
         text=True,
         check=False,
@@ -80,20 +119,29 @@ def _cpu(bundle: Path, folder: Path) -> dict[str, dict[str, list[float]]]:
         "facilitator excluded": call_costs(folder, gated, "instantly"),
         "over loopback": call_costs(folder, gated, calls=100),
         "the worst path of 8,192 bytes": call_costs(
-            folder, worst, "instantly", calls=10
+            folder, worst, "instantly", "free", calls=10
         ),
     }
 
 
+def _cpu_x402(folder: Path) -> dict[str, dict[str, list[float]]]:
+    gated = [viewer_request(headers={"payment-signature": pay()}), origin_response()]
+    return {"x402, facilitator excluded": call_costs(folder, gated, "instantly")}
+
+
 def report(figures: dict[str, Any]) -> None:
-    print(f"zip                                     {figures['zip']:>8,} bytes")
-    for kind, runs in figures["import"].items():
-        ratios = ratio(runs)
-        print(
-            f"import ÷ control, {kind:22}{median(ratios):>8.2f}"
-            f"  ({min(ratios):.2f}-{max(ratios):.2f}, {IMPORT_RUNS} runs;"
-            f" control {milliseconds(runs['control']):.0f} ms)"
-        )
+    for name, size in figures["zip"].items():
+        print(f"zip, {name:35}{size:>8,} bytes")
+    for name, kinds in figures["import"].items():
+        for kind, runs in kinds.items():
+            ratios = ratio(runs)
+            print(
+                f"import ÷ control, {name + ', ' + kind:27}{median(ratios):>8.2f}"
+                f"  ({min(ratios):.2f}-{max(ratios):.2f}, {IMPORT_RUNS} runs;"
+                f" control {milliseconds(runs['control']):.0f} ms)"
+            )
+    token = milliseconds(figures["token"])
+    print(f"a fresh token of CDP's, ms              {token:>8.1f}")
     print("\nCPU of a gated request, ms      viewer-request  origin-response    both")
     for kind, triggers in figures["cpu"].items():
         verify, settle = (milliseconds(runs) for runs in triggers.values())

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from base64 import b64encode
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,6 +21,9 @@ PROBE = Path(__file__).with_name("probe.py")
 
 IMPORT_RUNS = 20
 ROUNDS, CALLS = 7, 400
+
+CDP_SECRET = b64encode(bytes(range(64))).decode()
+"""Of nobody."""
 
 TIMED = "import sys, time; sys.path.insert(0, {folder!r}); begun = time.process_time()"
 HANDLER = "import handler"
@@ -54,6 +58,23 @@ def _seconds(folder: Path, code: str) -> float:
     lines = (TIMED.format(folder=str(folder)), code, PRINTED)
     command = [sys.executable, *ISOLATED, "-c", "; ".join(lines)]
     return float(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def token_costs(folder: Path) -> list[float]:
+    """CPU seconds of one token of CDP's: a gate makes one in 100 seconds."""
+    code = (
+        f"import sys, time; sys.path.insert(0, {str(folder)!r})",
+        "from edge.x402.cdp import Tokens",
+        f"tokens = Tokens('id', {CDP_SECRET!r}, 'facilitator.example', lambda: 0)",
+        "begun = time.process_time()",
+        "tokens.token('/verify')",
+        PRINTED,
+    )
+    command = [sys.executable, *ISOLATED, "-c", "; ".join(code)]
+    runs = (
+        subprocess.run(command, check=True, capture_output=True) for _ in range(ROUNDS)
+    )
+    return [float(done.stdout) for done in runs]
 
 
 def call_costs(

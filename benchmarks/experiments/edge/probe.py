@@ -1,7 +1,7 @@
 """Runs in an interpreter of its own, as Lambda runs the handler: what does it cost?
 
-`python -I -S -B probe.py BUNDLE ROUNDS CALLS [instantly]`, with two events as JSON
-on standard input. Prints seconds of CPU per call, round by round, as JSON.
+`python -I -S -B probe.py BUNDLE ROUNDS CALLS [instantly] [free]`, with two events as
+JSON on standard input. Prints seconds of CPU per call, round by round, as JSON.
 """
 
 import json
@@ -12,21 +12,30 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-VERIFIED = {"valid": True, "settlementIntentId": "intent-1", "expiresAt": None}
-SETTLED = {"ok": True, "settledAt": "2026-02-07T08:12:34.850Z"}
+# As NexFlow answers, and as a standard facilitator does.
+ANSWERS = {
+    "/verify": {
+        "valid": True,
+        "settlementIntentId": "intent-1",
+        "expiresAt": None,
+        "isValid": True,
+    },
+    "/settle": {
+        "ok": True,
+        "settledAt": "2026-02-07T08:12:34.850Z",
+        "success": True,
+        "transaction": "0xabc",
+    },
+}
 
 
-class Instant:
+def instantly(answer: Callable[[int, object], object]) -> Callable[..., object]:
     """A facilitator that takes no time and no socket."""
 
-    def __init__(self, answer: Callable[[int, object], object]) -> None:
-        self._answer = answer
+    def ask(path: str, *_: Any, **__: Any) -> object:
+        return answer(200, ANSWERS[path])
 
-    def verify(self, *_: Any) -> object:
-        return self._answer(200, VERIFIED)
-
-    def settle(self, *_: Any) -> object:
-        return self._answer(200, SETTLED)
+    return ask
 
 
 class Context:
@@ -39,12 +48,14 @@ def main(folder: str, rounds: int, calls: int, *options: str) -> None:
     handler = import_module("handler").handler
     if "instantly" in options:
         answer = import_module("edge.gate").Answer  # that of the bundle, not ours
-        handler._facilitator = Instant(answer)  # noqa: SLF001 - it has no other opening
+        handler._facilitator.ask = instantly(answer)  # noqa: SLF001 - it has no other opening
     asked, answered = json.load(sys.stdin)
     context = Context()
     results, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115, PTH123 - its log
     # The request comes back as it was forwarded, or the gate would not know its own.
     forwarded = handler(asked, context)
+    if "status" in forwarded and "free" not in options:
+        raise SystemExit(f"the gate refused the request: {forwarded}")
     answered["Records"][0]["cf"]["request"] = forwarded
 
     def round_of(event: Any) -> float:

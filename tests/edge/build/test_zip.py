@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge.__main__ import main
+from edge.build.source import lean
 from edge.build.zip import RUNTIME, write_whole
 from tests.edge.commands import (
     ACCEPTED,
@@ -44,7 +45,7 @@ def test_the_zip_holds_the_run_time_files_the_entry_and_the_settings(
         )
         for name in CODE:
             source = REPOSITORY / "edge" / "runtime" / name
-            assert archive.read(f"edge/{name}") == source.read_bytes()
+            assert archive.read(f"edge/{name}") == lean(source.read_text()).encode()
         settings = json.loads(archive.read("edge/settings.json"))
     network = "eip155:8453"
     assert settings == {
@@ -119,7 +120,7 @@ def test_only_a_standard_gate_carries_what_speaks_to_a_standard_facilitator(
             names[kind] = {name for name in archive.namelist() if is_of_one(name)}
     standard = {f"edge/x402/{file.name}" for file in RUNTIME.glob("x402/*.py")}
     assert names == {"nexflow": {"edge/nexflow.py"}, "x402": standard}
-    assert output.stat().st_size <= 44 * 1024
+    assert output.stat().st_size <= 40 * 1024
 
 
 def is_of_one(name: str) -> bool:
