@@ -12,7 +12,6 @@ async def test_nothing_happens_twice_when_workers_are_killed() -> None:
     declared = await kill(Plan(200, declares=True))
     said = report(plain, declared)
     assert not broken(plain, declared), said
-    assert not total(plain).others + total(declared).others, said
     # A process that dies before its effects began leaves a key that a retry runs again.
     assert total(declared).started_twice > 0, said
     assert total(plain).in_doubt > 0, said
