@@ -7,16 +7,12 @@ does. Starts and effects are counted in a file, and not in Redis.
 
 import argparse
 import asyncio
-import multiprocessing
-import socket
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +21,7 @@ import httpx
 from tests.simulation.__main__ import commit
 from tests.support.servers import running, valkey
 
+from .running import worker
 from .worker import MARKS, Setting, serve
 
 KEYS = 8
@@ -36,9 +33,6 @@ _BEGIN, _END = "<!-- real processes -->\n", "<!-- end of real processes -->\n"
 _AT_ONCE = 12
 _ASKS = 3
 _DIES_WITHIN = 3.0
-
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([f"{__package__}.worker"])
 
 
 @dataclass
@@ -72,14 +66,17 @@ async def kill(plan: Plan) -> dict[str, Outcome]:
     """By mark. Raises RuntimeError where a mark is never reached."""
     outcomes = {mark: Outcome() for mark in plan.marks}
     places = asyncio.Semaphore(_AT_ONCE)
-    with tempfile.TemporaryDirectory() as directory, running(valkey()) as redis:
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        redis = stack.enter_context(running(valkey()))
         base = Setting(
             redis.url,
             str(Path(directory) / "ledger"),
             declares=plan.declares,
             on_abandoned=plan.on_abandoned,
         )
-        async with _survivor(base) as survivor, asyncio.TaskGroup() as trials:
+        survivor = stack.enter_context(worker(serve, base)).url
+        async with asyncio.TaskGroup() as trials:
             for number in range(-(-plan.keys // KEYS)):
                 mark = plan.marks[number % len(plan.marks)]
                 passes = number // len(plan.marks) % KEYS
@@ -107,13 +104,14 @@ async def _trial(
 async def _was_killed(setting: Setting, survivor: str, outcome: Outcome) -> bool:
     """With a ledger of its own, and keys that nobody has used."""
     keys = [uuid4().hex for _ in range(KEYS)]
-    with _worker(setting) as (process, url):
+    with worker(serve, setting) as mortal:
+        urls = [mortal.url, survivor, survivor]
         async with httpx.AsyncClient(timeout=30) as http:
             answers = await asyncio.gather(
-                *(_ask(http, [url, survivor, survivor], key, setting) for key in keys)
+                *(_ask(http, urls, key, setting) for key in keys)
             )
-        await asyncio.to_thread(process.join, _DIES_WITHIN)
-        if process.exitcode != -9:
+        await asyncio.to_thread(mortal.process.join, _DIES_WITHIN)
+        if mortal.process.exitcode != -9:
             return False
     started, effects = _counted(setting.ledger), _counted(setting.ledger, "effect")
     for key, told in zip(keys, answers, strict=True):
@@ -158,26 +156,6 @@ async def _ask(
 def _counted(ledger: str, what: str = "started") -> Counter[str]:
     lines = Path(ledger).read_text().split("\n") if Path(ledger).exists() else []
     return Counter(line.split()[1] for line in lines if line.startswith(what))
-
-
-@contextmanager
-def _worker(setting: Setting) -> Iterator[tuple[BaseProcess, str]]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        process = _context.Process(target=serve, args=(listening, setting))
-        process.start()
-        try:
-            yield process, url
-        finally:
-            process.kill()
-            process.join()
-
-
-@asynccontextmanager
-async def _survivor(setting: Setting) -> AsyncIterator[str]:
-    """Serves the retries, of all trials."""
-    with _worker(setting) as (_, url):
-        yield url
 
 
 def total(outcomes: dict[str, Outcome]) -> Outcome:

@@ -76,12 +76,12 @@ def serve(listening: socket.socket, setting: Setting) -> None:
         assert attempt is not None, "a key is required"
         await receive()
         ledger = dict(scope["headers"])[b"x-ledger"].decode()  # of its trial
-        _write(ledger, f"started {attempt.intent}\n")
+        write(ledger, f"started {attempt.intent}\n")
         mark.at("handler started")
         await asyncio.sleep(0.005)
         if setting.declares:
             await attempt.effects_begin()
-        _write(ledger, f"effect {attempt.intent}\n")
+        write(ledger, f"effect {attempt.intent}\n")
         mark.at("effect done")
         await asyncio.sleep(0.005)
         mark.at("handler ended")
@@ -104,7 +104,7 @@ def serve(listening: socket.socket, setting: Setting) -> None:
     asyncio.run(uvicorn.Server(options).serve(sockets=[listening]))
 
 
-def _write(ledger: str, line: str) -> None:
+def write(ledger: str, line: str) -> None:
     """In one piece, so that it is complete even if the process is killed after it."""
     file = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
@@ -118,7 +118,7 @@ def _marked(app: ASGIApp, mark: _Mark) -> ASGIApp:
 
     async def marked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await _lifespan(receive, send)
+            await lifespan(receive, send)
             return
         mark.at("request received")
 
@@ -132,7 +132,7 @@ def _marked(app: ASGIApp, mark: _Mark) -> ASGIApp:
     return marked
 
 
-async def _lifespan(receive: Receive, send: Send) -> None:
+async def lifespan(receive: Receive, send: Send) -> None:
     for part in ("startup", "shutdown"):
         await receive()
         await send({"type": f"lifespan.{part}.complete"})
