@@ -24,6 +24,12 @@ variable "function_name" {
   default = "x402-edge"
 }
 
+variable "timeout" {
+  description = "30 where routes.toml says facilitator = \"x402\": a settlement waits for a chain."
+  type        = number
+  default     = 5
+}
+
 resource "aws_iam_role" "gate" {
   name = "${var.function_name}-role"
   assume_role_policy = jsonencode({
@@ -62,7 +68,7 @@ resource "aws_lambda_function" "gate" {
   runtime          = "python3.13"
   architectures    = ["x86_64"]
   memory_size      = 128
-  timeout          = 5
+  timeout          = var.timeout
   publish          = true
   skip_destroy     = true # a version with replicas cannot be deleted, and rollbacks need it
 }

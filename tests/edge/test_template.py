@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge.aws.lambda_at_edge import RUNTIMES
+from edge.aws.lambda_at_edge import RUNTIMES, TIMEOUT, X402_TIMEOUT
 from edge.aws.managed_policies import CACHING_DISABLED, CACHING_OPTIMIZED
 from edge.aws.session import Session
 from edge.check.checklist import examine
@@ -41,7 +41,9 @@ def variants(template: Tree) -> Iterator[dict[str, str]]:
     yield {}
     yield {"CachedPathPattern": "/static/*"}
     for name, parameter in template["Parameters"].items():
-        for value in parameter.get("AllowedValues", []):
+        # The longer timeout is for another facilitator than the bundle's here.
+        values = [] if name == "Timeout" else parameter.get("AllowedValues", [])
+        for value in values:
             yield {name: value}
 
 
@@ -77,8 +79,8 @@ ALARM_CHECKS = (
 
 # The checks that find it, the lines, and what they are replaced by.
 BROKEN = [
-    ({"function.timeout"}, "Timeout: 5", "Timeout: 30"),
-    ({"function.timeout"}, "      Timeout: 5\n", ""),
+    ({"function.timeout"}, "Timeout: !Ref Timeout", "Timeout: 30"),
+    ({"function.timeout"}, "      Timeout: !Ref Timeout\n", ""),
     (
         {"function.environment"},
         "Handler: handler.handler",
@@ -86,34 +88,34 @@ BROKEN = [
     ),
     (
         {"function.features"},
-        "Timeout: 5",
-        "Timeout: 5\n      Layers: [arn:aws:lambda:us-east-1:111122223333:layer:l:1]",
+        "Timeout: !Ref Timeout",
+        "Timeout: !Ref Timeout\n      Layers: [arn:aws:lambda:us-east-1:111122223333:layer:l:1]",
     ),
     (
         {"function.features"},
-        "Timeout: 5",
+        "Timeout: !Ref Timeout",
         (
-            "Timeout: 5\n      VpcConfig: {SubnetIds: [subnet-1a2b3c4d],"
+            "Timeout: !Ref Timeout\n      VpcConfig: {SubnetIds: [subnet-1a2b3c4d],"
             " SecurityGroupIds: [sg-1a2b3c4d]}"
         ),
     ),
     (
         {"function.features"},
-        "Timeout: 5",
+        "Timeout: !Ref Timeout",
         (
-            "Timeout: 5\n      DeadLetterConfig:"
+            "Timeout: !Ref Timeout\n      DeadLetterConfig:"
             " {TargetArn: arn:aws:sqs:us-east-1:111122223333:q}"
         ),
     ),
     (
         {"function.features"},
-        "Timeout: 5",
-        "Timeout: 5\n      TracingConfig: {Mode: Active}",
+        "Timeout: !Ref Timeout",
+        "Timeout: !Ref Timeout\n      TracingConfig: {Mode: Active}",
     ),
     (
         {"function.features"},
-        "Timeout: 5",
-        "Timeout: 5\n      EphemeralStorage: {Size: 1024}",
+        "Timeout: !Ref Timeout",
+        "Timeout: !Ref Timeout\n      EphemeralStorage: {Size: 1024}",
     ),
     ({"function.architecture"}, "[x86_64]", "[arm64]"),
     ({"function.runtime"}, "Runtime: !Ref Runtime", "Runtime: python3.11"),
@@ -216,11 +218,11 @@ BROKEN = [
     ({"logs.retention"}, "      RetentionInDays: !Ref LogRetentionDays\n", ""),
     (
         {"function.features"},
-        "Timeout: 5",
-        "Timeout: 5\n      FileSystemConfigs: [{Arn: arn, LocalMountPath: /mnt/a}]",
+        "Timeout: !Ref Timeout",
+        "Timeout: !Ref Timeout\n      FileSystemConfigs: [{Arn: arn, LocalMountPath: /mnt/a}]",
     ),
-    ({"function.features"}, "Timeout: 5", "Timeout: 5\n      KmsKeyArn: arn:aws:kms"),
-    ({"function.features"}, "Timeout: 5", "Timeout: 5\n      PackageType: Image"),
+    ({"function.features"}, "Timeout: !Ref Timeout", "Timeout: !Ref Timeout\n      KmsKeyArn: arn:aws:kms"),
+    ({"function.features"}, "Timeout: !Ref Timeout", "Timeout: !Ref Timeout\n      PackageType: Image"),
     (
         {"triggers.around"},
         (
@@ -255,6 +257,12 @@ def test_no_traffic_is_no_trouble(file: Any) -> None:
 def test_every_runtime_of_lambda_at_edge_can_be_chosen() -> None:
     template = from_template.load(TEMPLATE.read_text())
     assert {*template["Parameters"]["Runtime"]["AllowedValues"]} == {*RUNTIMES}
+
+
+def test_the_timeout_is_that_of_either_facilitator() -> None:
+    parameter = from_template.load(TEMPLATE.read_text())["Parameters"]["Timeout"]
+    assert parameter["Default"] == TIMEOUT
+    assert parameter["AllowedValues"] == [TIMEOUT, X402_TIMEOUT]
 
 
 def test_both_templates_have_the_same_logs_and_alarms() -> None:

@@ -14,6 +14,7 @@ from edge.aws.lambda_at_edge import (
     PRINCIPALS,
     RUNTIMES,
     TIMEOUT,
+    X402_TIMEOUT,
     log_group,
 )
 from edge.aws.managed_policies import (
@@ -56,7 +57,10 @@ def test_the_function_is_as_deploy_makes_it() -> None:
     assert function["runtime"] == RUNTIMES[0]
     assert function["architectures"] == [ARCHITECTURE]
     assert function["memory_size"] == MEMORY
-    assert function["timeout"] == TIMEOUT
+    assert function["timeout"] == "${var.timeout}"
+    timeout = only("variable", "timeout")
+    assert timeout["default"] == TIMEOUT, X402_TIMEOUT
+    assert timeout["description"].startswith(f"{X402_TIMEOUT} where")
     assert only("variable", "function_name")["default"] == DEFAULT_NAME
 
 
