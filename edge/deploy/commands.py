@@ -204,7 +204,7 @@ def _rotate(
     reasons = tuple(_elsewhere(account.others(), spec.function, new, published))
     if reasons:
         raise Refused(*reasons)
-    for word in last_words(decided):
+    for word in last_words(decided, new.auth):
         system.say(word)
 
 

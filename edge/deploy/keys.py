@@ -11,9 +11,20 @@ from typing import NamedTuple
 
 from ..aws.path_patterns import uncovered
 from ..build.bundle import DAMAGED, Bundle, document
-from ..build.environment import ACCEPTED, KEY_VARIABLE, SIGNING
+from ..build.environment import ACCEPTED, BEARER, CDP, KEY_VARIABLE, SIGNING
 from ..errors import AwsTrouble, Refused
 from ..runtime.signature import SigningKey
+
+
+NEXFLOW = "nexflow"
+
+# Which variable has the new one, and who revokes the old one.
+_API_KEYS = {
+    NEXFLOW: (KEY_VARIABLE, "https://nexflowapp.app, Developers, API Keys."),
+    "bearer": (BEARER, "where your facilitator has issued it."),
+    "cdp": (CDP[1], "https://portal.cdp.coinbase.com, API Keys."),
+    "none": (SIGNING[0], ""),
+}
 
 
 class Keys(NamedTuple):
@@ -22,6 +33,8 @@ class Keys(NamedTuple):
     """The first one signs, all are recognised."""
     paths: frozenset[str]
     """Of the routes that they are for."""
+    auth: str = NEXFLOW
+    """What the API key is to the facilitator: as in routes.toml, or NexFlow's."""
 
     def __repr__(self) -> str:
         """Without a secret, wherever it may be printed."""
@@ -34,7 +47,8 @@ VersionKeys = Mapping[int, Keys | None]
 
 def keys_of(bundle: Bundle) -> Keys:
     settings = bundle.settings
-    return Keys(settings.api_key, settings.signing, frozenset(bundle.paths))
+    auth = NEXFLOW if settings.x402 is None else settings.x402.auth
+    return Keys(settings.api_key, settings.signing, frozenset(bundle.paths), auth)
 
 
 def keys_in(content: bytes) -> Keys | None:
@@ -46,7 +60,8 @@ def keys_in(content: bytes) -> Keys | None:
             for key in found.get("signing", [])
         )
         paths = frozenset(str(route["path"]) for route in found["routes"])
-        return Keys(str(found["apiKey"]), tuple(signing), paths)
+        auth = str(found["x402"]["auth"]) if found.get("x402") else NEXFLOW
+        return Keys(str(found["apiKey"]), tuple(signing), paths, auth)
     except (TypeError, AttributeError, *DAMAGED):
         return None
 
@@ -130,7 +145,7 @@ def rotation(new: Keys, live: VersionKeys, before: VersionKeys) -> Rotation:
             return found
     raise Refused(
         f"version {max(live)}, which is live, has these keys already."
-        f" Set {KEY_VARIABLE} to the new one."
+        f" Set {_API_KEYS[new.auth][0]} to the new one."
     )
 
 
@@ -142,6 +157,11 @@ def _reasons(new: Keys, live: VersionKeys) -> Iterator[str]:
             yield (
                 f"version {version}, which is live, is not a bundle of this project:"
                 " its key cannot be compared. Use deploy."
+            )
+        elif old.auth != new.auth:
+            yield (
+                f"version {version}, which is live, asks another facilitator, or in"
+                " another way: that is no rotation. Use deploy."
             )
         else:
             yield from _breaks(new, version, old)
@@ -194,12 +214,12 @@ def notes(new: Keys, rotation: Rotation) -> Iterator[str]:
         yield f"note: the origin must already accept the key {new.signing[0].id}"
 
 
-def last_words(rotation: Rotation) -> Iterator[str]:
+def last_words(rotation: Rotation, auth: str) -> Iterator[str]:
     """What the operator may do now that the new keys are everywhere."""
     if rotation.api_key_of is not None:
         yield (
             f"Now revoke the old API key, the one in version {rotation.api_key_of}:"
-            " https://nexflowapp.app, Developers, API Keys."
+            f" {_API_KEYS[auth][1]}"
             " After that, do not roll back to that version."
         )
     if rotation.signing_key is not None:

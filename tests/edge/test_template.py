@@ -221,8 +221,16 @@ BROKEN = [
         "Timeout: !Ref Timeout",
         "Timeout: !Ref Timeout\n      FileSystemConfigs: [{Arn: arn, LocalMountPath: /mnt/a}]",
     ),
-    ({"function.features"}, "Timeout: !Ref Timeout", "Timeout: !Ref Timeout\n      KmsKeyArn: arn:aws:kms"),
-    ({"function.features"}, "Timeout: !Ref Timeout", "Timeout: !Ref Timeout\n      PackageType: Image"),
+    (
+        {"function.features"},
+        "Timeout: !Ref Timeout",
+        "Timeout: !Ref Timeout\n      KmsKeyArn: arn:aws:kms",
+    ),
+    (
+        {"function.features"},
+        "Timeout: !Ref Timeout",
+        "Timeout: !Ref Timeout\n      PackageType: Image",
+    ),
     (
         {"triggers.around"},
         (

@@ -1,6 +1,7 @@
 """What check and deploy know of a gate before a standard facilitator."""
 
 import json
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,58 @@ def test_deploy_sets_the_timeout(
         assert operator.deploy("--yes") == 0
     expected = 30 if standard else 5
     assert operator.account.functions.published[-1]["Timeout"] == expected
+
+
+CDP_IDS = {"CDP_API_KEY_ID": "key-1"}
+
+
+@pytest.mark.parametrize(
+    ("auth", "old", "new", "variable", "where"),
+    [
+        (
+            "bearer",
+            {"X402_BEARER_TOKEN": "token-1-of-the-facilitator"},
+            {"X402_BEARER_TOKEN": "token-2-of-the-facilitator"},
+            "X402_BEARER_TOKEN",
+            "where your facilitator has issued it",
+        ),
+        (
+            "cdp",
+            CDP_IDS | {"CDP_API_KEY_SECRET": b64encode(bytes(range(64))).decode()},
+            CDP_IDS | {"CDP_API_KEY_SECRET": b64encode(bytes(range(1, 65))).decode()},
+            "CDP_API_KEY_SECRET",
+            "portal.cdp.coinbase.com",
+        ),
+    ],
+)
+def test_the_key_of_a_standard_facilitator_is_rotated(
+    operator: Operator,
+    auth: str,
+    old: dict[str, str],
+    new: dict[str, str],
+    variable: str,
+    where: str,
+) -> None:
+    head = 'facilitator = "x402"\n'
+    operator.routes.write_text(STANDARD.replace(head, f'{head}auth = "{auth}"\n'))
+    common = {"X402_FACILITATOR_URL": "https://pay.test"} | SIGNING
+    before, after = common | old, common | new
+    assert operator.deploy("--yes", "--offline", environment=before) == 0
+    operator.said.clear()
+    assert operator.rotate("--yes", "--offline", environment=before) == 2
+    assert any(f"Set {variable} to the new one" in line for line in operator.said)
+    operator.said.clear()
+    assert operator.rotate("--yes", "--offline", environment=after) == 0
+    said = "\n".join(operator.said)
+    assert "Now revoke the old API key, the one in version 1" in said
+    assert where in said
+    for secret in (*old.values(), *new.values()):
+        assert secret not in said or secret == "key-1"
+
+
+def test_another_facilitator_is_no_rotation(operator: Operator) -> None:
+    assert operator.deploy("--yes") == 0
+    operator.routes.write_text(STANDARD)
+    environment = {"X402_FACILITATOR_URL": "https://pay.test"} | SIGNING
+    assert operator.rotate("--yes", "--offline", environment=environment) != 0
+    assert any("no rotation. Use deploy" in line for line in operator.said)
