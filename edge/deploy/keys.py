@@ -15,7 +15,6 @@ from ..build.environment import ACCEPTED, BEARER, CDP, KEY_VARIABLE, SIGNING
 from ..errors import AwsTrouble, Refused
 from ..runtime.signature import SigningKey
 
-
 NEXFLOW = "nexflow"
 
 # Which variable has the new one, and who revokes the old one.

@@ -89,7 +89,10 @@ BROKEN = [
     (
         {"function.features"},
         "Timeout: !Ref Timeout",
-        "Timeout: !Ref Timeout\n      Layers: [arn:aws:lambda:us-east-1:111122223333:layer:l:1]",
+        (
+            "Timeout: !Ref Timeout\n"
+            "      Layers: [arn:aws:lambda:us-east-1:111122223333:layer:l:1]"
+        ),
     ),
     (
         {"function.features"},
@@ -219,7 +222,10 @@ BROKEN = [
     (
         {"function.features"},
         "Timeout: !Ref Timeout",
-        "Timeout: !Ref Timeout\n      FileSystemConfigs: [{Arn: arn, LocalMountPath: /mnt/a}]",
+        (
+            "Timeout: !Ref Timeout\n"
+            "      FileSystemConfigs: [{Arn: arn, LocalMountPath: /mnt/a}]"
+        ),
     ),
     (
         {"function.features"},

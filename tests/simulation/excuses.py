@@ -213,9 +213,8 @@ def held_by_a_clock(books: Books, server: Server, asked: Asked) -> bool:
 
 
 def told_by_the_books(books: Books, server: Server, run: Started) -> bool:
-    """A reconciler knows a run by its key alone, and may answer another request with it:
-    only where no record of it is left, or ever was.
-    """
+    """A reconciler knows a run by its key alone, and may answer another request with
+    it: only where no record of it is left, or ever was."""
     answered = any(of == run.key and said == "respond" for _, of, said in books.ruled)
     lost = any(record_name(run.key) in loss.names for loss in server.losses)
     return answered and (lost or not run.protected)
