@@ -22,13 +22,13 @@ from .linearizability import Operation, What, is_linearizable
 from .running import Worker, worker
 from .seller import KINDS, LEASE, Shop, sell
 
-_FORGETS = ("--save", "", "--appendonly", "no")
+FORGETS = ("--save", "", "--appendonly", "no")
 
 _EVERY = 0.08
 """Seconds from one payment to the next."""
 _ASKED_FOR = 5.0
 """Seconds in which a payment's clients ask again."""
-_TIMEOUT = 4.0
+TIMEOUT = 4.0
 
 _REFUSALS: dict[str, What] = {
     "in-progress": "in progress",
@@ -244,7 +244,7 @@ async def restart_the_server(scene: Scene) -> None:
     await asyncio.to_thread(scene.redis.start)
     end = time.monotonic()
     scene.books.windows.append(Window(begin, end))
-    if scene.redis.options is _FORGETS:
+    if scene.redis.options is FORGETS:
         scene.books.lost.append(Window(begin, end))
 
 
@@ -277,7 +277,7 @@ async def storm(weather: Weather) -> Verdict:
         redis = stack.enter_context(running(valkey()))
         if not weather.keeps:
             redis.kill()
-            redis.options = _FORGETS
+            redis.options = FORGETS
             redis.start()
         ledger = Path(directory) / "ledger"
         shop = Shop(redis.url, str(ledger), weather.quarantine, weather.on_abandoned)
@@ -285,12 +285,12 @@ async def storm(weather: Weather) -> Verdict:
         second = stack.enter_context(worker(sell, shop))
         scene = Scene(redis, (first, second), books, random.Random(weather.seed))
         async with httpx.AsyncClient(
-            timeout=_TIMEOUT, limits=httpx.Limits(max_connections=None)
+            timeout=TIMEOUT, limits=httpx.Limits(max_connections=None)
         ) as http:
-            await _until_served(http, scene)
+            await until_served(http, scene)
             over = asyncio.Event()
-            watching = asyncio.create_task(_watch(scene))
-            clients = asyncio.create_task(_clients(http, scene, over))
+            watching = asyncio.create_task(watch(scene))
+            clients = asyncio.create_task(play(http, scene, over))
             for fault in weather.faults:
                 await asyncio.sleep(weather.calm)
                 await fault(scene)
@@ -302,12 +302,12 @@ async def storm(weather: Weather) -> Verdict:
     return judge(books)
 
 
-async def _until_served(http: httpx.AsyncClient, scene: Scene) -> None:
+async def until_served(http: httpx.AsyncClient, scene: Scene) -> None:
     for each in scene.workers:
         await http.get(each.url, timeout=30)
 
 
-async def _clients(http: httpx.AsyncClient, scene: Scene, over: asyncio.Event) -> None:
+async def play(http: httpx.AsyncClient, scene: Scene, over: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         while not over.is_set():
             group.create_task(_payment(http, scene))
@@ -346,7 +346,7 @@ async def ask(http: httpx.AsyncClient, url: str, key: str, kind: str) -> Asked:
     return Asked(key, request, begin, end, said, answer.status_code, replayed)
 
 
-async def _watch(scene: Scene) -> None:
+async def watch(scene: Scene) -> None:
     """Notes when the server did not answer, or nothing here ran: a busy machine does
     what a fault does."""
     while True:
