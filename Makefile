@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo serve demo-page test test-slow test-all simulate plant prove test-redis-py check format bench bundle dist site lock clean
+.PHONY: install demo serve demo-page test test-slow test-all simulate plant prove soak test-redis-py check format bench bundle dist site lock clean
 
 install: .venv/installed
 
@@ -39,9 +39,14 @@ simulate: install
 plant: install
 	@$(BIN)/python -m tests.simulation.finding $(ARGS)
 
-# Kills workers of real processes, and writes into docs/proof.md what became of their payments. KEYS: how many.
+# Kills workers of real processes, and raises storms; docs/proof.md is told what became of their payments. KEYS, STORMS: how many.
 prove: install
 	@$(BIN)/python -m tests.processes.kills --keys $(or $(KEYS),38000) --write
+	@$(BIN)/python -m tests.processes.storms --rounds $(or $(STORMS),100) --write
+
+# Two workers serve storms for MINUTES=60 while the server and they are disturbed; docs/proof.md is told what they hold then.
+soak: install
+	@$(BIN)/python -m tests.processes.soak --minutes $(or $(MINUTES),60) --write
 
 # The oldest redis-py that is supported, in an environment of its own; one server.
 test-redis-py: .venv-redis-6/installed

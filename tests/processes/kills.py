@@ -21,14 +21,12 @@ import httpx
 from tests.simulation.__main__ import commit
 from tests.support.servers import running, valkey
 
+from .page import into_the_page
 from .running import worker
 from .worker import MARKS, Setting, serve
 
 KEYS = 8
 """Payments of one trial."""
-
-_PAGE = Path("docs/proof.md")
-_BEGIN, _END = "<!-- real processes -->\n", "<!-- end of real processes -->\n"
 
 _AT_ONCE = 12
 _ASKS = 3
@@ -240,9 +238,7 @@ def main() -> int:
     said = report(plain, declared)
     print(f"{said}\n{time.monotonic() - begun:.0f} s")
     if asked.write:
-        before, _, rest = _PAGE.read_text().partition(_BEGIN)
-        _, _, after = rest.partition(_END)
-        _PAGE.write_text(before + _BEGIN + said + _END + after)
+        into_the_page("real processes", said)
     return int(broken(plain, declared))
 
 

@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from tests.simulation.__main__ import commit
 from tests.support.servers import running, valkey
 
+from .page import into_the_page
 from .running import worker
 from .seller import Shop, sell
 from .storms import (
@@ -39,11 +40,7 @@ from .storms import (
     watch,
 )
 
-_PAGE = Path("docs/proof.md")
-_BEGIN, _END = "<!-- soak -->\n", "<!-- end of soak -->\n"
-
 _FAULTS: tuple[Fault, ...] = (stop_the_server, stop_a_worker, restart_the_server)
-_FAULT_EVERY = 10.0
 
 _RETENTION = 20.0
 """So that records go as fast as they come."""
@@ -113,7 +110,10 @@ class Soaked:
         return found
 
 
-async def soak(seconds: float, warm_up: float, seed: int = 0) -> Soaked:
+async def soak(
+    seconds: float, warm_up: float, fault_every: float = 10.0, seed: int = 0
+) -> Soaked:
+    """All in seconds."""
     books = Books()
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory())
@@ -124,28 +124,30 @@ async def soak(seconds: float, warm_up: float, seed: int = 0) -> Soaked:
         second = stack.enter_context(worker(sell, shop))
         scene = Scene(redis, (first, second), books, random.Random(seed))
         watching = asyncio.create_task(watch(scene))
-        await _traffic(scene, warm_up, [])
+        await _traffic(scene, warm_up, fault_every, [])
         before = await _at_rest(scene, None)
         samples: list[Sample] = []
-        await _traffic(scene, seconds, samples)
+        await _traffic(scene, seconds, fault_every, samples)
         after = await _at_rest(scene, before)
         watching.cancel()
         await asyncio.to_thread(books.read, ledger)
     return Soaked(seconds, before, after, samples, judge(books))
 
 
-async def _traffic(scene: Scene, seconds: float, samples: list[Sample]) -> None:
+async def _traffic(
+    scene: Scene, seconds: float, fault_every: float, samples: list[Sample]
+) -> None:
     begin, over = time.monotonic(), asyncio.Event()
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(timeout=TIMEOUT, limits=limits) as http:
         await until_served(http, scene)
         clients = asyncio.create_task(play(http, scene, over))
         while (left := begin + seconds - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, _FAULT_EVERY / 2))
+            await asyncio.sleep(min(left, fault_every / 2))
             samples.append(await _sample(scene))
             await scene.random.choice(_FAULTS)(scene)
             samples.append(await _sample(scene))
-            await asyncio.sleep(_FAULT_EVERY / 2)
+            await asyncio.sleep(fault_every / 2)
         over.set()
         await clients
 
@@ -221,7 +223,7 @@ def report(soaked: Soaked) -> str:
         (
             (
                 f"At commit {commit()}, for {soaked.seconds / 60:.0f} minutes, with a "
-                f"fault about every {_FAULT_EVERY:.0f} seconds:"
+                f"fault about every ten seconds:"
             ),
             "",
             summary(soaked.verdict),
@@ -255,9 +257,7 @@ def main() -> int:
     said, complaints = report(soaked), soaked.complaints()
     print(said, *complaints, sep="\n")
     if asked.write:
-        before, _, rest = _PAGE.read_text().partition(_BEGIN)
-        _, _, after = rest.partition(_END)
-        _PAGE.write_text(before + _BEGIN + said + _END + after)
+        into_the_page("soak", said)
     return int(bool(complaints))
 
 

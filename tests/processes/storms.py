@@ -2,8 +2,10 @@
 stopped, killed and restarted; and what a history of each key says about it.
 """
 
+import argparse
 import asyncio
 import random
+import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -16,9 +18,11 @@ from uuid import uuid4
 
 import httpx
 
+from tests.simulation.__main__ import commit
 from tests.support.servers import RedisServer, running, valkey
 
 from .linearizability import Operation, What, is_linearizable
+from .page import into_the_page
 from .running import Worker, worker
 from .seller import KINDS, LEASE, Shop, sell
 
@@ -369,7 +373,7 @@ def summary(verdict: Verdict) -> str:
 
 
 async def storms(rounds: int, first_seed: int = 0) -> Verdict:
-    """Each on a server that keeps its data, and on one that does not."""
+    """In pairs: on a server that keeps its data, and on one that does not."""
     whole = Verdict()
     for seed in range(first_seed, first_seed + rounds):
         for verdict in await asyncio.gather(
@@ -378,3 +382,33 @@ async def storms(rounds: int, first_seed: int = 0) -> Verdict:
         ):
             whole.add(verdict)
     return whole
+
+
+def report(rounds: int, verdict: Verdict) -> str:
+    broken = (
+        verdict.started_twice + verdict.effects_twice + len(verdict.not_linearizable)
+    )
+    bound = f", so fewer than {3 / verdict.keys:.3%} would be, with 95 % confidence"
+    return (
+        f"At commit {commit()}, {rounds} pairs of storms: {summary(verdict)}"
+        f"{broken:,} of {verdict.keys:,} histories break a promise"
+        f"{'' if broken else bound}.\n"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.processes.storms")
+    parser.add_argument("--rounds", type=int, default=2, help="about 20 s each")
+    parser.add_argument("--from", type=int, default=0, dest="first", help="a seed")
+    parser.add_argument("--write", action="store_true", help="into docs/proof.md")
+    asked = parser.parse_args()
+    verdict = asyncio.run(storms(asked.rounds, asked.first))
+    said = report(asked.rounds, verdict)
+    print(said, *verdict.not_linearizable[:3], sep="\n")
+    if asked.write:
+        into_the_page("storms", said)
+    return int(bool(verdict.not_linearizable or verdict.started_twice))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
