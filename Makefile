@@ -15,11 +15,12 @@ install: .venv/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev --editable '.[redis]'
 	@touch $@
 
+# ARGS="--facilitator x402": before a standard facilitator, with the official SDK's client.
 demo: install
-	@$(BIN)/python -m sample_origin
+	@$(BIN)/python -m sample_origin $(ARGS)
 
 serve demo-page: install
-	@$(BIN)/python -m sample_origin serve
+	@$(BIN)/python -m sample_origin serve $(ARGS)
 
 # Three for two cores, because many tests wait for servers.
 test: install

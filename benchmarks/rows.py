@@ -35,7 +35,7 @@ def _with_prometheus(handlers: Handlers, url: str) -> ASGIApp:
 
 
 def _with_opentelemetry(handlers: Handlers, url: str) -> ASGIApp:
-    """Metrics and traces that are made and not exported, and no server's span."""
+    """Metrics that are made and not exported; without a server's span, no trace."""
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - as above
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415 - as above
 

@@ -33,8 +33,8 @@ _SEVERAL_PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class PrometheusObserver:
-    """An observer for any number of middlewares and stores; docs/operations.md lists
-    its metrics.
+    """An observer for any number of middlewares and stores; docs/metrics.md lists its
+    metrics.
 
     In prometheus_client's mode for several processes, there is no
     `origin_middleware_handler_active`. Raises ConfigurationError where the registry has

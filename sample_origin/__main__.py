@@ -9,7 +9,7 @@ from types import FrameType
 from . import page
 from .machine import Machine, running
 from .processes import NoServerError, ServiceError
-from .steps import STEPS
+from .steps import STEPS, X402_STEPS
 from .story import play
 
 PAGE = """
@@ -41,6 +41,20 @@ Or try this in another terminal:
 Ctrl-C stops everything and removes the files.
 """
 
+X402 = """
+Payments are signed by the official SDK's client, which the page's buttons use.
+
+  # what to pay, in the header payment-required
+  curl -i {url}/api/joke
+
+  # the side effects, the settlements, and the log of the gate
+  cat {directory}/ledger.jsonl
+  curl -s {facilitator}/_ledger
+  cat {directory}/edge.log
+
+Ctrl-C stops everything and removes the files.
+"""
+
 # SIGHUP: the terminal was closed.
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 
@@ -50,10 +64,12 @@ def main() -> int:
     for number in SIGNALS:
         signal.signal(number, _interrupt)
     try:
-        with running(options.port) as machine:
+        standard = options.facilitator == "x402"
+        with running(options.port, standard=standard) as machine:
             if options.command == "serve":
                 return _serve(machine)
-            return 0 if asyncio.run(play(machine, STEPS)) else 1
+            steps = X402_STEPS if standard else STEPS
+            return 0 if asyncio.run(play(machine, steps)) else 1
     except (NoServerError, ServiceError) as exc:
         print(f"sample_origin: {exc}", file=sys.stderr)
         return 2
@@ -73,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
         help="play the story and exit (default), or leave everything running",
     )
     parser.add_argument(
+        "--facilitator",
+        choices=["nexflow", "x402"],
+        default="nexflow",
+        help="NexFlow's, with stub payments (default); or a standard x402 v2 one, over "
+        "a pretended chain, with payments that the official SDK's client signs",
+    )
+    parser.add_argument(
         "--port", type=int, default=0, help="CloudFront's port (default: a free one)"
     )
     return parser
@@ -89,7 +112,7 @@ def _serve(machine: Machine) -> int:
         with page.serving(machine) as url:
             print(PAGE.format(page=url), flush=True)
             print(
-                CURL.format(
+                (X402 if machine.standard else CURL).format(
                     url=machine.cloudfront.url,
                     origin=machine.origin.url,
                     facilitator=machine.facilitator.url,

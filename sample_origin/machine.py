@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,9 +18,18 @@ import httpx
 from .facilitator import BASE_PATH
 from .ledger import Ledger
 from .messages import Messages
+from .payers import Payer, SdkPayer, StubPayer
 from .processes import RedisServer, Service, ServiceError, embedded
 
 ROUTES = Path(__file__).parent.parent / "routes.toml"
+X402_ROUTES = Path(__file__).with_name("x402_routes.toml")
+X402_BASE = "/x402"  # of facilitator/x402.py, which needs the SDK
+_TEST_KEY = {"NEXFLOW_API_KEY": "nf_test_demo"}
+
+_NO_SDK = (
+    "--facilitator x402 needs the official SDK, whose client pays: "
+    "pip install 'x402[evm,httpx]'"
+)
 
 # CloudFront waits 30 s for an origin, and a lease lasts 10 s. A demo has less time.
 RESPONSE_TIMEOUT = 4.0
@@ -27,22 +37,25 @@ LEASE = 2.0
 
 
 @contextmanager
-def running(port: int = 0) -> Iterator["Machine"]:
+def running(port: int = 0, *, standard: bool = False) -> Iterator["Machine"]:
     """The chain, with CloudFront on `port`. It leaves no process and no file.
+    `standard`: with a standard x402 facilitator, in place of NexFlow's.
 
     Raises ServiceError and NoServerError.
     """
     with ExitStack() as stack:  # ends from the last to the first, also on Ctrl-C
         prefix = "origin-middleware-demo-"
         directory = stack.enter_context(TemporaryDirectory(prefix=prefix))
-        machine = Machine(Path(directory), port)
-        machine.build_bundle()
+        machine = Machine(Path(directory), port, standard=standard)
         stack.callback(machine.redis.kill)
         machine.redis.start()
-        for service in (machine.facilitator, machine.origin, machine.cloudfront):
+        stack.callback(machine.facilitator.stop)
+        machine.facilitator.start()
+        machine.facilitator.check("/_ledger")
+        machine.build_bundle()  # which asks a standard facilitator what it settles
+        for service in (machine.origin, machine.cloudfront):
             stack.callback(service.stop)
             service.start()
-        machine.facilitator.check("/_ledger")
         machine.origin.check("/health")
         machine.cloudfront.check("/health")
         yield machine
@@ -59,8 +72,12 @@ class Counts(NamedTuple):
 class Machine:
     """The processes, and a directory for their files."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, port: int, *, standard: bool = False) -> None:
+        if standard and find_spec("x402") is None:
+            raise ServiceError(_NO_SDK)
         self.directory = directory
+        self.standard = standard
+        self.payer: Payer = SdkPayer() if standard else StubPayer()
         self._bundle = directory / "lambda-edge.zip"
         self._edge_log = directory / "edge.log"
         # The gate signs with this secret, and the origin verifies with it.
@@ -78,11 +95,12 @@ class Machine:
         self.redis = RedisServer(embedded(), directory)
         self.messages = Messages(directory / "messages.jsonl")
         written = {"MESSAGES": str(self.messages.path)}
+        kind = "sample_origin.facilitator" + (".x402" if standard else "")
         self.facilitator = Service(
             "facilitator",
-            ["uvicorn", "sample_origin.facilitator:app"],
+            ["uvicorn", f"{kind}:app"],
             directory,
-            written,
+            {"CHAIN": str(directory / "chain"), **written},
         )
         self.origin = Service(
             "origin",
@@ -113,15 +131,16 @@ class Machine:
 
     def build_bundle(self) -> None:
         """As an operator builds it, but for this machine's facilitator."""
-        options = ["--routes", str(ROUTES), "--output", str(self._bundle)]
+        url = self.facilitator.url
+        if self.standard:
+            routes, own = X402_ROUTES, {"X402_FACILITATOR_URL": url + X402_BASE}
+        else:
+            nexflow = url + BASE_PATH
+            routes, own = ROUTES, {"NEXFLOW_FACILITATOR_URL": nexflow, **_TEST_KEY}
+        options = ["--routes", str(routes), "--output", str(self._bundle)]
         built = subprocess.run(
             [sys.executable, "-m", "edge", "build", *options],
-            env=os.environ
-            | {
-                "NEXFLOW_FACILITATOR_URL": self.facilitator.url + BASE_PATH,
-                "NEXFLOW_API_KEY": "nf_test_demo",
-            }
-            | self._signing,
+            env=os.environ | own | self._signing,
             capture_output=True,
             text=True,
             check=False,
@@ -154,6 +173,11 @@ class Machine:
             yield
         finally:
             self.ledger.outage.unlink()
+
+    def spoil_settlements(self, *faults: str) -> None:
+        """The next ones of a standard facilitator: facilitator/x402.py lists how."""
+        url = self.facilitator.url + "/_simulate"
+        httpx.put(url, json={"faults": faults}).raise_for_status()
 
     def stop_facilitator(self) -> None:
         """Its books are in its memory, so they are read before."""

@@ -15,10 +15,9 @@ STORM = 50
 async def no_payment(story: Story) -> None:
     """Without a payment there is no answer, only the price"""
     answer = await story.ask(402, "GET", JOKE)
-    require(
-        answer.json()["requirement"]["network"] == "eip155:8453",
-        "the requirement names another network",
-    )
+    network = story.machine.payer.network(answer)
+    story.say(f"to be paid on {network}")
+    require(network.startswith("eip155:"), "the requirement names no network")
     story.require_added(effects=0, settlements=0)
 
 
@@ -203,6 +202,58 @@ STEPS: list[Step] = [
     forged_intent,
     around_the_gate,
 ]
+
+
+async def lost_settlement(story: Story) -> None:
+    """The money moves, and the answer to settle is lost: asked again, paid once"""
+    await _settled_in_the_end(story, "lost")
+
+
+async def pending_settlement(story: Story) -> None:
+    """The facilitator does not know yet (settlement_pending): asked again, paid once"""
+    await _settled_in_the_end(story, "pending_500")
+
+
+async def unknown_settlement(story: Story) -> None:
+    """Settle answers 503 twice: the answer arrives, and the retry pays for it"""
+    proof = story.payment("unknown")
+    await asyncio.to_thread(story.machine.spoil_settlements, "503", "503")
+    await story.ask(201, "POST", REPORT, proof, json=TOPIC)
+    story.require_added(effects=1, settlements=0)
+    again = await story.ask(201, "POST", REPORT, proof, json=TOPIC)
+    require(replayed(again), "the handler ran a second time")
+    story.require_added(effects=0, settlements=1)
+
+
+async def refused_settlement(story: Story) -> None:
+    """The payer has no money at settle: 402, and the answer stays on record"""
+    proof = story.payment("broke")
+    await asyncio.to_thread(story.machine.spoil_settlements, "broke")
+    await story.ask(402, "POST", REPORT, proof, json=TOPIC)
+    story.require_added(effects=1, settlements=0)
+    again = await story.ask(201, "POST", REPORT, proof, json=TOPIC)
+    require(replayed(again), "the handler ran a second time")
+    story.require_added(effects=0, settlements=1)
+
+
+async def _settled_in_the_end(story: Story, fault: str) -> None:
+    proof = story.payment(fault)
+    await asyncio.to_thread(story.machine.spoil_settlements, fault)
+    await story.ask(201, "POST", REPORT, proof, json=TOPIC)
+    story.require_added(effects=1, settlements=1)
+    again = await story.ask(201, "POST", REPORT, proof, json=TOPIC)
+    require(replayed(again), "the handler ran a second time")
+    story.require_added(effects=0, settlements=0)
+
+
+X402_STEPS: list[Step] = [
+    *STEPS,
+    lost_settlement,
+    pending_settlement,
+    unknown_settlement,
+    refused_settlement,
+]
+"""What only a standard facilitator can do to a payment comes last."""
 
 
 async def _new_effect(story: Story) -> dict[str, object]:

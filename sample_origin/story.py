@@ -13,6 +13,7 @@ from .machine import Machine
 
 # CloudFront and the server add these to each response.
 _PER_REQUEST = {"date", "via", "x-amz-cf-id", "x-cache", "idempotent-replayed"}
+_PER_REQUEST |= {"payment-response"}  # of a gate before a standard facilitator
 
 
 async def play(machine: Machine, steps: Sequence["Step"]) -> bool:
@@ -65,13 +66,16 @@ class Story:
         self._counts = self.machine.counts()
 
     def payment(self, name: str) -> str:
-        """The proof of a payment."""
+        """Its name: the machine's payer makes it."""
         return f"{name}-{self.number}"
 
     async def send(
         self, method: str, path: str, proof: str | None = None, **more: Any
     ) -> httpx.Response:
-        headers = more.pop("headers", {}) | ({"x402-payment": proof} if proof else {})
+        headers = dict(more.pop("headers", {}))
+        if proof is not None:
+            payer = self.machine.payer
+            headers |= await payer.header(self._http, proof, method, path)
         return await self._http.request(method, path, headers=headers, **more)
 
     async def ask(

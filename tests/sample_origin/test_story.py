@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from sample_origin.machine import running
-from sample_origin.steps import STEPS, no_payment
+from sample_origin.processes import ServiceError
+from sample_origin.steps import STEPS, X402_STEPS, no_payment
 from sample_origin.story import StepError, Story, play
 
 COMMAND = [sys.executable, "-m", "sample_origin"]
@@ -55,6 +56,27 @@ def test_every_step_of_the_story_holds() -> None:
         str(number) for number in range(1, len(STEPS) + 1)
     ]
     assert "Every step holds" in told.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_every_step_holds_before_a_standard_facilitator() -> None:
+    """With payments that the official SDK's client signs."""
+    command = [*COMMAND, "--facilitator", "x402"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert told.stderr == ""
+    steps = re.findall(r"^ +(\d+)  ", told.stdout, re.MULTILINE)
+    assert len(steps) == len(X402_STEPS) > len(STEPS)
+    assert "Every step holds" in told.stdout
+
+
+def test_without_the_sdk_it_is_said_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sample_origin.machine.find_spec", lambda _: None)
+    with pytest.raises(ServiceError, match="pip install 'x402"), running(standard=True):
+        pass
 
 
 @contextmanager

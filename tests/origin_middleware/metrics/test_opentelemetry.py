@@ -184,7 +184,18 @@ def test_the_servers_spans_say_what_happened(collected: Collector) -> None:
         digest = "origin_middleware.key.digest"
         assert executed[digest] == replayed[digest]
         assert "origin_middleware.link=replayed" in _attributes(link)
-    refusals = {facts["origin_middleware.refusal"] for _, facts in told["refused"]}
+    of_refusals = {
+        facts["origin_middleware.refusal"]: span for span, facts in told["refused"]
+    }
+    (held,) = of_refusals["different-request"].links
+    assert held.span_id in ids
+    assert "origin_middleware.link=holds the key" in _attributes(held)
+    taken = [link for span, _ in told["executed"] for link in span.links]
+    assert [_attributes(link) for link in taken] == [
+        ("origin_middleware.link=abandoned",)
+    ]
+    assert taken[0].span_id in ids
+    refusals = set(of_refusals)
     assert {"different-request", "key-missing", "store-unavailable"} <= refusals
 
 

@@ -38,7 +38,7 @@ from tests.support.x402_trade import Sales, receipt, statuses, trading
 SLOW = pytest.mark.slow
 FAULTS = [
     "lost",
-    "pending",
+    "pending_500",
     *(pytest.param(fault, marks=SLOW) for fault in ("503", "cut", "hang")),
 ]
 

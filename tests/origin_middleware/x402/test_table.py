@@ -98,7 +98,7 @@ ROWS = {
         faults=("503",),
     ),
     "its answer is lost": Row(twice, FOR_EVER, faults=("lost",)),
-    "its answer is pending": Row(twice, FOR_EVER, faults=("pending",)),
+    "its answer is pending": Row(twice, FOR_EVER, faults=("pending_500",)),
     "a stranger with a signature of zeros": Row(
         a_stranger,
         {

@@ -55,7 +55,7 @@ def test_twenty_duplicates_at_once_and_five_later() -> None:
         assert (len(gate.executions), gate.facilitator.paid) == (1, 1)
 
 
-@pytest.mark.parametrize("fault", ["503", "lost", "pending", "cut"])
+@pytest.mark.parametrize("fault", ["503", "lost", "pending_500", "cut"])
 def test_a_settlement_that_is_unknown(fault: str) -> None:
     """Asked again at once; a retry gets the answer, and nobody pays twice."""
     with selling(None, fault) as gate:
