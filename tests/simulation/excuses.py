@@ -233,11 +233,18 @@ def closed_in_trouble(books: Books, process: int) -> bool:
 
 
 def _doubted(books: Books, asked: Asked) -> bool:
-    """A claim that nobody ran under, and whose process could not withdraw it."""
+    """A claim that nobody ran under, and whose process could not withdraw it; or that
+    arrived late, and in time by a clock that was set back."""
+    back = [e.at for e in books.plan.troubles if e.kind == "clock" and e.seconds < 0]
     for other in books.asked:
         if other.request.key != asked.request.key or not other.claims:
             continue
         if other.process in books.died:
+            return True
+        if any(
+            other.at <= at and books.disturbed(other.at, at, other.process)
+            for at in back
+        ):
             return True
         if other.process in books.stopped and closed_in_trouble(books, other.process):
             return True

@@ -201,7 +201,10 @@ def first_is_canonical(books: Books, server: Server) -> Iterator[Violation]:
             if step.script == _COMPLETE and run.owner in _owners(step):
                 before = step.before or b""
                 is_other = before[1:2] == b"C" and before[2:18] != run.owner
-                in_time = step.at <= (run.asked.answered or step.at)
+                answered = run.asked.answered or step.at
+                in_time = step.at <= answered and not books.disturbed(
+                    step.at - _MOMENT, answered, run.process
+                )  # or it was not told
                 if is_other and in_time and before[18:50] == _fingerprint(step):
                     what = f"run {run.number} answers, though another was first"
                     yield Violation("I2", what)
