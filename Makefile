@@ -43,6 +43,7 @@ plant: install
 # Kills workers of real processes, and raises storms; docs/proof.md is told what became of their payments. KEYS, STORMS: how many.
 prove: install
 	@$(BIN)/python -m tests.processes.kills --keys $(or $(KEYS),38000) --write
+	@$(BIN)/python -m tests.processes.kills --keys $(or $(KEYS),2000) --at-random --write
 	@$(BIN)/python -m tests.processes.storms --rounds $(or $(STORMS),100) --write
 
 # Two workers serve storms for MINUTES=60 while the server and they are disturbed; docs/proof.md is told what they hold then.

@@ -23,7 +23,7 @@ from tests.support.servers import running, valkey
 
 from .page import into_the_page
 from .running import worker
-from .worker import MARKS, Setting, serve
+from .worker import AT_RANDOM, MARKS, Setting, serve
 
 KEYS = 8
 """Payments of one trial."""
@@ -42,6 +42,8 @@ class Outcome:
     in_doubt: int = 0
     doubt_with_effect: int = 0
     """Of those in doubt: how many had their effect."""
+    doubt_before_effects: int = 0
+    """Of those in doubt: how many had not said that their effects begin."""
     started_twice: int = 0
     effects_twice: int = 0
     bodies_differ: int = 0
@@ -54,9 +56,13 @@ class Plan:
     keys: int
     declares: bool = False
     on_abandoned: str = "refuse"
+    at_random: bool = False
+    """Not at marks, but at any time."""
 
     @property
     def marks(self) -> list[str]:
+        if self.at_random:
+            return [AT_RANDOM]
         return [m for m in MARKS if self.declares or not m.startswith("effects")]
 
 
@@ -111,14 +117,18 @@ async def _was_killed(setting: Setting, survivor: str, outcome: Outcome) -> bool
         await asyncio.to_thread(mortal.process.join, _DIES_WITHIN)
         if mortal.process.exitcode != -9:
             return False
-    started, effects = _counted(setting.ledger), _counted(setting.ledger, "effect")
+    started, begun, effects = (
+        _counted(setting.ledger, what) for what in ("started", "begins", "effect ")
+    )
     for key, told in zip(keys, answers, strict=True):
-        _judge(outcome, told, started[key], effects[key])
+        _judge(outcome, told, started[key], begun[key], effects[key])
     await asyncio.to_thread(Path(setting.ledger).unlink, missing_ok=True)
     return True
 
 
-def _judge(outcome: Outcome, told: list[str], started: int, effects: int) -> None:
+def _judge(
+    outcome: Outcome, told: list[str], started: int, begun: int, effects: int
+) -> None:
     outcome.keys += 1
     last = told[-1]
     bodies = {each for each in told if each.startswith("200 ")}
@@ -127,6 +137,7 @@ def _judge(outcome: Outcome, told: list[str], started: int, effects: int) -> Non
     elif last == "outcome-unknown":
         outcome.in_doubt += 1
         outcome.doubt_with_effect += effects > 0
+        outcome.doubt_before_effects += not begun
     else:
         outcome.others[last] += 1
     outcome.started_twice += started > 1
@@ -151,7 +162,7 @@ async def _ask(
     return told
 
 
-def _counted(ledger: str, what: str = "started") -> Counter[str]:
+def _counted(ledger: str, what: str) -> Counter[str]:
     lines = Path(ledger).read_text().split("\n") if Path(ledger).exists() else []
     return Counter(line.split()[1] for line in lines if line.startswith(what))
 
@@ -160,7 +171,7 @@ def total(outcomes: dict[str, Outcome]) -> Outcome:
     """Of all marks together."""
     whole = Outcome()
     for each in outcomes.values():
-        for name in _FIGURES:
+        for name in (*_FIGURES, "doubt_before_effects"):
             setattr(whole, name, getattr(whole, name) + getattr(each, name))
         whole.others += each.others
     return whole
@@ -210,6 +221,12 @@ def report(plain: dict[str, Outcome], declared: dict[str, Outcome]) -> str:
             "",
             table(declared),
             "",
+            (
+                f"Of the {total(declared).in_doubt:,} in doubt, "
+                f"{total(declared).doubt_before_effects:,} had not come to "
+                "`effects_begin()`."
+            ),
+            "",
         )
     )
 
@@ -224,21 +241,25 @@ def broken(plain: dict[str, Outcome], declared: dict[str, Outcome]) -> bool:
         each.effects_twice + each.bodies_differ
         for each in (total(plain), total(declared))
     )
+    wrong += total(declared).doubt_before_effects
     return wrong + total(plain).started_twice > 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.processes.kills")
     parser.add_argument("--keys", type=int, default=400, help="half of them declare")
+    parser.add_argument("--at-random", action="store_true", help="and not at marks")
     parser.add_argument("--write", action="store_true", help="into docs/proof.md")
     asked = parser.parse_args()
     begun, half = time.monotonic(), asked.keys // 2
-    plain = asyncio.run(kill(Plan(half)))
-    declared = asyncio.run(kill(Plan(half, declares=True)))
+    plan = Plan(half, at_random=asked.at_random)
+    plain = asyncio.run(kill(plan))
+    declared = asyncio.run(kill(replace(plan, declares=True)))
     said = report(plain, declared)
     print(f"{said}\n{time.monotonic() - begun:.0f} s")
     if asked.write:
-        into_the_page("real processes", said)
+        place = "random kills" if asked.at_random else "real processes"
+        into_the_page(place, said)
     return int(broken(plain, declared))
 
 

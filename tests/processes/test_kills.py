@@ -17,9 +17,19 @@ async def test_nothing_happens_twice_when_workers_are_killed() -> None:
     assert total(plain).in_doubt > 0, said
 
 
+async def test_nothing_happens_twice_when_workers_die_at_any_time() -> None:
+    declared = await kill(Plan(240, declares=True, at_random=True))
+    each = total(declared)
+    said = report({}, declared)
+    assert not broken({}, declared), said
+    assert each.in_doubt > 0, said
+    assert each.served > 0, said
+
+
 def test_what_would_break_the_promise_is_seen() -> None:
     good, declared = {"a": Outcome(keys=8)}, {"a": Outcome(keys=8, started_twice=8)}
     assert not broken(good, declared)
     for bad in (Outcome(started_twice=1), Outcome(effects_twice=1)):
         assert broken({"a": bad}, good)
     assert broken(good, {"a": Outcome(bodies_differ=1)})
+    assert broken(good, {"a": Outcome(doubt_before_effects=1)})

@@ -6,10 +6,12 @@ Nothing in the product knows of marks: they are put around it here.
 import asyncio
 import logging
 import os
+import random
 import signal
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from threading import Timer
 from typing import Any
 
 import uvicorn
@@ -33,6 +35,10 @@ MARKS = (
     "first byte sent",
     "last byte sent",
 )
+
+AT_RANDOM = "at random"
+_ALIVE_FOR = 0.06
+"""Seconds after its first request: it has served eight by then."""
 
 LEASE, BUDGET = 1.0, 0.5
 
@@ -58,11 +64,18 @@ class _Mark:
         self._name, self._passes = setting.mark, setting.passes
 
     def at(self, name: str) -> None:
+        if self._name == AT_RANDOM:
+            self._name = ""
+            Timer(random.uniform(0, _ALIVE_FOR), _die).start()
         if name != self._name:
             return
         if self._passes == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            _die()
         self._passes -= 1
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def serve(listening: socket.socket, setting: Setting) -> None:
@@ -80,6 +93,7 @@ def serve(listening: socket.socket, setting: Setting) -> None:
         mark.at("handler started")
         await asyncio.sleep(0.005)
         if setting.declares:
+            write(ledger, f"begins {attempt.intent}\n")
             await attempt.effects_begin()
         write(ledger, f"effect {attempt.intent}\n")
         mark.at("effect done")
