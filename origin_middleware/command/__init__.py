@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from . import listing, resolving, server, showing
-from .opened import CannotAsk, opened
+from .opened import CannotAsk, opened, shows_key
 from .talking import Talk
 
 INTERRUPTED = 130  # as shells count SIGINT
@@ -25,6 +25,12 @@ def run() -> None:
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     talk = Talk(as_json=options.json)
+    if shows_key(options):
+        talk.advise(
+            "the key is now in this shell's history, and whoever has it can ask for "
+            "what was paid. KEY as - is read from standard input; sha256:HEX is no "
+            "secret"
+        )
     try:
         return asyncio.run(_ask(options, talk))
     except CannotAsk as why:

@@ -48,6 +48,14 @@ def add_key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", help="whose key it is, where tenant_of is used")
 
 
+def shows_key(options: argparse.Namespace) -> bool:
+    """Is a key, which is a bearer of value, an argument: in the history of the shell,
+    and in the list of the machine's processes?
+    """
+    given: str = getattr(options, "key", "-")
+    return given != "-" and not _DIGEST.fullmatch(given)
+
+
 def digest_of(options: argparse.Namespace) -> Key:
     """The digest of the key, by which `Records` knows its record. Raises CannotAsk."""
     given: str = options.key

@@ -26,6 +26,11 @@ class Talk:
             print(json.dumps({"schema": SCHEMA, "error": why}), flush=True)
         print(f"origin-middleware: {why}", file=sys.stderr, flush=True)
 
+    def advise(self, what: str) -> None:
+        """A person, on a terminal, where it does not get into what is kept."""
+        if sys.stderr.isatty():
+            print(f"note: {what}.", file=sys.stderr, flush=True)
+
     def progress(self, line: str) -> None:
         """On a terminal, where it does not get into the output."""
         if sys.stderr.isatty():

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -215,6 +216,27 @@ def test_a_digest_is_what_logs_call_a_key(
     for same in (f"sha256:{whole}", whole, f"urn:origin-middleware:record:{whole}"):
         assert main(["digest", same]) == 0
         assert whole in capsys.readouterr().out
+
+
+def test_a_key_in_an_argument_is_advised_against(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal. And `-` is the same key."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["digest", "intent-1"]) == 0
+    argument = capsys.readouterr()
+    assert "note: the key is now in this shell's history" in argument.err
+    monkeypatch.setattr("sys.stdin", StringIO("intent-1\n"))
+    assert main(["digest", "-"]) == 0
+    read = capsys.readouterr()
+    assert read.err == ""
+    assert read.out == argument.out
+    for quiet in (f"sha256:{digest('intent-1')}", digest("intent-1")):
+        assert main(["digest", quiet]) == 0
+        assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    assert main(["digest", "intent-1"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
