@@ -33,6 +33,7 @@ _EVERY = 0.08
 _ASKED_FOR = 5.0
 """Seconds in which a payment's clients ask again."""
 TIMEOUT = 4.0
+_UP_WITHIN = 120.0
 
 _REFUSALS: dict[str, What] = {
     "in-progress": "in progress",
@@ -308,7 +309,7 @@ async def storm(weather: Weather) -> Verdict:
 
 async def until_served(http: httpx.AsyncClient, scene: Scene) -> None:
     for each in scene.workers:
-        await http.get(each.url, timeout=30)
+        await http.get(each.url, timeout=_UP_WITHIN)
 
 
 async def play(http: httpx.AsyncClient, scene: Scene, over: asyncio.Event) -> None:
