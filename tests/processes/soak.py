@@ -42,7 +42,7 @@ from .storms import (
 
 _FAULTS: tuple[Fault, ...] = (stop_the_server, stop_a_worker, restart_the_server)
 
-_RETENTION = 20.0
+_RETENTION = 60.0
 """So that records go as fast as they come."""
 
 _RESTS_WITHIN = 90.0
@@ -114,7 +114,7 @@ async def soak(
     seconds: float, warm_up: float, fault_every: float = 10.0, seed: int = 0
 ) -> Soaked:
     """All in seconds."""
-    books = Books()
+    books = Books(retention=_RETENTION)
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory())
         redis = stack.enter_context(running(valkey()))

@@ -74,6 +74,8 @@ class Books:
     windows: list[Window] = field(default_factory=list)
     lost: list[Window] = field(default_factory=list)
     """When the server forgot everything."""
+    retention: float = inf
+    """A start that comes so long after another is no second one: the record is over."""
     noted: dict[str, list[tuple[str, str, int, float]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -102,6 +104,8 @@ class Books:
 @dataclass
 class Verdict:
     keys: int = 0
+    expired: int = 0
+    """Not judged: a retry came when the record was over."""
     operations: int = 0
     answers: Counter[str] = field(default_factory=Counter)
     started_twice: int = 0
@@ -112,6 +116,7 @@ class Verdict:
 
     def add(self, other: "Verdict") -> None:
         self.keys += other.keys
+        self.expired += other.expired
         self.operations += other.operations
         self.answers += other.answers
         self.started_twice += other.started_twice
@@ -126,6 +131,10 @@ def judge(books: Books) -> Verdict:
         by_key[each.key].append(each)
     for key, asked in by_key.items():
         noted = books.noted[key]
+        starts = [at for what, _, _, at in noted if what == "started"]
+        if starts and max(starts) - min(starts) > books.retention:
+            verdict.expired += 1
+            continue
         history = operations(asked, noted, books)
         verdict.keys += 1
         verdict.operations += len(history)
@@ -363,6 +372,9 @@ async def watch(scene: Scene) -> None:
             scene.books.windows.append(Window(begin, end))
 
 
+_EXPIRED = "Not judged, because a retry came after the retention: {:,} more.\n"
+
+
 def summary(verdict: Verdict) -> str:
     answers = ", ".join(f"{n:,} {what}" for what, n in verdict.answers.most_common())
     return (
@@ -370,6 +382,8 @@ def summary(verdict: Verdict) -> str:
         f"Started twice: {verdict.started_twice:,}. "
         f"Effects twice: {verdict.effects_twice:,}. "
         f"Not linearizable: {len(verdict.not_linearizable):,}.\n"
+        + _EXPIRED.format(verdict.expired)
+        * bool(verdict.expired)
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from .soak import Sample, Soaked, report, soak
-from .storms import Verdict
+from .storms import Asked, Books, Verdict, judge
 
 
 @pytest.mark.slow
@@ -30,3 +30,16 @@ def test_what_is_left_behind_is_complained_about() -> None:
         assert Soaked(60, good, worse).complaints()
     twice = Verdict(started_twice=1)
     assert Soaked(60, good, good, verdict=twice).complaints()
+
+
+def test_a_start_after_the_retention_is_no_second_one() -> None:
+    for second, twice, expired in ((10.0, 1, 0), (61.0, 0, 1)):
+        books = Books(retention=60)
+        for request, at in (("a", 0.0), ("b", second)):
+            books.asked.append(Asked("key", request, at, at + 1, request, 200))
+            books.noted["key"] += [
+                (what, request, 1, at + 0.5) for what in ("started", "effect", "ended")
+            ]
+        verdict = judge(books)
+        assert verdict.started_twice == len(verdict.not_linearizable) == twice
+        assert verdict.expired == expired
