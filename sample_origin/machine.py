@@ -26,6 +26,7 @@ X402_ROUTES = Path(__file__).with_name("x402_routes.toml")
 X402_BASE = "/x402"  # of facilitator/x402.py, which needs the SDK
 _TEST_KEY = {"NEXFLOW_API_KEY": "nf_test_demo"}
 
+_SDK = ("x402", "eth_account", "web3")  # the last two come with its extra `evm`
 _NO_SDK = (
     "--facilitator x402 needs the official SDK, whose client pays: "
     "pip install 'x402[evm,httpx]'"
@@ -73,7 +74,7 @@ class Machine:
     """The processes, and a directory for their files."""
 
     def __init__(self, directory: Path, port: int, *, standard: bool = False) -> None:
-        if standard and find_spec("x402") is None:
+        if standard and not all(map(find_spec, _SDK)):
             raise ServiceError(_NO_SDK)
         self.directory = directory
         self.standard = standard

@@ -14,6 +14,9 @@ from tests.support.stores import PATIENT
 
 _RECURSION_LIMIT = 1_000
 
+# Its tests are long, and have no server in common.
+_SHARES_NOTHING = {"tests/simulation"}
+
 # For one test, with its fixtures. On a busy machine it may need most of it.
 _SLOW_TIMEOUT = 180
 
@@ -36,7 +39,8 @@ class ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no type
     """Tests of one folder share what is expensive, so they share a process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0].rpartition("/")[0]
+        folder = nodeid.partition("::")[0].rpartition("/")[0]
+        return nodeid if folder in _SHARES_NOTHING else folder
 
 
 @pytest.hookimpl(optionalhook=True)

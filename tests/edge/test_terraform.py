@@ -59,7 +59,7 @@ def test_the_function_is_as_deploy_makes_it() -> None:
     assert function["memory_size"] == MEMORY
     assert function["timeout"] == "${var.timeout}"
     timeout = only("variable", "timeout")
-    assert timeout["default"] == TIMEOUT, X402_TIMEOUT
+    assert timeout["default"] == TIMEOUT
     assert timeout["description"].startswith(f"{X402_TIMEOUT} where")
     assert only("variable", "function_name")["default"] == DEFAULT_NAME
 

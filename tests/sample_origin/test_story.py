@@ -71,10 +71,16 @@ def test_every_step_holds_before_a_standard_facilitator() -> None:
     assert "Every step holds" in told.stdout
 
 
+@pytest.mark.parametrize("missing", ["x402", "eth_account", "web3"])
 def test_without_the_sdk_it_is_said_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    monkeypatch.setattr("sample_origin.machine.find_spec", lambda _: None)
+    """Or without the part of it that signs."""
+
+    def found(name: str) -> object:
+        return None if name == missing else object()
+
+    monkeypatch.setattr("sample_origin.machine.find_spec", found)
     with pytest.raises(ServiceError, match="pip install 'x402"), running(standard=True):
         pass
 

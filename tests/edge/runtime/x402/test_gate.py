@@ -2,6 +2,8 @@
 pretended chain, and an origin that records.
 """
 
+import base64
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -260,13 +262,34 @@ def test_payments_that_are_not_asked_about(edit: str, status: int) -> None:
         "WzFd",
         "eyJhIjoxLCJhIjoyfQ==",  # {"a":1,"a":2}
         "eyJhIjpOYU59",  # {"a":NaN}
-        "A" * 16_388,
     ],
 )
 def test_headers_that_cannot_be_read(header: str) -> None:
     with selling() as gate:
         assert gate.ask(header).status == 400
         assert gate.facilitator.verified == 0
+
+
+def test_a_payment_over_16_kilobytes_is_not_read() -> None:
+    """Which would be one without the spaces."""
+    with selling() as gate:
+        short = encoded(decoded(pay(gate)))
+        text = json.dumps(decoded(short))
+        long = base64.b64encode((text + " " * 13_000).encode()).decode()
+        assert len(long) > 16_384
+        assert gate.ask(long).status == 400
+        assert gate.facilitator.verified == 0
+        assert gate.ask(short).status == 200
+
+
+def test_an_origin_without_the_middleware_gets_no_intent_for_a_used_payment() -> None:
+    """What it does then is its own; nothing says that the payment counts."""
+    with selling(protected=False) as gate:
+        payment = pay(gate)
+        assert gate.ask(payment).status == 200
+        gate.ask(payment)
+        assert "x-settlement-intent-id" not in gate.forwarded[-1]
+        assert gate.facilitator.paid == 1
 
 
 def test_without_a_payment_or_with_that_of_v1() -> None:

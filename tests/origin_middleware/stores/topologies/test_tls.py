@@ -1,5 +1,6 @@
 """Certificates that do not fit are reported, and not worked around."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,23 @@ def options(started: Started) -> dict[str, Any]:
     return dict(server.options)
 
 
+def _excuse_uvloop() -> None:
+    """Its TLS may write to a connection that the server has just closed, and tells the
+    event loop, which is to say nobody who asked."""
+    loop = asyncio.get_running_loop()
+    handler = loop.get_exception_handler()
+
+    def excuse(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "the handler is closed" in str(context.get("exception")):
+            return
+        if handler is not None:
+            handler(loop, context)
+
+    loop.set_exception_handler(excuse)
+
+
 async def claim(options: dict[str, Any]) -> object:
+    _excuse_uvloop()
     async with Redis(**options) as client:
         store = RedisStore(client, budget=0.5 * await machine.pace())
         try:
