@@ -273,7 +273,7 @@ class Observers(Generic[E]):
                 _log.exception("The observer failed.")
 
 
-_ALARMS = (
+ALARMS = (
     RanUnprotected,
     NotRecorded,
     ClaimMissing,
@@ -282,6 +282,7 @@ _ALARMS = (
     Undelivered,
     FailedAfterRecord,
 )
+"""What weakens the promise."""
 
 _PREFIX = "origin_middleware."
 
@@ -306,7 +307,7 @@ class LoggingObserver:
             _log.log(level, "%s %s", name, line, extra=extra)
 
 
-_LEVELS: dict[object, int] = dict.fromkeys(_ALARMS, logging.WARNING)
+_LEVELS: dict[object, int] = dict.fromkeys(ALARMS, logging.WARNING)
 _LEVELS[Failed] = logging.INFO
 
 

@@ -38,24 +38,26 @@ except ImportError as missing:
     ) from missing
 
 from .events import (
-    ClaimMissing,
+    ALARMS,
     Event,
     Executed,
-    Failed,
-    FailedAfterRecord,
-    LeaseLost,
-    NotRecorded,
-    RanUnprotected,
     Refused,
     Replayed,
     Started,
     StoreCalled,
-    Superseded,
     TakenOver,
-    Undelivered,
 )
 from .key import key_digest
-from .metrics import ACTIVE, METRICS, PREFIX, STORE, Metric, active, measured
+from .metrics import (
+    ACTIVE,
+    METRICS,
+    PREFIX,
+    REQUESTS,
+    STORE,
+    Metric,
+    active,
+    measured,
+)
 from .record import NO_TRACE
 
 _NAME = "origin_middleware"
@@ -63,20 +65,6 @@ _NAME = "origin_middleware"
 # Semantic conventions, "Database client metrics": they have a name for a call already.
 _STORE_NAME = "db.client.operation.duration"
 _STORE_CALL = {"db.system.name": "redis", "db.operation.name": "EVALSHA"}
-
-_ANOMALIES = (
-    *(RanUnprotected, NotRecorded, ClaimMissing, Superseded, LeaseLost),
-    *(Undelivered, FailedAfterRecord),
-)
-
-# Of a handler that ran.
-_OUTCOMES: dict[type, str] = {
-    Executed: "executed",
-    ClaimMissing: "executed",
-    Superseded: "executed",
-    Failed: "failed",
-    RanUnprotected: "unprotected",
-}
 
 
 class OpenTelemetryObserver:
@@ -101,7 +89,9 @@ class OpenTelemetryObserver:
         self._attributes: dict[tuple[Metric, tuple[str, ...]], dict[str, str]] = {}
 
     def __call__(self, event: Event | StoreCalled, /) -> None:
+        outcome = None
         for metric, value, labels in measured(event):
+            outcome = labels[0] if metric is REQUESTS else outcome
             self._record[metric](value, self._attributes_of(metric, labels))
         if isinstance(event, StoreCalled):
             return
@@ -109,8 +99,8 @@ class OpenTelemetryObserver:
             self._active.add(change, {"policy": event.policy})
         span = get_current_span()
         if span.is_recording():
-            self._describe(span, event)
-        if isinstance(event, _ANOMALIES):
+            self._describe(span, event, outcome)
+        if isinstance(event, ALARMS):
             self._log(event)
 
     def _instrument(self, metric: Metric) -> Any:
@@ -134,10 +124,10 @@ class OpenTelemetryObserver:
             self._attributes[metric, labels] = known
         return known
 
-    def _describe(self, span: Span, event: Event) -> None:
+    def _describe(self, span: Span, event: Event, outcome: str | None) -> None:
         """The server's span, which is about the whole request."""
         said: dict[str, str | bool | float | None] = {
-            "outcome": _OUTCOMES.get(type(event)),
+            "outcome": outcome,
             "policy": event.policy,
             "key.digest": key_digest(event.key) if event.key else None,
         }
@@ -148,11 +138,11 @@ class OpenTelemetryObserver:
             case Executed(kept=kept):
                 said["kept"] = kept
             case Replayed(waited=waited, trace=trace):
-                said["outcome"], said["waited"] = "replayed", waited
+                said["waited"] = waited
                 self._waited(waited)
                 _link(span, trace, "replayed")
             case Refused(refusal=refusal, waited=waited, trace=trace):
-                said["outcome"], said["waited"] = "refused", waited
+                said["waited"] = waited
                 said["refusal"] = refusal.value
                 self._waited(waited)
                 _link(span, trace, "holds the key")

@@ -51,8 +51,8 @@ class SdkPayer:
 def _signed(demand: httpx.Response) -> str:
     from eth_account import Account  # noqa: PLC0415 - the other payer needs no SDK
     from x402 import x402ClientSync  # noqa: PLC0415 - as above
-    from x402.http.utils import encode_payment_signature_header  # noqa: PLC0415
-    from x402.mechanisms.evm.exact import ExactEvmClientScheme  # noqa: PLC0415
+    from x402.http.utils import encode_payment_signature_header  # noqa: PLC0415 - as above
+    from x402.mechanisms.evm.exact import ExactEvmClientScheme  # noqa: PLC0415 - as above
 
     client = x402ClientSync()
     client.register("eip155:*", ExactEvmClientScheme(Account.create()))
@@ -62,6 +62,6 @@ def _signed(demand: httpx.Response) -> str:
 
 
 def _asked(demand: httpx.Response) -> Any:
-    from x402.http.utils import decode_payment_required_header  # noqa: PLC0415
+    from x402.http.utils import decode_payment_required_header  # noqa: PLC0415 - the other payer needs no SDK
 
     return decode_payment_required_header(demand.headers["payment-required"])

@@ -4,6 +4,7 @@ They are a quarter of the zip. Every statement stays in its line, so that a trac
 a log leads to the line here.
 """
 
+from functools import cache
 from io import StringIO
 from tokenize import (
     COMMENT,
@@ -20,6 +21,7 @@ from tokenize import (
 _BEFORE_A_STATEMENT = {NEWLINE, INDENT, DEDENT, ENCODING}
 
 
+@cache  # a build reads the same files as the check of a build
 def lean(source: str) -> str:
     lines = source.split("\n")
     tokens = list(generate_tokens(StringIO(source).readline))

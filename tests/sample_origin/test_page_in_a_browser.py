@@ -44,7 +44,7 @@ def opened(browser: Browser, machine: Machine, **options: object) -> Iterator[Pa
     """The page, which must not complain: also not about its own policy."""
     complaints: list[str] = []
     with serving(machine) as url:
-        page = browser.new_page(**options)  # type: ignore[arg-type]
+        page = browser.new_page(**options)  # type: ignore[arg-type] # names and kinds are the caller's
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
