@@ -4,6 +4,8 @@ from typing import Any, Protocol
 
 import httpx
 
+_DEMAND = "payment-required"
+
 
 class Payer(Protocol):
     async def header(
@@ -40,15 +42,16 @@ class SdkPayer:
         if name not in self._made:
             demand = await http.request(method, path.partition("?")[0])
             # While this one waited, another request may have made it.
-            self._made.setdefault(name, _signed(demand))
+            self._made.setdefault(name, signed(demand.headers[_DEMAND]))
         return {"payment-signature": self._made[name]}
 
     def network(self, demand: httpx.Response) -> str:
-        network: str = _asked(demand).accepts[0].network
+        network: str = _asked(demand.headers[_DEMAND]).accepts[0].network
         return network
 
 
-def _signed(demand: httpx.Response) -> str:
+def signed(demand: str) -> str:
+    """A payment by somebody new, for what a `PAYMENT-REQUIRED` asks for."""
     from eth_account import Account  # noqa: PLC0415 - the other payer needs no SDK
     from x402 import x402ClientSync  # noqa: PLC0415 - as above
     from x402.http.utils import encode_payment_signature_header  # noqa: PLC0415 - as above
@@ -61,7 +64,7 @@ def _signed(demand: httpx.Response) -> str:
     )
 
 
-def _asked(demand: httpx.Response) -> Any:
+def _asked(demand: str) -> Any:
     from x402.http.utils import decode_payment_required_header  # noqa: PLC0415 - the other payer needs no SDK
 
-    return decode_payment_required_header(demand.headers["payment-required"])
+    return decode_payment_required_header(demand)

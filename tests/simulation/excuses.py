@@ -174,7 +174,7 @@ def _quarantined_from(
 def unknown(books: Books, server: Server, asked: Asked) -> bool:
     """Why the outcome of an earlier attempt may be unknown."""
     key, options = asked.request.key, books.plan.options
-    if any(record_name(key) in loss.names for loss in server.losses):
+    if _was_lost(server, key):
         return True
     for run in books.runs_of(key):
         if run.failed is not None and not run.may_run_again:
@@ -192,6 +192,10 @@ def unknown(books: Books, server: Server, asked: Asked) -> bool:
         ):
             return True
     return _doubted(books, asked) or _nobody_ruled(books, server, asked)
+
+
+def _was_lost(server: Server, key: int) -> bool:
+    return any(record_name(key) in loss.names for loss in server.losses)
 
 
 def _nobody_ruled(books: Books, server: Server, asked: Asked) -> bool:
@@ -216,7 +220,7 @@ def told_by_the_books(books: Books, server: Server, run: Started) -> bool:
     """A reconciler knows a run by its key alone, and may answer another request with
     it: only where no record of it is left, or ever was."""
     answered = any(of == run.key and said == "respond" for _, of, said in books.ruled)
-    lost = any(record_name(run.key) in loss.names for loss in server.losses)
+    lost = _was_lost(server, run.key)
     return answered and (lost or not run.protected)
 
 
@@ -305,7 +309,7 @@ def _is_in_doubt(books: Books, asked: Asked) -> bool:
 def claim_lost(books: Books, server: Server, run: Started) -> bool:
     """The store lost it, its lease had lapsed for a reason, or the attempt that it took
     over was alive and has completed first."""
-    if any(record_name(run.key) in loss.names for loss in server.losses):
+    if _was_lost(server, run.key):
         return True
     until = run.failed or books.quiet
     if any(
@@ -337,7 +341,7 @@ def _is_not_ours(step: Step) -> bool:
 
 def claim_missing(books: Books, server: Server, key: int) -> bool:
     """A completion found no claim: the store lost it, or it had been taken over."""
-    if any(record_name(key) in loss.names for loss in server.losses):
+    if _was_lost(server, key):
         return True
     return any(
         kind == "take over" and _is_abandoned(books, server, key, at)

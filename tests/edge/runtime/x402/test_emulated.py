@@ -5,21 +5,17 @@ the SDK's client in front, its facilitator behind.
 from pathlib import Path
 
 import httpx
-from eth_account import Account
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from x402 import x402ClientSync
 from x402.http.utils import (
-    decode_payment_required_header,
     decode_payment_response_header,
-    encode_payment_signature_header,
 )
-from x402.mechanisms.evm.exact import ExactEvmClientScheme
 
 from edge.__main__ import main
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
+from sample_origin.payers import signed
 from tests.edge.commands import SIGNING
 from tests.support.lambdas import emulated
 from tests.support.payments import PAY_TO
@@ -40,12 +36,8 @@ pay_to = "{PAY_TO}"
 SECRETS = {SIGNING["EDGE_SIGNING_KEY_ID"]: SIGNING["EDGE_SIGNING_SECRET"].encode()}
 
 
-def signed(demand: httpx.Response) -> dict[str, str]:
-    client = x402ClientSync()
-    client.register("eip155:*", ExactEvmClientScheme(Account.create()))
-    asked = decode_payment_required_header(demand.headers["payment-required"])
-    payload = client.create_payment_payload(asked)
-    return {"payment-signature": encode_payment_signature_header(payload)}
+def paying(demand: httpx.Response) -> dict[str, str]:
+    return {"payment-signature": signed(demand.headers["payment-required"])}
 
 
 def test_from_the_demand_to_the_receipt_and_the_replay(tmp_path: Path) -> None:
@@ -70,7 +62,7 @@ def test_from_the_demand_to_the_receipt_and_the_replay(tmp_path: Path) -> None:
         with emulated(tmp_path, bundle, origin, lambda_timeout=30.0) as cloudfront:
             demand = cloudfront.client.post("/report")
             assert demand.status_code == 402
-            payment = signed(demand)
+            payment = paying(demand)
             paid = cloudfront.client.post("/report", headers=payment)
             assert (paid.status_code, paid.json()) == (200, {"report": 1})
             receipt = decode_payment_response_header(paid.headers["payment-response"])

@@ -9,15 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from eth_account import Account
-from x402 import x402ClientSync
 from x402.http.utils import (
-    decode_payment_required_header,
     decode_payment_response_header,
-    encode_payment_signature_header,
 )
-from x402.mechanisms.evm.exact import ExactEvmClientScheme
 
+from sample_origin.payers import signed
 from tests.support.cloudfront_events import documented
 from tests.support.payments import Json, decoded, encoded
 from tests.support.x402_gate import EXACT, Answer, Gate, logged, routes, selling
@@ -30,10 +26,7 @@ def pay(gate: Gate) -> str:
 
 def sign(demand: Answer) -> str:
     assert demand.status == 402
-    client = x402ClientSync()
-    client.register("eip155:*", ExactEvmClientScheme(Account.create()))
-    asked = decode_payment_required_header(demand.headers["payment-required"])
-    return encode_payment_signature_header(client.create_payment_payload(asked))
+    return signed(demand.headers["payment-required"])
 
 
 def test_a_payment_is_verified_run_and_settled() -> None:
