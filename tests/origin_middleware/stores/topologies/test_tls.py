@@ -1,6 +1,7 @@
 """Certificates that do not fit are reported, and not worked around."""
 
 import asyncio
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,15 @@ def options(started: Started) -> dict[str, Any]:
 
 
 def _excuse_uvloop() -> None:
-    """Its TLS may write to a connection that the server has just closed, and tells the
-    event loop, which is to say nobody who asked."""
+    """Its TLS may write to a connection that the server has just closed, or end a
+    handshake that the store has given up. It tells the event loop, which is to say
+    nobody who asked; what the asker is told is the tests' matter."""
     loop = asyncio.get_running_loop()
     handler = loop.get_exception_handler()
 
     def excuse(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if "the handler is closed" in str(context.get("exception")):
+        told = context.get("exception")
+        if isinstance(told, ssl.SSLError) or "the handler is closed" in str(told):
             return
         if handler is not None:
             handler(loop, context)
