@@ -182,9 +182,11 @@ async def test_a_handler_that_runs_is_not_interrupted(
 
 
 async def test_a_slow_server_is_waited_for(
-    shop: Shop, proxy: Proxy, pace: float
+    proxy: Proxy, stalls: Stalls, pace: float
 ) -> None:
     """A request is two round trips: many at once take no longer than one."""
+    shop = Shop(proxy, stalls, 8 * pace)  # so that only the server is slow
+    assert await shop.ask(token_hex(8)) == "served"
     proxy.latency = 0.1 * pace
     proxy.count_anew()
     keys = [token_hex(8) for _ in range(100)]
@@ -196,6 +198,7 @@ async def test_a_slow_server_is_waited_for(
     assert proxy.commands[f"EVALSHA {scripts.CLAIM.sha}"] == 100
     assert proxy.open == 1
     proxy.latency = 0.0
+    await shop.store.aclose()
 
 
 async def test_a_server_that_is_too_slow_costs_the_budget(
