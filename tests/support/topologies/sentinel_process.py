@@ -18,8 +18,8 @@ PATIENT, HASTY = 60_000, 800
 _MORE_WHERE_PINGS_ARE_RARE = 800
 
 # One that was not served for TILT-TRIGGER ms would believe nothing for half a minute.
-# A replica is promoted where it has answered within five ping periods; while the primary
-# is away it is asked once a second. With fewer than 200 ms, elections may fail in step.
+# A replica is promoted where it has answered within five ping periods. While the
+# primary is away it is asked once a second: below 200 ms, elections may fail in step.
 _OFTEN = (
     *("INFO-PERIOD", 200, "PING-PERIOD", 300, "ASK-PERIOD", 100),
     *("PUBLISH-PERIOD", 200, "TILT-TRIGGER", 60_000),
