@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from .asgi import Scope
 from .decision import Refusal
@@ -33,8 +34,7 @@ class Denied:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     key: Key
     tenant: str = ""
     """Part of the fingerprint; '' where it is part of the key, or there is none."""

@@ -2,7 +2,7 @@
 (asgi.readthedocs.io, HTTP spec 2.5), and what a list of headers says of its body.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -14,8 +14,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 
-def declared_length(headers: Headers) -> int | None:
-    for name, value in headers:
-        if name.lower() == b"content-length" and value.isdigit():
-            return int(value)
-    return None
+def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
+    """Names are in lower case."""
+    length = headers.get(b"content-length", b"")
+    return int(length) if length.isdigit() else None

@@ -1,9 +1,9 @@
 """One request with a key, from its claim to its answer. Read it from the top."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, assert_never
+from typing import assert_never
 
 from . import events
 from .admission import Admission, Admitted
@@ -85,6 +85,8 @@ class Exchange:
         self._admitted = admitted
         self._key = admitted.key
         self._scope = scope
+        self._headers = dict(scope["headers"])
+        """Of several lines with one name the last."""
         self._body = RequestBody()
         self._now = event_loop().time
         self._begun = self._claimed = self._now()
@@ -95,33 +97,33 @@ class Exchange:
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Raises what the handler raises."""
-        work: Coroutine[Any, Any, None] | None = None
-        client = Client(receive, send)
+        ours: tuple[Claim, Execute | TakeOver | RunUnprotected] | None = None
         try:
             digest = await self._read(receive)
             if isinstance(digest, Refuse):
                 await self._answer(digest, send)
             elif digest is not None:
-                claim = first_claim(self._policy, digest, trace_of(self._scope))
+                claim = first_claim(self._policy, digest, trace_of(self._headers))
                 claim, decision = await self._ask(claim)
                 if isinstance(decision, (Replay, Refuse)):
                     await self._answer(decision, send)
                 else:
-                    work = self._carry_out(claim, decision, client)
+                    ours = claim, decision
         finally:
-            if work is None:
+            if ours is None:
                 self._body.close()
-        if work is not None:
+        if ours is not None:
+            client = Client(receive, send)
             signed = self._admission.verifies
             with Passage(self._scope, self._runtime.store, self._key, signed=signed):
-                await self._runtime.outlive(client, work)
+                await self._runtime.outlive(client, self._carry_out(*ours, client))
 
     async def _read(self, receive: Receive) -> Fingerprint | Refuse | None:
         """The whole request. None where the client left before its end."""
         scope, policy = self._scope, self._policy
         limit = policy.max_request_bytes
         try:
-            declared = declared_length(scope["headers"])
+            declared = declared_length(self._headers)
             if limit is not None and declared is not None and declared > limit:
                 return Refuse(Refusal.REQUEST_TOO_LARGE)
             if not await self._body.read(receive, limit):

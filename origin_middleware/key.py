@@ -85,13 +85,12 @@ def is_intent(header: str, key_of: KeyOf | None) -> bool:
 
 def header_key(name: bytes, scope: Scope) -> Key | MalformedKey | None:
     """The key in a header (lower case, as ASGI delivers names); None without a line."""
-    found: bytes | None = None
-    for header, value in scope["headers"]:  # every request pays for this loop
-        if header == name:
-            if found is not None:
-                return MalformedKey(f"{name.decode()}: the header is repeated.")
-            found = value
-    return None if found is None else _unquoted(found.decode("latin-1"), name)
+    found = [value for header, value in scope["headers"] if header == name]
+    if not found:
+        return None
+    if len(found) > 1:
+        return MalformedKey(f"{name.decode()}: the header is repeated.")
+    return _unquoted(found[0].decode("latin-1"), name)
 
 
 def _unquoted(value: str, name: bytes) -> Key | MalformedKey:

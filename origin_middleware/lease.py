@@ -1,7 +1,6 @@
 """The claims of one request, and the renewal of the one that holds the lease."""
 
 import os
-from dataclasses import replace
 
 from .events import LeaseLost
 from .key import Key
@@ -28,7 +27,7 @@ def next_claim(claim: Claim) -> Claim:
     another request may have attempts under way, and the store withdraws these by their
     token.
     """
-    return replace(claim, owner=_token())
+    return claim._replace(owner=_token())
 
 
 def _token() -> OwnerToken:

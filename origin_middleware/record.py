@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, NewType
+from typing import Literal, NamedTuple, NewType
 
 OwnerToken = NewType("OwnerToken", bytes)
 Fingerprint = NewType("Fingerprint", bytes)
@@ -17,8 +17,7 @@ NO_TRACE = bytes(25)
 """W3C Trace Context, in its binary form: 16 bytes of trace id, 8 of span id, flags."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):  # a third of the time of a frozen dataclass, per request
     """One attempt to become the one who executes. Times are in seconds."""
 
     owner: OwnerToken

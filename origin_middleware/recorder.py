@@ -7,7 +7,7 @@ and before it any that reaches the declared length.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -73,12 +73,15 @@ class Recorder:
         if self._status:
             raise RuntimeError("The response was started a second time.")
         headers = checked_headers(message.get("headers", ()))
-        self._headers = _private(headers) if self._policy.private else headers
+        named = {name.lower(): value for name, value in reversed(headers)}
+        if self._policy.private:
+            headers = _private(headers, named)
+        self._headers = headers
         self._status = checked_status(message["status"])
-        self._declared = declared_length(self._headers)
+        self._declared = declared_length(named)
         # A copy, because a middleware outside may change the list that it is given.
         self._held.append({**message, "headers": list(self._headers)})
-        if _media_type(self._headers) in self._policy.unrecorded_media_types:
+        if _media_type(named) in self._policy.unrecorded_media_types:
             await self._end(None)
         elif self._declared is None and not self._looks_complete():
             # A stream: its headers must not wait for its first chunk.
@@ -173,12 +176,10 @@ async def _read(file: IO[bytes]) -> bytes:
     return await asyncio.to_thread(file.read, _PIECE)
 
 
-def _media_type(headers: Headers) -> str:
+def _media_type(headers: Mapping[bytes, bytes]) -> str:
     """In lower case and without parameters; '' where none is declared."""
-    for name, value in headers:
-        if name.lower() == b"content-type":
-            return value.partition(b";")[0].strip().lower().decode("latin-1")
-    return ""
+    declared = headers.get(b"content-type", b"")
+    return declared.partition(b";")[0].strip().lower().decode("latin-1")
 
 
 # RFC 9111, section 5.2: directives are separated by commas, but not within quotes.
@@ -186,8 +187,10 @@ _DIRECTIVES = re.compile(rb'(?:[^,"]|"[^"]*"?)+')
 _SHARED = (b"public", b"s-maxage", b"private")
 
 
-def _private(headers: Headers) -> Headers:
+def _private(headers: Headers, named: Mapping[bytes, bytes]) -> Headers:
     """Only the payer's own cache may keep the answer."""
+    if b"cache-control" not in named:
+        return [*headers, (b"cache-control", b"private")]
     kept: list[bytes] = []
     others: Headers = []
     for header in headers:

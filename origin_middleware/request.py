@@ -35,6 +35,9 @@ _ALWAYS = (
     "if-range",
 )
 
+_NAME = itemgetter(0)
+"""Of a header's line."""
+
 
 class BodyTooLarge(Exception):
     """The body is longer than the limit."""
@@ -185,9 +188,9 @@ def fingerprint(
         tenant.encode("utf-8", "surrogatepass"),
     ]
     counting = _counting(tuple(headers))
-    lines = [line for line in scope["headers"] if line[0] in counting]
-    if lines:
-        lines.sort(key=itemgetter(0))  # lines of one name stay in their order
+    if not counting.isdisjoint(map(_NAME, scope["headers"])):
+        lines = [line for line in scope["headers"] if line[0] in counting]
+        lines.sort(key=_NAME)  # lines of one name stay in their order
         for name, value in lines:
             parts += (name, value)
     if proof:

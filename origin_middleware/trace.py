@@ -2,9 +2,9 @@
 
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any
 
-from .asgi import Scope
 from .record import NO_TRACE
 
 # W3C Trace Context, section 3.2: version, trace id, span id, flags.
@@ -13,7 +13,7 @@ _TRACEPARENT = re.compile(
 )
 
 
-def trace_of(scope: Scope) -> bytes:
+def trace_of(headers: Mapping[bytes, bytes]) -> bytes:
     """The current span of OpenTelemetry, where something makes spans in this process;
     else what the client sent; else NO_TRACE."""
     modules = sys.modules
@@ -21,10 +21,8 @@ def trace_of(scope: Scope) -> bytes:
         current = _current(modules["opentelemetry.trace"])
         if current is not None:
             return current
-    for name, value in scope["headers"]:
-        if name == b"traceparent":
-            return _parsed(value)
-    return NO_TRACE
+    sent = headers.get(b"traceparent")
+    return NO_TRACE if sent is None else _parsed(sent)
 
 
 def _current(api: Any) -> bytes | None:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import urandom
 
 from x402 import SettleResponse
@@ -80,7 +80,7 @@ class Settlement:
         """
         until = _now() + self.patience
         key = self.payment.settlement
-        claim, again = replace(_next(self.claim), fingerprint=self.payment.proof), False
+        claim, again = _next(self.claim)._replace(fingerprint=self.payment.proof), False
         answer = await self.store.claim(key, claim)
         while True:
             match answer:
@@ -141,7 +141,7 @@ def _refused(question: Question, why: str) -> Failed:
 
 
 def _next(claim: Claim) -> Claim:
-    return replace(claim, owner=OwnerToken(urandom(16)))
+    return claim._replace(owner=OwnerToken(urandom(16)))
 
 
 def _now() -> float:

@@ -1,7 +1,7 @@
 """Properties of the lifecycle itself: agreement does not find a shared fault."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +64,7 @@ def past(record: Record | None) -> tuple[int, float]:
 
 
 def long_lived(by: Claim) -> Claim:
-    return replace(by, retention=1e9)
+    return by._replace(retention=1e9)
 
 
 @given(STEPS)
@@ -197,7 +197,7 @@ def test_no_more_attempts_begin_than_allowed(
 ) -> None:
     history = History()
     for step, by, passed in steps:
-        history.play(step, replace(long_lived(by), max_attempts=2), passed)
+        history.play(step, long_lived(by)._replace(max_attempts=2), passed)
         assert past(history.record)[0] <= 2
 
 

@@ -7,7 +7,6 @@ abandoned key.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,7 +66,7 @@ class Stalled(FaultyStore):
 
     def taken_over(self, claim: Claim) -> None:
         """By a process that has begun to execute."""
-        other = replace(claim, owner=a_claim("other").owner)
+        other = claim._replace(owner=a_claim("other").owner)
         assert self.behind._apply(KEY, other, lifecycle.take_over) == Claimed()
 
 

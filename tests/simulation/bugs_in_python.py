@@ -183,8 +183,8 @@ BUGS = (
     _in(
         "exchange",
         "the work of a claim is part of its request",
-        "                await self._runtime.outlive(client, work)",
-        "                await work",
+        "await self._runtime.outlive(client, self._carry_out(*ours, client))",
+        "await self._carry_out(*ours, client)",
     ),
     _in(
         "exchange",

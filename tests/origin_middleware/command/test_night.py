@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -127,7 +126,7 @@ async def _abandon_as(store: RedisStore, intent: str) -> None:
     seen = await store.look(Key("intent-1"))
     assert seen is not None
     assert seen.fingerprint is not None
-    claim = replace(a_claim(), fingerprint=seen.fingerprint)
+    claim = a_claim()._replace(fingerprint=seen.fingerprint)
     await store.claim(Key(intent), claim)
     await store.abandon(Key(intent), claim)
 

@@ -4,7 +4,6 @@ to the facilitator, the handler runs once and the payer pays once.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -232,7 +231,7 @@ async def test_a_settlement_that_cannot_be_recorded_is_not_asked_for_in_vain() -
     store = FaultyStore()
     asked = Asked()
     client = settle_once(asked, store)
-    client._claim = replace(client._claim, lease=0.05)
+    client._claim = client._claim._replace(lease=0.05)
     for away in (["claim"], ["complete"], []):
         store.away(*away)
         answer = await client.settle(payload(), TERMS)
@@ -363,7 +362,7 @@ async def test_the_claim_on_a_settlement_is_renewed() -> None:
     store, asked = FaultyStore(clock=lambda: now[0]), Asked()
     asked.gate.clear()
     client = settle_once(asked, store)
-    client._claim = replace(client._claim, lease=0.04)
+    client._claim = client._claim._replace(lease=0.04)
     first = asyncio.create_task(keyed_settlement(client, store, payload()))
     await asked.entered.wait()
     for times in range(1, 6):
