@@ -3,6 +3,7 @@
 boto3 is imported here and nowhere else, when a command needs it: building needs none.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,10 @@ _THROTTLED = frozenset(
     }
 )
 
+# What botocore lets through of a configuration that it cannot use: a credential process
+# or a token file that does not exist, an endpoint that is no URL.
+_UNEXPLAINED = (OSError, ValueError)
+
 
 class Session:
     def __init__(self, boto_session: Any) -> None:
@@ -56,7 +61,7 @@ class Session:
         """Whose permissions these are, as far as the configuration tells."""
         try:
             credentials = self._session.get_credentials()
-        except import_module("botocore.exceptions").BotoCoreError:
+        except (import_module("botocore.exceptions").BotoCoreError, *_UNEXPLAINED):
             credentials = None  # the first call will report the error
         if credentials is not None and credentials.method == "env":
             return "the credentials in the environment"
@@ -69,7 +74,8 @@ def open_session(profile: str | None = None) -> Session:
         boto3 = import_module("boto3")
     except ModuleNotFoundError as missing:
         raise Refused("boto3 is needed: pip install boto3") from missing
-    with explained(f'profile "{profile or "default"}"'):
+    name = profile or os.environ.get("AWS_PROFILE") or "default"
+    with explained(f'profile "{name}"'):
         return Session(boto3.Session(profile_name=profile, region_name=REGION))
 
 
@@ -84,6 +90,13 @@ def explained(who: str, needed: str = "") -> Iterator[None]:
         raise AwsTrouble(_of_answer(refused, who, needed)) from refused
     except exceptions.BotoCoreError as failed:
         raise AwsTrouble(_of_failure(failed, who)) from failed
+    except _UNEXPLAINED as wrong:
+        said = " ".join(str(wrong).split()).removesuffix(".")
+        raise AwsTrouble(
+            f"{who}: boto3 cannot use the AWS configuration: {said}"
+            f" ({type(wrong).__name__}). Look at ~/.aws/config, ~/.aws/credentials and"
+            " the AWS_ variables in the environment."
+        ) from wrong
 
 
 def _of_answer(refused: Any, who: str, needed: str) -> str:

@@ -69,6 +69,8 @@ def read_routes(file: Path) -> RoutesFile:
 def parse_routes(document: dict[str, Any]) -> RoutesFile:
     x402 = x402_file.is_x402(document)
     own = x402_file.TERMS if x402 else ("facilitator",)
+    if not x402:
+        _refuse_x402_terms(document)
     _know(document, (*TERMS, *own, "route"), "the file")
     tables = document.get("route", [])
     if not isinstance(tables, list):
@@ -97,6 +99,15 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
     )
 
 
+def _refuse_x402_terms(document: dict[str, Any]) -> None:
+    for key in x402_file.TERMS:
+        if key in document and key != "facilitator":
+            raise Refused(
+                f'the file has the key "{key}", which is for a standard facilitator.'
+                ' Add facilitator = "x402", or remove it.'
+            )
+
+
 def _x402_route(number: int, table: Any) -> tuple[Route, Offer]:
     """Its network is that of the first that it accepts; the payment says which."""
     offer = x402_file.read_offer(_table(number, table), f"route {number}")
@@ -116,11 +127,19 @@ def _table(number: int, table: Any) -> dict[str, Any]:
 def _route(number: int, table: Any) -> Route:
     where = f"route {number}"
     table = _table(number, table)
-    for key in TERMS:
+    for key in (*TERMS, *x402_file.TERMS):
         if key in table:
             raise Refused(
                 f'{where} has the key "{key}", because that stands below its [[route]].'
                 " It is for all routes: move it above the first [[route]]."
+            )
+    for key in x402_file.OF_AN_ACCEPT:
+        if key in table and key != "network":
+            raise Refused(
+                f'{where} has the key "{key}", which says what a standard facilitator'
+                " asks for. It stands in a [[route.accepts]] below the route, with"
+                ' facilitator = "x402" above the first [[route]]; NexFlow knows the'
+                " price by the resource_id."
             )
     _know(table, ("path", "network", "resource_id"), where)
     return Route(
@@ -200,6 +219,7 @@ def _network(network: str, where: str) -> str:
         or not 1 <= len(reference) <= 32
         or set(namespace) - _NAMESPACE
         or set(reference) - _REFERENCE
+        or (namespace == "eip155" and not reference.isdecimal())
     ):
         raise Refused(
             f'{where}: network "{network}" is not a CAIP-2 id such as "eip155:8453".'

@@ -3,20 +3,22 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ..errors import Refused
 from ..runtime.settings import Settings, endpoint
 from ..runtime.x402.cdp import Tokens
 from ..runtime.x402.terms import Accept, Offer, Terms
-from .environment import Secrets
-from .x402_file import X402File
+from .environment import X402_URL, Secrets
+from .x402_file import EVM_ADDRESS, X402File, is_svm_address
 
 # What only the facilitator knows of a payment to it.
 _BAKED = {"svm": "feePayer", "upto": "facilitatorAddress"}
 _PATIENCE = 10.0
+_LARGEST = 2**20
 
 Ask = Callable[[str, Mapping[str, str]], Any]
 
@@ -42,23 +44,48 @@ def unsupported(offers: Mapping[str, Offer], kinds: Any) -> Iterator[str]:
                 yield f"{path}: the facilitator does not settle {scheme} on {network}"
 
 
+class _Stay(HTTPRedirectHandler):
+    """urllib would take the token along, to any host that an answer names."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 def ask(url: str, headers: Mapping[str, str]) -> Any:
     """Raises Refused."""
     request = Request(url, headers=dict(headers))  # noqa: S310 - endpoint() allows http(s)
     try:
-        with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - as above
-            return json.load(answer)
+        with build_opener(_Stay).open(request, timeout=_PATIENCE) as answer:
+            body = answer.read(_LARGEST + 1)
+            if len(body) > _LARGEST:
+                raise Refused(
+                    f"the facilitator's answer to /supported has more than {_LARGEST:,}"
+                    f" bytes. Is {X402_URL} right? --offline builds without asking."
+                )
+            return json.loads(body)
     except HTTPError as refused:
         with refused:
             raise Refused(
-                f"the facilitator answered {refused.code} to /supported. Is the key"
-                " right? --offline builds without asking."
+                f"the facilitator answered {refused.code} to /supported."
+                f" {_advice(refused.code)} --offline builds without asking."
             ) from refused
-    except (OSError, ValueError) as failure:
+    # What is no HTTP, or no JSON, or ends before its end.
+    except (OSError, ValueError, HTTPException, RecursionError) as failure:
         raise Refused(
             f"the facilitator cannot be asked what it settles:"
-            f" {type(failure).__name__}. --offline builds without asking."
+            f" {type(failure).__name__}. Is {X402_URL} right, and does it answer?"
+            " --offline builds without asking."
         ) from failure
+
+
+def _advice(status: int) -> str:
+    if status < 400:
+        return f"It sends us elsewhere: set {X402_URL} to the final address."
+    if status in (401, 403):
+        return "Is the key right?"
+    if status == 429 or status >= 500:
+        return "Repeat the command in a minute."
+    return f"Is {X402_URL} right?"
 
 
 def kinds(settings: Settings, now: float, ask: Ask) -> list[Any]:
@@ -101,14 +128,21 @@ def _accept(path: str, accept: Accept, kinds: list[Any] | None) -> Accept:
         )
     if not name:
         return accept
-    value = (kind.get("extra") or {}).get(name)
-    if not isinstance(value, str) or not value:
+    extra = kind.get("extra")
+    value = extra.get(name) if isinstance(extra, dict) else None
+    if not isinstance(value, str) or not _is_address(value, network):
         raise Refused(
             f"{path}: the facilitator does not name its {name} for {scheme} on"
-            f" {network}. Ask its operator."
+            f" {network}, or not as an address. Ask its operator."
         )
     extra = {**accept.entry["extra"], name: value}
     return accept._replace(entry={**accept.entry, "extra": extra})
+
+
+def _is_address(value: str, network: str) -> bool:
+    if network.startswith("solana:"):
+        return is_svm_address(value)
+    return EVM_ADDRESS.fullmatch(value) is not None
 
 
 def _kind(accept: Accept, kinds: list[Any]) -> Any:

@@ -1,7 +1,6 @@
 """The terms of all routes, which stand above them in routes.toml."""
 
 import re
-from math import inf
 from typing import Any
 
 from ..errors import Refused
@@ -14,7 +13,10 @@ TERMS = ("settle", "refused", "shortest_intent", "longest_intent", "allowed_orig
 _ORIGIN = re.compile(
     r"[a-z][a-z0-9+.-]*://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?"
 )
+_LARGEST_PORT = 65_535
 _USUAL_PORTS = (("https://", ":443"), ("http://", ":80"))
+
+_LONGEST = 366 * 24 * 3600
 
 
 def read_settle(document: dict[str, Any]) -> SettleRule:
@@ -51,8 +53,10 @@ def _seconds(document: dict[str, Any], key: str, usual: float) -> float:
     seconds = document.get(key, usual)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise Refused(f"{key} must be a number of seconds, such as {usual:g}.")
-    if not 0 <= seconds < inf:  # false for nan, too
-        raise Refused(f"{key} must be 0 s or more, and not {seconds}.")
+    if not 0 <= seconds <= _LONGEST:  # false for nan, too
+        raise Refused(
+            f"{key} must be a number of seconds from 0 to {_LONGEST:,} (a year)."
+        )
     return seconds
 
 
@@ -76,6 +80,12 @@ def _check_origin(origin: object) -> None:
         raise Refused(
             f"allowed_origins: {origin!r} is no origin as a browser sends it. Write"
             ' scheme and host in lower case, and no path: "https://shop.example".'
+        )
+    port = origin.rpartition(":")[2]
+    if port.isdecimal() and int(port) > _LARGEST_PORT:
+        raise Refused(
+            f"allowed_origins: {origin!r} has a port over {_LARGEST_PORT}. Write the"
+            " one that the page is served at."
         )
     for scheme, port in _USUAL_PORTS:
         if origin.startswith(scheme) and origin.endswith(port):

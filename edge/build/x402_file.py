@@ -4,7 +4,6 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import Refused
@@ -20,7 +19,7 @@ from ..runtime.x402.terms import (
 
 TERMS = ("facilitator", "auth", "settle_unknown", "used")
 OF_A_ROUTE = ("description", "mime_type", "identifier", "accepts")
-_OF_AN_ACCEPT = (
+OF_AN_ACCEPT = (
     *("scheme", "network", "asset", "decimals", "name", "version"),
     *("price", "amount", "pay_to", "max_timeout_seconds"),
 )
@@ -35,13 +34,23 @@ _IDENTIFIERS: tuple[Identifier, ...] = ("off", "optional", "required")
 # The handler and the settlement of a slow chain have to fit into it.
 _SHORTEST_TIMEOUT = 60
 _USUAL_TIMEOUT = 300
+# The usual retention of the origin's records.
+_LONGEST_TIMEOUT = 24 * 3600
 # A token and the URL of a request are added to a demand when it is made.
 _RESERVE = 1_500
 
-_EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _SVM_ADDRESS = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_SVM_BYTES = 32
 _WHOLE = re.compile(r"[1-9][0-9]{0,77}")
-_DOLLARS = re.compile(r"\$[0-9]+(\.[0-9]+)?")
+_DOLLARS = re.compile(r"\$([0-9]{1,60})(?:\.([0-9]{1,60}))?")
+_LARGEST_EVM = 2**256 - 1
+_LARGEST_SVM = 2**64 - 1
+
+# CAIP-2: the chain's number, and as much of the genesis hash as fits.
+_EVM_NETWORK = re.compile(r"eip155:[1-9][0-9]{0,31}")
+_SVM_NETWORK = re.compile(r"solana:[1-9A-HJ-NP-Za-km-z]{32}")
 
 
 class _Asset(NamedTuple):
@@ -123,16 +132,14 @@ def _accept(table: object, where: str) -> Accept:
             f"{where} is not a table. Write [[route.accepts]] above its keys."
         )
     for key in table:
-        if key not in _OF_AN_ACCEPT:
-            raise Refused(
-                f'{where} has an unknown key "{key}". Known: {_OF_AN_ACCEPT}.'
-            )
+        if key not in OF_AN_ACCEPT:
+            raise Refused(f'{where} has an unknown key "{key}". Known: {OF_AN_ACCEPT}.')
     scheme = table.get("scheme", "exact")
     if scheme not in ("exact", "upto"):
         raise Refused(f'{where}: scheme must be "exact" or "upto", not {scheme!r}.')
     network = _text(table, "network", where)
-    is_evm = network.startswith("eip155:")
-    if not is_evm and not network.startswith("solana:"):
+    is_evm = _EVM_NETWORK.fullmatch(network) is not None
+    if not is_evm and not _SVM_NETWORK.fullmatch(network):
         raise Refused(
             f'{where}: network "{network}" is neither EVM nor Solana. Write'
             ' "eip155:8453", or "solana:" and the first 32 characters of the genesis'
@@ -141,6 +148,14 @@ def _accept(table: object, where: str) -> Accept:
     if scheme == "upto" and not is_evm:
         raise Refused(f"{where}: upto is a scheme of EVM networks. Use exact.")
     asset = _asset(table, network, is_evm, where)
+    amount = _amount(table, asset.decimals, where)
+    _check_amount(amount, is_evm, where)
+    pay_to = _address(table, "pay_to", is_evm, where)
+    if is_evm and pay_to.casefold() == asset.address.casefold():
+        raise Refused(
+            f"{where}: pay_to is the asset's own contract, where payments are lost."
+            " Write your address."
+        )
     extra: dict[str, Any] = {}
     if is_evm:
         extra = {"name": asset.name, "version": asset.version}
@@ -149,9 +164,9 @@ def _accept(table: object, where: str) -> Accept:
     entry = {
         "scheme": scheme,
         "network": network,
-        "amount": _amount(table, asset.decimals, where),
+        "amount": amount,
         "asset": asset.address,
-        "payTo": _address(table, "pay_to", is_evm, where),
+        "payTo": pay_to,
         "maxTimeoutSeconds": _timeout(table, where),
         "extra": extra,
     }
@@ -166,6 +181,12 @@ def _asset(table: dict[str, Any], network: str, is_evm: bool, where: str) -> _As
                 f"{where}: the USDC of {network} is not known here. Write its address"
                 " as asset, with decimals, name and version."
             )
+        for key in ("decimals", "name", "version"):
+            if key in table:
+                raise Refused(
+                    f"{where}: {key} goes with an asset by its address, and USDC's is"
+                    " known. Remove it, or write the address as asset."
+                )
         return _USDC[network]
     address = _address(table, "asset", is_evm, where)
     decimals = table.get("decimals")
@@ -183,38 +204,65 @@ def _amount(table: dict[str, Any], decimals: int, where: str) -> str:
         raise Refused(
             f'{where} needs either price = "$0.01" or amount = "10000" (atomic units).'
         )
-    if "amount" in table:
-        amount = table["amount"]
-        if not isinstance(amount, str) or not _WHOLE.fullmatch(amount):
-            raise Refused(
-                f"{where}: amount must be atomic units in quotes, over zero:"
-                ' amount = "10000".'
-            )
-        return amount
-    price = table["price"]
-    if not isinstance(price, str) or not _DOLLARS.fullmatch(price):
+    if "price" in table:
+        return _priced(table["price"], decimals, where)
+    amount = table["amount"]
+    if not isinstance(amount, str) or not _WHOLE.fullmatch(amount):
+        raise Refused(
+            f"{where}: amount must be atomic units in quotes, over zero:"
+            ' amount = "10000".'
+        )
+    return amount
+
+
+def _priced(price: object, decimals: int, where: str) -> str:
+    """In digits, not as a number: a Decimal is rounded after 28 of them."""
+    found = _DOLLARS.fullmatch(price) if isinstance(price, str) else None
+    if found is None:
         raise Refused(f'{where}: price must be written as "$0.01".')
-    try:
-        atomic = Decimal(price[1:]).scaleb(decimals)
-    except InvalidOperation as wrong:
-        raise Refused(f"{where}: price {price} cannot be read.") from wrong
-    if not atomic:
-        raise Refused(f"{where}: a price of zero is no price. Leave the route out.")
-    if atomic != atomic.to_integral_value():
+    whole, part = found[1], (found[2] or "").rstrip("0")
+    if len(part) > decimals:
         raise Refused(
             f"{where}: {price} is not whole in units of the asset, which has"
             f" {decimals} decimals."
         )
-    return str(int(atomic))
+    atomic = int(whole + part.ljust(decimals, "0"))
+    if not atomic:
+        raise Refused(f"{where}: a price of zero is no price. Leave the route out.")
+    return str(atomic)
+
+
+def _check_amount(amount: str, is_evm: bool, where: str) -> None:
+    largest = _LARGEST_EVM if is_evm else _LARGEST_SVM
+    if int(amount) > largest:
+        raise Refused(
+            f"{where}: nobody could pay that: an amount on this network is at most"
+            f" {largest} atomic units."
+        )
 
 
 def _address(table: dict[str, Any], key: str, is_evm: bool, where: str) -> str:
     address = _text(table, key, where)
-    form = _EVM_ADDRESS if is_evm else _SVM_ADDRESS
-    if not form.fullmatch(address):
-        example = "0x and 40 hexadecimal digits" if is_evm else "32 to 44 of base58"
+    if not (EVM_ADDRESS.fullmatch(address) if is_evm else is_svm_address(address)):
+        example = "0x and 40 hexadecimal digits" if is_evm else "32 bytes in base58"
         raise Refused(f"{where}: {key} is no address of that network: {example}.")
+    if not address.strip("0x" if is_evm else "1"):
+        raise Refused(
+            f"{where}: {key} is the address of nobody, {address}. What is paid to it is"
+            " lost: write yours."
+        )
     return address
+
+
+def is_svm_address(text: str) -> bool:
+    """One character too few, or too many, is mostly another number of bytes."""
+    if not _SVM_ADDRESS.fullmatch(text):
+        return False
+    number = 0
+    for character in text:
+        number = number * 58 + _BASE58.index(character)
+    zeros = len(text) - len(text.lstrip("1"))
+    return zeros + (number.bit_length() + 7) // 8 == _SVM_BYTES
 
 
 def _timeout(table: dict[str, Any], where: str) -> int:
@@ -223,6 +271,11 @@ def _timeout(table: dict[str, Any], where: str) -> int:
         raise Refused(
             f"{where}: max_timeout_seconds must be {_SHORTEST_TIMEOUT} or more: your"
             " handler and the settlement have to be done before."
+        )
+    if seconds > _LONGEST_TIMEOUT:
+        raise Refused(
+            f"{where}: max_timeout_seconds must be {_LONGEST_TIMEOUT} or less: a"
+            " payment must not stay good for longer than the origin knows of it."
         )
     return seconds
 

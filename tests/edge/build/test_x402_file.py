@@ -22,6 +22,9 @@ SVM = {
     "pay_to": "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
 }
 
+USDC = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
+ODD = {"decimals": 30, "version": "1"}
+
 
 def document(accept: object, route: dict[str, Any], **terms: Any) -> dict[str, Any]:
     whole = {"path": "/a", "resource_id": "a", "accepts": [accept]} | route
@@ -46,6 +49,14 @@ def test_usdc_by_its_name() -> None:
     }
 
 
+def test_a_price_is_not_rounded() -> None:
+    """As a Decimal it would be, after 28 digits."""
+    coin = EVM | ODD | {"asset": "0x" + "1" * 40, "name": "a"}
+    price = "$1." + "0" * 29 + "1"
+    assert entry(coin | {"price": price})["amount"] == "1" + "0" * 29 + "1"
+    assert entry(EVM | {"price": "$0.0100000000"})["amount"] == "10000"
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -62,6 +73,24 @@ def test_usdc_by_its_name() -> None:
         ({"network": "eip155:1"}, "USDC of eip155:1 is not known"),
         ({"asset": "0x" + "1" * 40}, "needs decimals"),
         ({"payTo": "x"}, "unknown key"),
+        ({"price": 0.01}, "must be written"),
+        ({"price": "$-1"}, "must be written"),
+        ({"price": "$" + "9" * 5000}, "must be written"),
+        (
+            {"price": "$" + "9" * 60, "asset": "0x" + "1" * 40, "name": "a"} | ODD,
+            "most",
+        ),
+        ({"amount": "9" * 78, "price": None}, "at most"),
+        (SVM | {"amount": str(2**64), "price": None}, "at most"),
+        (SVM | {"pay_to": "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDnc"}, "no address"),
+        (SVM | {"pay_to": "1" * 32}, "address of nobody"),
+        (SVM | {"network": "solana:mainnet"}, "neither EVM nor Solana"),
+        ({"network": "eip155:base"}, "neither EVM nor Solana"),
+        ({"network": "eip155:8453\n"}, "neither EVM nor Solana"),
+        ({"pay_to": "0x" + "0" * 40}, "address of nobody"),
+        ({"pay_to": USDC.upper().replace("X", "x")}, "asset's own contract"),
+        ({"decimals": 18}, "Remove it"),
+        ({"max_timeout_seconds": 86_401}, "86400 or less"),
     ],
 )
 def test_an_accept_that_nobody_could_pay(change: dict[str, Any], says: str) -> None:
@@ -103,9 +132,9 @@ def test_what_the_facilitator_supports() -> None:
     assert completed(EVM, [kind]) == entry(EVM)
     assert completed(EVM, [kind | {"network": "eip155:*"}]) == entry(EVM)
     assert completed(EVM, None) == entry(EVM)
-    payer = kind | {"network": SVM["network"], "extra": {"feePayer": "somebody"}}
-    assert completed(SVM, [payer])["extra"] == {"feePayer": "somebody"}
-    pays = kind | {"scheme": "upto", "extra": {"facilitatorAddress": "0x1"}}
+    payer = kind | {"network": SVM["network"], "extra": {"feePayer": SVM["pay_to"]}}
+    assert completed(SVM, [payer])["extra"] == {"feePayer": SVM["pay_to"]}
+    pays = kind | {"scheme": "upto", "extra": {"facilitatorAddress": EVM["pay_to"]}}
     assert completed(EVM | {"scheme": "upto"}, [pays])["extra"]["facilitatorAddress"]
 
 
@@ -123,6 +152,21 @@ def test_what_the_facilitator_supports() -> None:
             SVM,
             [{"x402Version": 2, "scheme": "exact", "network": SVM["network"]}],
             "does not name its feePayer",
+        ),
+        *(
+            (
+                SVM,
+                [
+                    {
+                        "x402Version": 2,
+                        "scheme": "exact",
+                        "network": SVM["network"],
+                        "extra": extra,
+                    }
+                ],
+                "does not name its feePayer",
+            )
+            for extra in ("text", [1], {"feePayer": "somebody"}, {"feePayer": 1})
         ),
     ],
 )

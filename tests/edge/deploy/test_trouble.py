@@ -216,6 +216,58 @@ def test_a_profile_that_is_not_complete_is_one_line(
     assert line.startswith("edge rollback: there are no complete AWS credentials for")
 
 
+@pytest.mark.parametrize(
+    ("config", "variable", "value"),
+    [
+        ("credential_process = /nowhere/to/be/found", "", ""),
+        ("credential_process = echo hello", "", ""),
+        (
+            "web_identity_token_file = /nowhere\nrole_arn = arn:aws:iam::1:role/x",
+            "",
+            "",
+        ),
+        ("", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://evil.example/x"),
+        (
+            "aws_access_key_id = A\naws_secret_access_key = b",
+            "AWS_ENDPOINT_URL",
+            "no-url",
+        ),
+    ],
+    ids=["no process", "no answer", "no token", "no container", "no url"],
+)
+@pytest.mark.parametrize("command", ["check", "rollback"])
+def test_a_configuration_that_botocore_does_not_explain(
+    command: str,
+    config: str,
+    variable: str,
+    value: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(f"[default]\n{config}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, value)
+    assert main([command, "--distribution-id", "E2QWRUHAPOMQZL"], {}) in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'edge {command}: profile "default": boto3 cannot use the')
+    assert "~/.aws/config" in line
+
+
+def test_a_profile_of_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_PROFILE", "gone")
+    with pytest.raises(AwsTrouble, match='profile "gone" is not configured'):
+        open_session()
+
+
 def test_credentials_of_the_environment_are_called_that(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
