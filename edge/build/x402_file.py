@@ -93,12 +93,14 @@ def is_x402(document: Mapping[str, Any]) -> bool:
 
 
 def read_terms(document: Mapping[str, Any], offers: Mapping[str, Offer]) -> X402File:
-    return X402File(
-        auth=_one_of(document, "auth", _AUTHS),
-        unknown=_one_of(document, "settle_unknown", _UNKNOWN),
-        used=_one_of(document, "used", _USED),
-        offers=offers,
-    )
+    unknown = _one_of(document, "settle_unknown", _UNKNOWN)
+    used = _one_of(document, "used", _USED)
+    if unknown == used == "refuse":
+        raise Refused(
+            'settle_unknown = "refuse" needs used = "replay": a payer whose answer was'
+            " withheld may have paid, and at the retry the payment is used."
+        )
+    return X402File(_one_of(document, "auth", _AUTHS), unknown, used, offers)
 
 
 def read_offer(table: Mapping[str, Any], where: str) -> Offer:

@@ -28,6 +28,10 @@ variable "timeout" {
   description = "30 where routes.toml says facilitator = \"x402\": a settlement waits for a chain."
   type        = number
   default     = 5
+  validation {
+    condition     = contains([5, 30], var.timeout)
+    error_message = "Set timeout to 5, or to 30 for a bundle with facilitator = \"x402\"."
+  }
 }
 
 resource "aws_iam_role" "gate" {

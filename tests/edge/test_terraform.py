@@ -61,6 +61,10 @@ def test_the_function_is_as_deploy_makes_it() -> None:
     timeout = only("variable", "timeout")
     assert timeout["default"] == TIMEOUT
     assert timeout["description"].startswith(f"{X402_TIMEOUT} where")
+    (rule,) = timeout["validation"]
+    assert (
+        rule["condition"] == f"${{contains([{TIMEOUT}, {X402_TIMEOUT}], var.timeout)}}"
+    )
     assert only("variable", "function_name")["default"] == DEFAULT_NAME
 
 

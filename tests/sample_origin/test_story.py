@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from sample_origin.machine import running
+from sample_origin.payers import signed
 from sample_origin.processes import ServiceError
 from sample_origin.steps import STEPS, X402_STEPS, no_payment
 from sample_origin.story import StepError, Story, play
@@ -140,6 +141,28 @@ def test_serve_leaves_the_chain_running_and_ends_cleanly(tmp_path: Path) -> None
         assert process.wait(20) == 0
     assert not Path(directory).exists()
     assert alive(started) == []
+
+
+def test_serve_before_a_standard_facilitator(tmp_path: Path) -> None:
+    """What it prints works, and a payment of the SDK's client buys one answer."""
+    with demo("serve", "--facilitator", "x402", files=tmp_path) as process:
+        text = read_until("Ctrl-C", process)
+        (url,) = re.findall(r"curl -i (http://[\d.:]+)/api/joke", text)
+        (books,) = re.findall(r"curl -s (http://[\d.:]+/_ledger)", text)
+        ledger, log = map(Path, re.findall(r"cat (\S+)", text))
+        demand = httpx.get(f"{url}/api/joke")
+        assert demand.status_code == 402
+        paid = {"payment-signature": signed(demand.headers["payment-required"])}
+        first, second = (httpx.get(f"{url}/api/joke", headers=paid) for _ in range(2))
+        assert (first.status_code, first.content) == (200, second.content)
+        assert second.headers["idempotent-replayed"] == "true"
+        assert len(httpx.get(books).json()["settlements"]) == 1
+        assert len(ledger.read_text().splitlines()) == 1
+        assert '"settled":true' in log.read_text()
+        started = descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert nothing_is_left(started, tmp_path)
 
 
 # A terminal sends its signals to the whole group, `kill` to one process.

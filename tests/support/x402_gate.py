@@ -141,5 +141,19 @@ def selling(
             asks.close()
 
 
+@contextmanager
+def asking(
+    gate: Gate, url: str, document: dict[str, Any] | None = None
+) -> Iterator[Settings]:
+    """The gate asks the facilitator at `url` instead."""
+    chosen = settings(url, document)
+    asks = X402(chosen)
+    gate.edge = Edge(chosen, asks)
+    try:
+        yield chosen
+    finally:
+        asks.close()
+
+
 def logged(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]

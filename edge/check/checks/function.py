@@ -169,7 +169,7 @@ def _of(examine: Callable[[Function], Outcome]) -> Callable[[Subject], Outcome]:
 
 
 CHECKS = (
-    Check("function.timeout", "Lambda timeout is set to 5 seconds", timeout),
+    Check("function.timeout", "Lambda timeout fits the facilitator", timeout),
     Check("function.memory", "Lambda memory is at least 128 MB", _of(memory)),
     Check("function.runtime", "The runtime is one of Lambda@Edge's", _of(runtime)),
     Check("function.architecture", "The architecture is x86_64", _of(architecture)),

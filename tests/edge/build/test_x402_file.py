@@ -109,6 +109,7 @@ def test_an_accept_that_nobody_could_pay(change: dict[str, Any], says: str) -> N
         ({}, {"auth": "basic"}, "auth must be one of"),
         ({}, {"settle_unknown": "x"}, "settle_unknown must be one of"),
         ({}, {"used": "x"}, "used must be one of"),
+        ({}, {"used": "refuse", "settle_unknown": "refuse"}, "needs used"),
         ({}, {"facilitator": "y"}, "facilitator must be"),
     ],
 )

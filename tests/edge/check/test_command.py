@@ -59,7 +59,9 @@ def test_a_good_configuration_is_status_0(run: Run, capsys: Captured) -> None:
     assert lines[0] == (
         "EDFDVBD6EXAMPLE (d111111abcdef8.cloudfront.net), 2026-02-07T08:12:34+00:00"
     )
-    assert "  ✓ Lambda timeout is set to 5 seconds: 5 s; the gate gives up" in shown.out
+    assert (
+        "  ✓ Lambda timeout fits the facilitator: 5 s; the gate gives up" in shown.out
+    )
     assert lines[-1].startswith("0 failed, 0 warned, 12 not checked, ")
 
 
@@ -70,7 +72,7 @@ def test_a_broken_one_is_status_1_and_says_what_to_do(
     assert run(*FILE) == 1
     shown = capsys.readouterr().out
     assert (
-        "✗ Lambda timeout is set to 5 seconds: Lambda ends the gate after 2 s" in shown
+        "✗ Lambda timeout fits the facilitator: Lambda ends the gate after 2 s" in shown
     )
     assert "      Set the timeout to 5 seconds, publish, and associate." in shown
 
@@ -92,7 +94,7 @@ def test_without_a_bundle_the_routes_file_is_judged(
 def test_a_warning_is_status_0(run: Run, capsys: Captured) -> None:
     break_it(lambda answers: answers["function"].update(Timeout=6))
     assert run(*FILE) == 0
-    assert "! Lambda timeout is set to 5 seconds" in capsys.readouterr().out
+    assert "! Lambda timeout fits the facilitator" in capsys.readouterr().out
 
 
 def test_a_terminal_without_the_signs_gets_others(
@@ -102,7 +104,7 @@ def test_a_terminal_without_the_signs_gets_others(
     monkeypatch.setattr(sys, "stdout", screen)
     assert run(*FILE) == 0
     screen.seek(0)
-    assert "  + Lambda timeout is set to 5 seconds" in screen.read()
+    assert "  + Lambda timeout fits the facilitator" in screen.read()
 
 
 def test_json_has_the_documented_form(run: Run, capsys: Captured) -> None:
@@ -122,7 +124,7 @@ def test_json_has_the_documented_form(run: Run, capsys: Captured) -> None:
     [failed] = [each for each in findings if each["outcome"] == "failed"]
     assert failed == {
         "name": "function.timeout",
-        "line": "Lambda timeout is set to 5 seconds",
+        "line": "Lambda timeout fits the facilitator",
         "outcome": "failed",
         "reason": failed["reason"],
         "remedy": "Set the timeout to 5 seconds, publish, and associate.",

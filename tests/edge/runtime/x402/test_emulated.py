@@ -15,10 +15,13 @@ from x402.http.utils import (
 
 from edge.__main__ import main
 from origin_middleware import IdempotencyMiddleware, MemoryStore, Policy
+from sample_origin.ledger import Ledger
 from sample_origin.payers import signed
+from sample_origin.processes import Service
 from tests.edge.commands import SIGNING
 from tests.support.lambdas import emulated
 from tests.support.payments import PAY_TO
+from tests.support.servers import running, valkey
 from tests.support.x402_facilitator import facilitating
 
 ROUTES = f"""
@@ -40,6 +43,15 @@ def paying(demand: httpx.Response) -> dict[str, str]:
     return {"payment-signature": signed(demand.headers["payment-required"])}
 
 
+def built(folder: Path, routes: str, facilitator: str) -> Path:
+    (folder / "routes.toml").write_text(routes)
+    bundle = folder / "lambda-edge.zip"
+    build = ["build", "--routes", str(folder / "routes.toml")]
+    environment = {"X402_FACILITATOR_URL": facilitator} | SIGNING
+    assert main([*build, "--output", str(bundle)], environment) == 0
+    return bundle
+
+
 def test_from_the_demand_to_the_receipt_and_the_replay(tmp_path: Path) -> None:
     executions = []
 
@@ -53,12 +65,8 @@ def test_from_the_demand_to_the_receipt_and_the_replay(tmp_path: Path) -> None:
         secrets=SECRETS,
         policy=Policy(require_key=True),
     )
-    (tmp_path / "routes.toml").write_text(ROUTES)
-    bundle = tmp_path / "lambda-edge.zip"
     with facilitating() as (facilitator, url):
-        build = ["build", "--routes", str(tmp_path / "routes.toml")]
-        environment = {"X402_FACILITATOR_URL": url} | SIGNING
-        assert main([*build, "--output", str(bundle)], environment) == 0
+        bundle = built(tmp_path, ROUTES, url)
         with emulated(tmp_path, bundle, origin, lambda_timeout=30.0) as cloudfront:
             demand = cloudfront.client.post("/report")
             assert demand.status_code == 402
@@ -71,3 +79,35 @@ def test_from_the_demand_to_the_receipt_and_the_replay(tmp_path: Path) -> None:
             assert (again.status_code, again.content) == (200, paid.content)
             assert again.headers["idempotent-replayed"] == "true"
             assert (len(executions), facilitator.paid, facilitator.settled) == (1, 1, 1)
+
+
+def test_a_worker_killed_between_record_and_settlement(tmp_path: Path) -> None:
+    """Two workers and a Valkey: the retry gets the record, and is settled."""
+    path, topic = "/premium/report", {"topic": "tea"}
+    ledger, grave = Ledger(tmp_path / "ledger"), tmp_path / "grave"
+    with facilitating() as (facilitator, url), running(valkey()) as server:
+        bundle = built(tmp_path, ROUTES.replace("/report", path), url)
+        environment = {
+            "REDIS_URL": server.url,
+            "LEDGER": str(tmp_path / "ledger"),
+            "GRAVE": str(grave),
+            **SIGNING,
+        }
+        command = ["uvicorn", "tests.support.mortal_origin:app", "--workers", "2"]
+        origin = Service("origin", command, tmp_path, environment)
+        try:
+            origin.start()
+            origin.check("/health")
+            with emulated(tmp_path, bundle, origin.url, lambda_timeout=30.0) as edge:
+                payment = paying(edge.client.post(path, json=topic))
+                lost = edge.client.post(path, json=topic, headers=payment)
+                assert (lost.status_code, grave.exists()) == (502, True)
+                assert (len(ledger.rows()), facilitator.settled) == (1, 0)
+                for _ in range(2):
+                    retry = edge.client.post(path, json=topic, headers=payment)
+                    assert retry.status_code == 201, origin.log()
+                    assert retry.headers["idempotent-replayed"] == "true"
+                assert len(ledger.rows()) == 1
+                assert (facilitator.settled, facilitator.paid) == (1, 1)
+        finally:
+            origin.stop()

@@ -6,13 +6,11 @@ from random import Random
 
 import pytest
 
-from edge.runtime.handler import Edge
-from edge.runtime.x402.facilitator import X402
 from tests.edge.runtime.x402.test_gate import pay
 from tests.origin_middleware.x402.test_strangers import _spellings
 from tests.support.payments import decoded, encoded, pay_with_permit2
 from tests.support.scripted_facilitator import ScriptedFacilitator, answer
-from tests.support.x402_gate import EXACT, Gate, routes, selling, settings
+from tests.support.x402_gate import EXACT, Gate, asking, routes, selling
 
 VALID = {"isValid": True, "payer": "0x1"}
 SETTLED = {"success": True, "transaction": "0xabc", "network": EXACT["network"]}
@@ -44,10 +42,8 @@ def test_the_amount_of_upto_is_the_handlers() -> None:
         with (
             ScriptedFacilitator() as scripted,
             selling(document, charges=charges) as gate,
+            asking(gate, scripted.url, document) as chosen,
         ):
-            chosen = settings(scripted.url, document)
-            asks = X402(chosen)
-            gate.edge = Edge(chosen, asks)
             assert chosen.x402 is not None
             payment = decoded(pay_with_permit2())
             payment["payload"]["permit2Authorization"]["deadline"] = "9999999999"
@@ -60,7 +56,6 @@ def test_the_amount_of_upto_is_the_handlers() -> None:
                 told = gate.ask(encoded(payment))
                 assert told.status == status
                 assert "settlement-overrides" not in told.headers
-            asks.close()
             amounts = [
                 question.body["paymentRequirements"]["amount"]
                 for question in scripted.asked
