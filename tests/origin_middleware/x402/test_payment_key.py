@@ -132,15 +132,24 @@ def test_what_the_chain_tells_apart_has_another_key(
     assert key(changed(EIP3009, change)) != key(EIP3009)
 
 
-def test_a_nonce_of_permit2_serves_all_tokens() -> None:
-    token = member("accepted", "asset", value="0x" + "1" * 40)
-    permitted = ("payload", "permit2Authorization", "permitted", "token")
-    assert key(changed(PERMIT2, token)) == key(PERMIT2)
-    assert key(changed(PERMIT2, member(*permitted, value="0x" + "1" * 40))) == key(
-        PERMIT2
-    )
-    upto = member("accepted", "scheme", value="upto")
-    assert key(changed(PERMIT2, upto)) == key(PERMIT2)
+PERMITTED = ("payload", "permit2Authorization")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("accepted", "scheme"), "upto"),
+        (("accepted", "asset"), "0x" + "1" * 40),
+        ((*PERMITTED, "permitted", "token"), "0x" + "1" * 40),
+        ((*PERMITTED, "spender"), "0x" + "1" * 40),
+    ],
+)
+def test_a_nonce_of_permit2_serves_all_tokens_and_spenders(
+    place: tuple[str, ...], value: str
+) -> None:
+    other = changed(PERMIT2, member(*place, value=value))
+    assert other != PERMIT2
+    assert key(other) == key(PERMIT2)
 
 
 def test_the_signature_of_the_fee_payer_does_not_count() -> None:
@@ -377,22 +386,24 @@ async def test_over_asgi_a_refusal_says_why_and_runs_nothing() -> None:
 
 
 async def test_another_proof_of_the_same_payment_is_another_request() -> None:
-    """Seen on the chain, with a signature of zeros: the recorded answer is not for
-    strangers."""
+    """Seen on the chain, with a signature of zeros or under another identifier: the
+    recorded answer is not for strangers."""
     inner = App()
     app = IdempotencyMiddleware(
         inner, store=MemoryStore(), policy=Policy(key_of=payment_key)
     )
     stranger = changed(EIP3009, member("payload", "signature", value="0x" + "0" * 130))
+    identifier = {"payment-identifier": {"info": {"id": "another-id-of-16"}}}
+    renamed = changed(EIP3009, member("extensions", value=identifier))
     statuses = [
         (
             await request(
                 app, key=None, headers=[(b"payment-signature", header.encode())]
             )
         ).status
-        for header in (EIP3009, stranger, EIP3009)
+        for header in (EIP3009, stranger, renamed, EIP3009)
     ]
-    assert statuses == [200, 422, 200]
+    assert statuses == [200, 422, 422, 200]
     assert inner.executions == 1
 
 

@@ -1,5 +1,5 @@
-"""Facilitators that answer late, wrongly or not at all, and payers who know something of
-another's payment: what each of them gets.
+"""Facilitators that answer late, wrongly or not at all, and payers who know something
+of another's payment: what each of them gets.
 """
 
 from collections.abc import Iterator
