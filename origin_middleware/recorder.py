@@ -74,11 +74,11 @@ class Recorder:
             raise RuntimeError("The response was started a second time.")
         headers = checked_headers(message.get("headers", ()))
         named = {name.lower(): value for name, value in reversed(headers)}
-        if self._policy.private:
-            headers = _private(headers, named)
-        self._headers = headers
-        self._status = checked_status(message["status"])
         self._declared = declared_length(named)
+        if len(named) < len(headers) or self._declared is None:
+            _check_declared(headers)
+        self._headers = _private(headers, named) if self._policy.private else headers
+        self._status = checked_status(message["status"])
         # A copy, because a middleware outside may change the list that it is given.
         self._held.append({**message, "headers": list(self._headers)})
         if _media_type(named) in self._policy.unrecorded_media_types:
@@ -88,7 +88,7 @@ class Recorder:
             await self._flush()
 
     async def _body(self, message: Message) -> None:
-        chunk = bytes(message.get("body", b""))
+        chunk = b"".join((message.get("body") or b"",))
         last = not message.get("more_body", False)
         if self._method != "HEAD":
             self._chunks.append(chunk)
@@ -174,6 +174,13 @@ class Recorder:
 
 async def _read(file: IO[bytes]) -> bytes:
     return await asyncio.to_thread(file.read, _PIECE)
+
+
+def _check_declared(headers: Headers) -> None:
+    """RFC 9112, section 6.3: no client accepts a length that is none, or two."""
+    lengths = {value for name, value in headers if name.lower() == b"content-length"}
+    if len(lengths) > 1 or not all(map(bytes.isdigit, lengths)):
+        raise ValueError("The response declares several lengths, or one that is none.")
 
 
 def _media_type(headers: Mapping[bytes, bytes]) -> str:

@@ -141,6 +141,12 @@ async def test_a_cancellation_of_the_handlers_own_is_its_own() -> None:
         [start(), start(), chunk(b"")],
         [start(200, [(b"content-length", b"3")]), chunk(b"long")],
         [start(200, [(b"content-length", b"9")]), chunk(b"short")],
+        [start(200, [(b"content-length", b"-1")]), chunk(b"x")],
+        [
+            start(200, [(b"content-length", b"1"), (b"Content-Length", b"2")]),
+            chunk(b"x"),
+        ],
+        [start(), chunk(5)],  # type: ignore[arg-type] # the mistake under test
     ],
 )
 async def test_a_response_that_no_server_would_send_is_a_failure_and_no_record(
@@ -153,6 +159,15 @@ async def test_a_response_that_no_server_would_send_is_a_failure_and_no_record(
             await request(app)
     assert inner.executions == 2
     assert [type(event) for event in events] == [Failed] * 2
+
+
+async def test_a_body_that_is_none_is_empty() -> None:
+    """As servers have it."""
+    inner = App(start(), {"type": "http.response.body", "body": None})
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    for _ in range(2):
+        assert (await request(app)).status == 200
+    assert inner.executions == 1
 
 
 async def test_the_body_of_a_head_response_does_not_count() -> None:
