@@ -79,6 +79,12 @@ def observers(given: Any) -> tuple[StoreObserver, ...]:
 
 def client_for(url: str) -> Redis:
     """Raises ConfigurationError for a URL that redis-py does not take."""
+    given: object = url
+    if not isinstance(given, str):
+        raise ConfigurationError(
+            f"RedisStore.from_url(<{type(given).__name__}>): the URL must be a string, "
+            "such as redis://localhost:6379. Is the variable set that it comes from?"
+        )
     pool = _pool(url)
     if pool is None:
         # Without what redis-py says, and not out of its error: where a password has a

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import traceback
 from importlib.util import find_spec
+from typing import Any
 
 import fakeredis
 import pytest
@@ -45,6 +46,14 @@ async def test_a_client_that_decodes_is_refused() -> None:
 def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         RedisStore(Redis(), **options)  # type: ignore[arg-type] # the mistake under test
+
+
+@pytest.mark.parametrize("url", [None, b"redis://:password@localhost"])
+def test_a_url_that_is_no_string_is_refused(url: Any) -> None:
+    """As of a variable that is not set."""
+    with pytest.raises(ConfigurationError, match="must be a string") as refused:
+        RedisStore.from_url(url)
+    assert "password" not in str(refused.value)
 
 
 def test_a_url_that_cannot_work_is_refused() -> None:
