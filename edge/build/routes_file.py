@@ -153,7 +153,8 @@ def _know(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in table:
         if key not in known:
             near = get_close_matches(key, known, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"known are {known}."
+            listed = f"known are {', '.join(known)}."
+            hint = f'did you mean "{near[0]}"?' if near else listed
             raise Refused(f'{where} has an unknown key "{key}": {hint}')
 
 
