@@ -15,7 +15,8 @@ Environment:
     MESSAGES    a file for all that passes, which the page of `make serve` shows
 
 To see failures: `?seconds=2` makes a paid handler take that long after its side effect,
-`?before=2` before it (and writes its process into ledger.jsonl.waiting meanwhile).
+`?before=3` before it, at its first attempt (and writes its process into
+ledger.jsonl.waiting meanwhile).
 While a file ledger.jsonl.outage exists beside the ledger, paid handlers answer 503, as
 if what they depend on were down.
 """
@@ -125,10 +126,10 @@ async def _work(request: Request, effect: str) -> str:
     if ledger.outage.exists():
         raise HTTPException(503, "A dependency is down.")
     before, seconds = _seconds(request, "before"), _seconds(request, "seconds")
-    if before:
+    attempt = attempt_of(request.scope)
+    if before and (attempt is None or attempt.number == 1):
         ledger.waiting.write_text(str(os.getpid()))
         await asyncio.sleep(before)
-    attempt = attempt_of(request.scope)
     if attempt is not None:  # every paid request has one
         await attempt.effects_begin()
     serial = secrets.token_hex(4)

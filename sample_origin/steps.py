@@ -111,7 +111,7 @@ async def slow_get(story: Story) -> None:
 
 async def killed_before_its_effect(story: Story) -> None:
     """A worker is killed before its side effect: nothing happened, the retry runs"""
-    path, proof = f"{REPORT}?before=2", story.payment("before")
+    path, proof = f"{REPORT}?before=3", story.payment("before")
     story.machine.ledger.waiting.unlink(missing_ok=True)  # of an earlier request
     request = asyncio.create_task(story.ask(502, "POST", path, proof, json=TOPIC))
     pid = await _waiting_process(story)
