@@ -19,6 +19,7 @@ from tests.support.scripted_facilitator import (
     raw,
     wire,
 )
+from tests.support.x402_facilitator import facilitating
 from tests.support.x402_gate import EXACT, Gate, asking, logged, routes, selling
 
 VALID = {"isValid": True, "payer": "0x1"}
@@ -65,6 +66,22 @@ def test_a_settlement_that_never_gets_an_answer(
         retry = gate.ask(payment)
         assert (retry.status, retry.body) == (200, '{"report":1}')
         assert gate.facilitator.settled == 2
+        assert (len(gate.executions), gate.facilitator.paid) == (1, 1)
+
+
+def test_a_retry_whose_offer_is_gone_is_asked_to_pay_unless_it_is_kept() -> None:
+    raised = EXACT | {"amount": "2000"}
+    kept = routes(raised)
+    kept["route"][0]["accepts"].append(dict(EXACT))
+    with selling() as gate, facilitating() as (facilitator, url):
+        facilitator.chain = gate.facilitator.chain
+        payment = pay(gate)
+        first = gate.ask(payment)
+        with asking(gate, url, routes(raised)):
+            assert gate.ask(payment).status == 402
+        with asking(gate, url, kept):
+            retry = gate.ask(payment)
+            assert (retry.status, retry.body) == (200, first.body)
         assert (len(gate.executions), gate.facilitator.paid) == (1, 1)
 
 
