@@ -8,6 +8,8 @@ So a behaviour can serve a gated request when some path is in the language of a 
 in that of its pattern, and in none of the patterns before it.
 """
 
+import re
+from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +36,15 @@ class Trigger(NamedTuple):
     event: str
     arn: str
     includes_body: bool
+
+
+def distribution_id(text: str) -> str:
+    """For argparse: an empty one, or a path, would ask AWS for something else."""
+    if re.fullmatch(r"[A-Z0-9]+", text) is None:
+        raise ArgumentTypeError(
+            f"{text!r} is not a distribution's id, such as E2QWRUHAPOMQZL"
+        )
+    return text
 
 
 def behaviours(config: Config) -> list[Behaviour]:

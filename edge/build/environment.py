@@ -63,7 +63,7 @@ _LONGEST_ID = 64
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # RFC 3986, section 3.3.
 _PATH = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
-_CALLS = ("verify", "settle")
+_CALLS = ("verify", "settle", "supported")
 
 
 class Secrets(NamedTuple):
@@ -149,8 +149,10 @@ def warnings(settings: Settings) -> Iterator[str]:
             f"{KEY_VARIABLE} is a test key: stub proofs will be accepted as payment."
             f" Build with an {LIVE} key before you deploy."
         )
-    if is_loopback(settings.facilitator.host):
-        yield f"{URL_VARIABLE} is this machine, which the edge cannot connect to."
+    where = out_of_reach(settings.facilitator.host)
+    if where:
+        variable = url_variable(settings)
+        yield f"{variable} is {where}, which the edge cannot connect to."
     if not settings.signing:
         yield NO_SIGNING
     if settings.x402 is None and settings.lifetime.longest >= RETENTION:
@@ -171,6 +173,20 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def out_of_reach(host: str) -> str | None:
+    """What it is instead of a host on the internet, where the gate runs."""
+    if is_loopback(host):
+        return "this machine"
+    try:
+        return None if ip_address(host).is_global else "a private address"
+    except ValueError:
+        return None
+
+
+def url_variable(settings: Settings) -> str:
+    return URL_VARIABLE if settings.x402 is None else X402_URL
 
 
 def _check_url(
@@ -200,6 +216,8 @@ def _check_url(
             f"{variable} has a character in its path that no URL has there."
             " Remove it, or percent-encode it."
         )
+    if {".", ".."} & set(parts.path.split("/")):
+        raise Refused(f"{variable} has dot segments in its path. Resolve them.")
     call = parts.path.rpartition("/")[2]
     if call.lower() in _CALLS:
         raise Refused(

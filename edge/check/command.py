@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..aws.distribution import distribution_id
 from ..aws.session import open_session
 from ..build.bundle import Bundle, read_bundle
 from ..build.environment import is_loopback
@@ -81,7 +82,12 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
 def _add_source(command: argparse.ArgumentParser) -> None:
     source = command.add_argument_group("the account to check").add_argument
     which = command.add_mutually_exclusive_group(required=True).add_argument
-    which("--distribution-id", metavar="ID", help="in the account, as it is now")
+    which(
+        "--distribution-id",
+        type=distribution_id,
+        metavar="ID",
+        help="in the account, as it is now",
+    )
     which("--from-file", type=Path, metavar="FILE", help="as --save has written it")
     source("--save", type=Path, metavar="FILE", help="write what AWS said, no secrets")
     source("--profile", help="of your AWS configuration")

@@ -33,6 +33,7 @@ from .options import (
     bundle_of,
     pace_of,
     spec_of,
+    version_number,
 )
 from .run import Deployment, Judge, Planner
 from .terminal import System, exit_status
@@ -117,7 +118,7 @@ def add_rollback(
     add_target(command)
     command.add_argument(
         "--version",
-        type=int,
+        type=version_number,
         metavar="N",
         help="go to this version (default: the one that was live when the present one"
         " was published)",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ..aws.distribution import distribution_id
 from ..aws.lambda_at_edge import MEMORY, RUNTIMES, TIMEOUT, X402_TIMEOUT
 from ..build.bundle import Bundle, read_bundle
 from ..build.command import add_offline, bundle_from
@@ -13,12 +14,14 @@ from ..build.environment import (
     PUBLIC_URL,
     TEST,
     TEST_KEY_REFUSED,
-    URL_VARIABLE,
-    is_loopback,
+    X402_EXAMPLE,
+    out_of_reach,
+    url_variable,
     warnings,
 )
 from ..build.zip import changed
 from ..errors import COMMAND, Refused
+from ..runtime.settings import Settings
 from .model import Spec
 from .run import Pace
 
@@ -32,7 +35,7 @@ def add_target(command: Parser) -> None:
     command.add_argument(
         "--distribution-id",
         required=True,
-        type=_distribution,
+        type=distribution_id,
         metavar="ID",
         help="the CloudFront distribution in front of the API",
     )
@@ -132,12 +135,6 @@ def add_no_wait(command: Parser) -> None:
     )
 
 
-def _distribution(text: str) -> str:
-    return _matching(
-        text, r"[A-Z0-9]{8,}", "a distribution's id, such as E2QWRUHAPOMQZL"
-    )
-
-
 def _function(text: str) -> str:
     return _matching(text, r"[A-Za-z0-9_-]{1,64}", "a function's name, without an ARN")
 
@@ -146,6 +143,10 @@ def _role(text: str) -> str:
     return _matching(
         text, r"arn:aws:iam::\d{12}:role/\S+", "arn:aws:iam::123456789012:role/NAME"
     )
+
+
+def version_number(text: str) -> int:
+    return _between(text, 1, 10**9)
 
 
 def _memory(text: str) -> int:
@@ -196,13 +197,19 @@ def _refuse_other_code(bundle: Bundle, file: Path) -> None:
 
 def _objections(bundle: Bundle, allow_test_key: bool) -> Iterator[str]:
     """Settings that are fine in a bundle, but wrong on the internet."""
-    if is_loopback(bundle.settings.facilitator.host):
+    where = out_of_reach(bundle.settings.facilitator.host)
+    if where:
         yield (
-            "the facilitator is this machine, which the edge cannot connect to."
-            f" Build with {URL_VARIABLE}={PUBLIC_URL}."
+            f"the facilitator is {where}, which the edge cannot connect to."
+            f" Build with {_public_url(bundle.settings)}."
         )
     if bundle.settings.api_key.startswith(TEST) and not allow_test_key:
         yield TEST_KEY_REFUSED
+
+
+def _public_url(settings: Settings) -> str:
+    example = PUBLIC_URL if settings.x402 is None else X402_EXAMPLE
+    return f"{url_variable(settings)}={example}"
 
 
 def spec_of(options: argparse.Namespace, bundle: Bundle) -> Spec:

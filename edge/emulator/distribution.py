@@ -7,6 +7,7 @@ failover".
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from typing import TypeAlias, assert_never
 from urllib.parse import SplitResult, urlsplit
@@ -267,17 +268,21 @@ def origins_of(target: Target) -> Iterator[Origin]:
 
 
 def _positive(what: str, number: float) -> None:
-    if number <= 0:
-        raise ValueError(f"the {what} must be positive, not {number}")
+    if not 0 < number < inf:  # false for nan, too
+        raise ValueError(f"the {what} must be positive and finite, not {number}")
 
 
 def _is_base_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - reading it is what checks the number
+        host = (parts.hostname or "").encode("idna")  # as the resolver does
     except ValueError:
         return False
     extras = (parts.path.removeprefix("/"), parts.query, parts.fragment, parts.username)
     return (
-        parts.scheme in {"http", "https"} and bool(parts.hostname) and not any(extras)
+        parts.scheme in {"http", "https"}
+        and bool(host)
+        and b" " not in host
+        and not any(extras)
     )

@@ -4,10 +4,9 @@ import json
 
 from ...build.environment import (
     LIVE,
-    PUBLIC_URL,
     RETENTION,
-    URL_VARIABLE,
-    is_loopback,
+    out_of_reach,
+    url_variable,
 )
 from ...build.supported import unsupported
 from ...build.zip import changed
@@ -72,11 +71,13 @@ def facilitator(subject: Subject) -> Outcome:
             " can be read on the way.",
             "Build with an https:// URL, and deploy.",
         )
-    if is_loopback(endpoint.host):
+    where = out_of_reach(endpoint.host)
+    if where:
         return Failed(
-            f"The facilitator is {endpoint.authority}, the machine that the gate runs"
-            " on: nothing listens there, and every paid request gets a 500.",
-            f"Build with {URL_VARIABLE}={PUBLIC_URL}, and deploy.",
+            f"The facilitator is {endpoint.authority}, {where}, which the edge cannot"
+            " connect to: every paid request gets a 500.",
+            f"Build with {url_variable(subject.bundle.settings)} set to its public"
+            " URL, and deploy.",
         )
     return Passed(endpoint.authority)
 

@@ -93,6 +93,16 @@ def test_keys_in_each_others_variables_are_refused_and_not_shown() -> None:
     assert KEY not in said
 
 
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [("x/supported", "ends in /supported"), ("x/../y", "dot segments")],
+)
+def test_a_path_that_is_no_base_is_refused(path: str, fault: str) -> None:
+    said = refusal(NEXFLOW_FACILITATOR_URL=f"https://pay.example/{path}")
+    assert said.startswith("NEXFLOW_FACILITATOR_URL")
+    assert fault in said
+
+
 @pytest.mark.parametrize("around", ["{}\n", " {}", "{}\r\n", "\t{}"])
 def test_a_key_with_the_end_of_its_line_is_told_so(around: str) -> None:
     said = refusal(NEXFLOW_API_KEY=around.format(KEY))

@@ -203,6 +203,17 @@ def test_a_facilitator_on_this_machine_builds_with_a_warning(
     assert "warning: NEXFLOW_FACILITATOR_URL is this machine" in said
 
 
+def test_a_warning_names_the_variable_of_a_standard_facilitator(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    routes = tmp_path / "routes.toml"
+    routes.write_text(STANDARD)
+    environment = SIGNING | {"X402_FACILITATOR_URL": "https://10.0.0.5/x"}
+    assert build(tmp_path / "a.zip", environment, routes, "--offline") == 0
+    said = capsys.readouterr().err
+    assert "warning: X402_FACILITATOR_URL is a private address" in said
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are Unix")
 def test_a_bundle_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
     """There is a key in it."""

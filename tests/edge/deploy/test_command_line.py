@@ -58,6 +58,24 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["check", "--distribution-id", ""], "'' is not a distribution's id"),
+        (["check", "--distribution-id", "../x"], "'../x' is not a distribution's id"),
+        (["rollback", *TARGET, "--version", "0"], "'0' is not from 1 to"),
+        (["rollback", *TARGET, "--version", "$LATEST"], "'$LATEST' is not from 1 to"),
+    ],
+)
+def test_so_it_is_by_the_other_commands(
+    capsys: Captured, arguments: list[str], reason: str
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(arguments, {})
+    assert refused.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
 def test_a_rotation_does_not_end_before_it_is_everywhere(capsys: Captured) -> None:
     with pytest.raises(SystemExit):
         main(["rotate", *TARGET, "--no-wait"], {})

@@ -379,6 +379,8 @@ def test_a_distribution_that_is_not_there_is_named(operator: Operator) -> None:
 
 
 TEST_KEY = ENVIRONMENT | {"NEXFLOW_API_KEY": "nf_test_SECRET"}
+PRIVATE = ENVIRONMENT | {"NEXFLOW_FACILITATOR_URL": "https://10.0.0.5/x402"}
+LINK_LOCAL = ENVIRONMENT | {"NEXFLOW_FACILITATOR_URL": "https://[fe80::1]/x402"}
 LOOPBACK = ENVIRONMENT | {"NEXFLOW_FACILITATOR_URL": "http://127.0.0.1:9/x402"}
 
 
@@ -388,6 +390,8 @@ LOOPBACK = ENVIRONMENT | {"NEXFLOW_FACILITATOR_URL": "http://127.0.0.1:9/x402"}
         ({}, "NEXFLOW_FACILITATOR_URL is not set"),
         (TEST_KEY, "NEXFLOW_API_KEY is a test key"),
         (LOOPBACK, "the facilitator is this machine"),
+        (PRIVATE, "the facilitator is a private address"),
+        (LINK_LOCAL, "the facilitator is a private address"),
     ],
 )
 def test_a_bundle_that_would_be_wrong_on_the_internet_is_refused(

@@ -173,6 +173,16 @@ def test_what_the_caller_got_wrong_is_said_in_one_line(tmp_path: Path) -> None:
             "origin": ("--bundle", good, "--origin", "localhost:8000"),
             port: ("--bundle", good, "--origin", NOWHERE, "--port", port),
             "--fd 99": ("--bundle", good, "--origin", NOWHERE, "--fd", "99"),
+            "is a folder": (
+                *("--bundle", good, "--origin", NOWHERE, "--log-file"),
+                tmp_path,
+            ),
+            "http://a..b": ("--bundle", good, "--origin", "http://a..b"),
+            "http://a b": ("--bundle", good, "--origin", "http://a b"),
+            "finite": (
+                *("--bundle", good, "--origin", NOWHERE),
+                *("--origin-response-timeout", "nan"),
+            ),
             "log file": (
                 "--bundle",
                 good,
