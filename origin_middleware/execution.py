@@ -23,7 +23,7 @@ from .record import (
 from .recorder import Recorder
 from .request import RequestBody
 from .response import StoredResponse
-from .runtime import Runtime, is_interrupted
+from .runtime import Runtime, is_closed, is_interrupted
 
 # Seconds from which a client may have given up.
 _SLOW = 0.1
@@ -83,11 +83,12 @@ class Execution:
             del self._recorder  # a circle would wait for the collector, body and all
 
     async def _call(self, receive: Receive) -> None:
+        task = asyncio.current_task()
         try:
             await self._runtime.app(self._scope, receive, self._recorder.send)
-        except GeneratorExit:
-            raise
         except BaseException as error:  # not every failure of a handler is an Exception
+            if is_closed(error, task):
+                raise
             # A cancelled task leaves its lease to lapse: nobody knows how far the
             # handler came.
             if not is_interrupted(error):

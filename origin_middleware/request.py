@@ -104,7 +104,7 @@ class RequestBody:
 
     async def next(self) -> Message | None:
         """The next `http.request` message for the handler, None once all have been
-        given. A call that is cancelled loses nothing.
+        given. A call that is cancelled loses nothing, and two at once get a piece each.
         """
         if self._exhausted:
             return None
@@ -112,7 +112,10 @@ class RequestBody:
             piece = b"".join(self._chunks)
             self._left = 0
         else:
-            piece = await self._read_piece(self._file)
+            read = await self._read_piece(self._file)
+            if read is None:
+                return await self.next()
+            piece = read
         self._exhausted = self._left == 0
         return {"type": "http.request", "body": piece, "more_body": not self._exhausted}
 
@@ -153,7 +156,8 @@ class RequestBody:
             except OSError as full:
                 raise NoRoom(f"A request body could not be kept: {full}") from full
 
-    async def _read_piece(self, file: IO[bytes]) -> bytes:
+    async def _read_piece(self, file: IO[bytes]) -> bytes | None:
+        """None where another call took the piece."""
         # Starlette looks for a disconnect by asking in a scope that is cancelled
         # already: the turn of the loop lets the cancellation come first, and the piece
         # that is being read then waits for the next call.
@@ -161,7 +165,10 @@ class RequestBody:
         if self._reading is None:
             read = asyncio.to_thread(file.read, _PIECE)
             self._reading = asyncio.ensure_future(read)
-        piece = await asyncio.shield(self._reading)
+        reading = self._reading
+        piece = await asyncio.shield(reading)
+        if self._reading is not reading:
+            return None
         self._reading = None
         self._left -= len(piece)
         return piece

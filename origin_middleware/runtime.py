@@ -104,14 +104,19 @@ class Runtime:
         """Cheaper than asyncio.shield, by two turns of the event loop; and than a
         callback at the end of the task, by one.
         """
+        task = asyncio.current_task()
         try:
             await work
-        except GeneratorExit:
-            raise
         except BaseException as exc:  # a handler may raise anything
+            if is_closed(exc, task):
+                raise
             if is_interrupted(exc):  # the loop is ending
                 ended.cancel()
                 raise
+            if isinstance(exc, GeneratorExit):
+                # Thrown into a coroutine that waits, it would only close it.
+                raised = RuntimeError("The handler raised GeneratorExit.")
+                raised.__cause__, exc = exc, raised
             if not ended.done():
                 # SystemExit too: out of a task of our own it would end the event loop.
                 ended.set_exception(exc)
@@ -123,7 +128,7 @@ class Runtime:
             if not ended.done():
                 ended.set_result(None)
         finally:
-            self._tasks.discard(asyncio.current_task(ended.get_loop()))
+            self._tasks.discard(task)
 
     def begin(self, run: "Run") -> None:
         """`run.let_go` is called when a shutdown has waited for a while."""
@@ -258,6 +263,15 @@ def is_interrupted(error: BaseException) -> bool:
     task = asyncio.current_task()
     cancelled = isinstance(error, asyncio.CancelledError)
     return cancelled and task is not None and task.cancelling() > 0
+
+
+def is_closed(error: BaseException, task: "asyncio.Task[Any] | None") -> bool:
+    """Is the coroutine of this task being closed, because its event loop is gone? Then
+    nothing can be awaited. A handler can raise GeneratorExit by itself: it has failed.
+    """
+    if not isinstance(error, GeneratorExit):
+        return False
+    return task is None or asyncio.current_task(task.get_loop()) is not task
 
 
 def _current_context(loop: asyncio.AbstractEventLoop) -> Context | None:

@@ -23,6 +23,7 @@ from origin_middleware import (
 )
 from origin_middleware.asgi import Receive, Scope, Send
 from tests.support.asgi import App, GatedApp, chunk, endings, request, start
+from tests.support.faulty import FaultyStore
 from tests.support.running import serving
 
 
@@ -63,6 +64,34 @@ async def test_what_is_raised_after_the_record_is_told(failure: BaseException) -
         await request(app)
     assert [type(event) for event in events] == [Executed, FailedAfterRecord]
     assert (await request(app)).body == b"done"
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+async def test_a_handler_that_raises_generator_exit_has_failed(before: int) -> None:
+    """It leaves as another: thrown into a coroutine that waits, it would close it."""
+    messages: list[Any] = [start(), chunk(b"half", more=True)]
+    inner, events = App(*messages[:before], GeneratorExit()), list[Event]()
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="raised GeneratorExit") as told:
+            await asyncio.wait_for(request(app), 10)
+        assert isinstance(told.value.__cause__, GeneratorExit)
+    assert inner.executions == 2
+    assert [type(event) for event in events] == [Failed, Failed]
+
+
+def test_a_handler_whose_loop_is_gone_awaits_nothing_any_more() -> None:
+    store, inner = FaultyStore(), GatedApp()
+    app = IdempotencyMiddleware(inner, store=store)
+    loop = asyncio.new_event_loop()
+    running = loop.create_task(request(app))
+    loop.run_until_complete(inner.entered.wait())
+    loop.close()
+    (task,) = app._runtime._tasks
+    coroutine: Any = task.get_coro()
+    coroutine.close()  # as the garbage collector does
+    assert "release" not in store.calls
+    assert not running.done()
 
 
 async def test_a_handler_whose_own_task_was_cancelled_has_failed() -> None:

@@ -129,6 +129,27 @@ async def test_a_handler_that_asks_for_a_disconnect_gets_every_byte(
     assert got == [size]
 
 
+async def test_two_who_ask_for_a_large_body_at_once_get_every_byte_once() -> None:
+    """As a stream that reads its request does beside Starlette, which listens for the
+    disconnect.
+    """
+    pieces: list[Message] = []
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        more = True
+        while more:
+            both = await asyncio.wait_for(asyncio.gather(receive(), receive()), 10)
+            got = [each for each in both if each["type"] == "http.request"]
+            pieces.extend(got)
+            more = all(each["more_body"] for each in got)
+        await App()(scope, receive, send)
+
+    app = IdempotencyMiddleware(handler, store=MemoryStore())
+    sent = b"".join(bytes([n]) * 262_144 for n in range(8))
+    assert (await ask(app, sent)).status == 200
+    assert b"".join(each["body"] for each in pieces) == sent
+
+
 async def waiting(app: Any, store: FaultyStore, *body: bytes) -> asyncio.Task[Any]:
     waits = store.calls.count("wait")
     task = asyncio.create_task(ask(app, *body))
