@@ -40,7 +40,7 @@ class Trigger(NamedTuple):
 
 def distribution_id(text: str) -> str:
     """For argparse: an empty one, or a path, would ask AWS for something else."""
-    if re.fullmatch(r"[A-Z0-9]+", text) is None:
+    if re.fullmatch(r"[A-Z0-9]{8,}", text) is None:
         raise ArgumentTypeError(
             f"{text!r} is not a distribution's id, such as E2QWRUHAPOMQZL"
         )

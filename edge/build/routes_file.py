@@ -3,7 +3,6 @@
 import re
 import tomllib
 from collections.abc import Iterator
-from difflib import get_close_matches
 from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,14 @@ from ..runtime.routes import Route, covers
 from ..runtime.settlement import RefusedRule, SettleRule
 from ..runtime.x402.terms import Offer
 from . import x402_file
-from .terms import TERMS, read_lifetime, read_origins, read_refused, read_settle
+from .terms import (
+    TERMS,
+    read_lifetime,
+    read_origins,
+    read_refused,
+    read_settle,
+    refuse_unknown,
+)
 
 # CAIP-2: a namespace, a colon, a reference; "eip155:8453" is Base.
 _NAMESPACE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
@@ -71,7 +77,7 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
     own = x402_file.TERMS if x402 else ("facilitator",)
     if not x402:
         _refuse_x402_terms(document)
-    _know(document, (*TERMS, *own, "route"), "the file")
+    refuse_unknown(document, (*TERMS, *own, "route"), "the file")
     tables = document.get("route", [])
     if not isinstance(tables, list):
         raise Refused("write [[route]] with two brackets, one for each route.")
@@ -141,21 +147,12 @@ def _route(number: int, table: Any) -> Route:
                 ' facilitator = "x402" above the first [[route]]; NexFlow knows the'
                 " price by the resource_id."
             )
-    _know(table, ("path", "network", "resource_id"), where)
+    refuse_unknown(table, ("path", "network", "resource_id"), where)
     return Route(
         path=_path(_text(table, "path", where), where),
         network=_network(_text(table, "network", where), where),
         resource_id=_resource(_text(table, "resource_id", where), where),
     )
-
-
-def _know(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
-            listed = f"known are {', '.join(known)}."
-            hint = f'did you mean "{near[0]}"?' if near else listed
-            raise Refused(f'{where} has an unknown key "{key}": {hint}')
 
 
 def _text(table: dict[str, Any], key: str, where: str) -> str:

@@ -13,7 +13,7 @@ from ..runtime.settings import Settings, endpoint
 from ..runtime.x402.cdp import Tokens
 from ..runtime.x402.terms import Accept, Offer, Terms
 from .environment import X402_URL, Secrets
-from .x402_file import EVM_ADDRESS, X402File, is_svm_address
+from .x402_file import X402File, is_address
 
 # What only the facilitator knows of a payment to it.
 _BAKED = {"svm": "feePayer", "upto": "facilitatorAddress"}
@@ -112,7 +112,8 @@ def _offer(path: str, offer: Offer, kinds: list[Any] | None) -> Offer:
 
 def _accept(path: str, accept: Accept, kinds: list[Any] | None) -> Accept:
     scheme, network = accept.entry["scheme"], accept.entry["network"]
-    name = _BAKED.get("svm" if network.startswith("solana:") else scheme)
+    is_evm = not network.startswith("solana:")
+    name = _BAKED.get(scheme if is_evm else "svm")
     if kinds is None:
         if name:
             raise Refused(
@@ -130,19 +131,13 @@ def _accept(path: str, accept: Accept, kinds: list[Any] | None) -> Accept:
         return accept
     extra = kind.get("extra")
     value = extra.get(name) if isinstance(extra, dict) else None
-    if not isinstance(value, str) or not _is_address(value, network):
+    if not isinstance(value, str) or not is_address(value, is_evm):
         raise Refused(
             f"{path}: the facilitator does not name its {name} for {scheme} on"
             f" {network}, or not as an address. Ask its operator."
         )
     extra = {**accept.entry["extra"], name: value}
     return accept._replace(entry={**accept.entry, "extra": extra})
-
-
-def _is_address(value: str, network: str) -> bool:
-    if network.startswith("solana:"):
-        return is_svm_address(value)
-    return EVM_ADDRESS.fullmatch(value) is not None
 
 
 def _kind(accept: Accept, kinds: list[Any]) -> Any:

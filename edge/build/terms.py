@@ -1,6 +1,10 @@
-"""The terms of all routes, which stand above them in routes.toml."""
+"""The terms of all routes, which stand above them in routes.toml; and which keys a
+table of that file has.
+"""
 
 import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from ..errors import Refused
@@ -17,6 +21,17 @@ _LARGEST_PORT = 65_535
 _USUAL_PORTS = (("https://", ":443"), ("http://", ":80"))
 
 _LONGEST = 366 * 24 * 3600
+
+
+def refuse_unknown(
+    table: Mapping[str, Any], known: tuple[str, ...], where: str
+) -> None:
+    for key in table:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            listed = f"known are {', '.join(known)}."
+            hint = f'did you mean "{near[0]}"?' if near else listed
+            raise Refused(f'{where} has an unknown key "{key}": {hint}')
 
 
 def read_settle(document: dict[str, Any]) -> SettleRule:

@@ -16,6 +16,7 @@ from ..runtime.x402.terms import (
     OnUnknown,
     OnUsed,
 )
+from .terms import refuse_unknown
 
 TERMS = ("facilitator", "auth", "settle_unknown", "used")
 OF_A_ROUTE = ("description", "mime_type", "identifier", "accepts")
@@ -39,7 +40,7 @@ _LONGEST_TIMEOUT = 24 * 3600
 # A token and the URL of a request are added to a demand when it is made.
 _RESERVE = 1_500
 
-EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _SVM_ADDRESS = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _SVM_BYTES = 32
@@ -133,9 +134,7 @@ def _accept(table: object, where: str) -> Accept:
         raise Refused(
             f"{where} is not a table. Write [[route.accepts]] above its keys."
         )
-    for key in table:
-        if key not in OF_AN_ACCEPT:
-            raise Refused(f'{where} has an unknown key "{key}". Known: {OF_AN_ACCEPT}.')
+    refuse_unknown(table, OF_AN_ACCEPT, where)
     scheme = table.get("scheme", "exact")
     if scheme not in ("exact", "upto"):
         raise Refused(f'{where}: scheme must be "exact" or "upto", not {scheme!r}.')
@@ -245,7 +244,7 @@ def _check_amount(amount: str, is_evm: bool, where: str) -> None:
 
 def _address(table: dict[str, Any], key: str, is_evm: bool, where: str) -> str:
     address = _text(table, key, where)
-    if not (EVM_ADDRESS.fullmatch(address) if is_evm else is_svm_address(address)):
+    if not is_address(address, is_evm):
         example = "0x and 40 hexadecimal digits" if is_evm else "32 bytes in base58"
         raise Refused(f"{where}: {key} is no address of that network: {example}.")
     if not address.strip("0x" if is_evm else "1"):
@@ -256,8 +255,11 @@ def _address(table: dict[str, Any], key: str, is_evm: bool, where: str) -> str:
     return address
 
 
-def is_svm_address(text: str) -> bool:
-    """One character too few, or too many, is mostly another number of bytes."""
+def is_address(text: str, is_evm: bool) -> bool:
+    """In base58, one character too few, or too many, is mostly another number of
+    bytes."""
+    if is_evm:
+        return _EVM_ADDRESS.fullmatch(text) is not None
     if not _SVM_ADDRESS.fullmatch(text):
         return False
     number = 0

@@ -122,11 +122,11 @@ def _check_bundle(function: Function) -> None:
 
 
 def _check_log_file(path: Path | None) -> None:
-    if path is not None and not path.parent.is_dir():
+    if path is None:
+        return
+    if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} for the log file")
-    if path is not None and path.is_dir():
+    if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file for the log")
-    if path is not None and not os.access(
-        path if path.exists() else path.parent, os.W_OK
-    ):
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise ValueError(f"the log file {path} cannot be written: name another")

@@ -25,7 +25,7 @@ def test_an_interruption_is_no_traceback(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "open_session", interrupted)
-    assert main(["check", "--distribution-id", "E", *ROUTES], {}) == 130
+    assert main(["check", "--distribution-id", "EDFDVBD6EXAMPLE", *ROUTES], {}) == 130
     said = capsys.readouterr()
     assert (said.out, said.err) == (
         "",

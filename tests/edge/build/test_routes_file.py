@@ -69,7 +69,7 @@ def test_nested_routes_and_neighbours_are_no_contradiction(
         ("[[route]\n", "line 1"),
         (ROUTE + "path = 1\n", "line 5"),
         ("routes = []\n", 'did you mean "route"?'),
-        ("x = 1\n", ", route."),
+        ("x = 1\n", "known are settle, refused, shortest_intent"),
         (ROUTE + 'resource = "a"\n', 'did you mean "resource_id"?'),
         ('settle = "always"\n' + ROUTE, 'must be "delivered" or "below-400"'),
         ("settle = true\n" + ROUTE, 'must be "delivered" or "below-400"'),

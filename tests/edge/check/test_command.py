@@ -203,7 +203,7 @@ def test_a_live_check_asks_the_distribution_itself(
 
     monkeypatch.setattr(command, "open_session", lambda _: account().session)
     monkeypatch.setattr(command, "probe", probe)
-    assert run("--distribution-id", "E", "--regions", "eu-west-1") == 0
+    assert run("--distribution-id", "EDFDVBD6EXAMPLE", "--regions", "eu-west-1") == 0
     assert run("--from-file", "saved.json", "--path", "/premium/x") == 0
     assert [(each.url, each.path) for each in asked] == [
         ("https://d111111abcdef8.cloudfront.net", "/api/joke"),
@@ -218,7 +218,13 @@ def test_a_multi_tenant_distribution_is_not_asked_at_its_own_domain(
     answers = good.answers()
     answers["distribution"]["DistributionConfig"]["ConnectionMode"] = "tenant-only"
     monkeypatch.setattr(command, "open_session", lambda _: account(answers).session)
-    live = ("--distribution-id", "E", "--regions", "us-east-1", "eu-west-1")
+    live = (
+        "--distribution-id",
+        "EDFDVBD6EXAMPLE",
+        "--regions",
+        "us-east-1",
+        "eu-west-1",
+    )
     assert run(*live) == 0
     assert "402 without payment: give --url, where clients" in capsys.readouterr().out
 
@@ -344,18 +350,21 @@ def test_a_file_that_was_edited_badly_is_status_2(
     assert "Take it again with --save." in shown.err
 
 
+OWN = "EDFDVBD6EXAMPLE"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (
-            ("--distribution-id", "E1"),
+            ("--distribution-id", OWN),
             "NoSuchDistribution",
-            "there is no distribution E1 in this account.",
+            f"there is no distribution {OWN} in this account.",
         ),
         (
-            ("--distribution-id", "E1", "--function-name", "x402-egde"),
+            ("--distribution-id", OWN, "--function-name", "x402-egde"),
             None,
-            "no behaviour of E1 runs a function x402-egde on viewer-request",
+            f"no behaviour of {OWN} runs a function x402-egde on viewer-request",
         ),
     ],
 )
@@ -389,7 +398,7 @@ def test_without_boto3_it_says_how_to_get_it(
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--from-file", "a", "--distribution-id", "E")]
+    "arguments", [(), ("--from-file", "a", "--distribution-id", "EDFDVBD6EXAMPLE")]
 )
 def test_what_is_checked_is_said_once(run: Run, arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as ended:

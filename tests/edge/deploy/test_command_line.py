@@ -63,6 +63,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(
     [
         (["check", "--distribution-id", ""], "'' is not a distribution's id"),
         (["check", "--distribution-id", "../x"], "'../x' is not a distribution's id"),
+        (["check", "--distribution-id", "E123"], "'E123' is not a distribution's id"),
         (["rollback", *TARGET, "--version", "0"], "'0' is not from 1 to"),
         (["rollback", *TARGET, "--version", "$LATEST"], "'$LATEST' is not from 1 to"),
     ],
