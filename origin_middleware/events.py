@@ -29,7 +29,7 @@ class _Told:
 class Started(_Told):
     """The handler begins to run. The request waited so long for another attempt before.
     Exactly one of Executed, Failed, ClaimMissing and Superseded follows, late where
-    the store is away; none where the process dies, or its task is cancelled.
+    the store is away; none where the process dies.
     """
 
     key: Key
@@ -54,8 +54,9 @@ class Executed(_Told):
 
 @dataclass(frozen=True, slots=True)
 class Failed(_Told):
-    """The handler raised, did not finish its response (status None), or answered
-    something not delivered. The key is given back, or the outcome counts as unknown."""
+    """The handler raised, was cancelled, did not finish its response (status None), or
+    answered something not delivered. The key is given back, or the outcome counts as
+    unknown."""
 
     key: Key
     status: int | None

@@ -46,7 +46,7 @@ from .request import (
     RequestBody,
     fingerprint,
 )
-from .response import StoredResponse
+from .response import StoredResponse, marking
 from .runtime import Runtime, event_loop
 from .scope import Passage
 from .trace import trace_of
@@ -360,7 +360,8 @@ class Exchange:
             events.RanUnprotected, self._key, policy=self._policy.name
         )
         receive = self._body.then(client.receive)
-        await self._runtime.app(self._scope, receive, client.send)
+        send = marking(client.send) if self._policy.private else client.send
+        await self._runtime.app(self._scope, receive, send)
 
     def _patience_left(self) -> float:
         return self._policy.patience - self._elapsed()

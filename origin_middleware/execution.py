@@ -7,6 +7,7 @@ from .asgi import Message, Receive, Scope
 from .attempt import Attempt, Statement
 from .client import Client
 from .events import (
+    Failed,
     FailedAfterRecord,
     Started,
     Undelivered,
@@ -93,6 +94,8 @@ class Execution:
             # handler came.
             if not is_interrupted(error):
                 await self._failed()
+            elif not self._recorder.concluded:
+                self._observe_unknown()
             raise
         if not self._recorder.concluded:
             await self._fail(None)
@@ -123,6 +126,16 @@ class Execution:
                 self._recorded,
                 policy=self._policy.name,
             )
+
+    def _observe_unknown(self) -> None:
+        self._runtime.observe(
+            Failed,
+            self._attempt.key,
+            None,
+            False,
+            self._elapsed(),
+            policy=self._policy.name,
+        )
 
     def _tell_undelivered(self) -> None:
         if self._recorded is not None and (self._left or self._recorder.lost):

@@ -85,6 +85,8 @@ class IdempotencyMiddleware:
         policy = None
         match scope["type"]:
             case "http":
+                if not isinstance(scope["headers"], list):  # any iterable may be there
+                    scope["headers"] = list(scope["headers"])
                 policy = self._policy_of(scope)
             case "websocket" if await self._is_closed(scope, send):
                 return
@@ -124,7 +126,8 @@ class IdempotencyMiddleware:
         """A WebSocket has no response to record, so none is sold where a key is needed.
         Closed before it is accepted, its client gets 403.
         """
-        policy = self._policy_of(scope)
+        # Its handshake is a GET (RFC 6455), and a function may ask for the method.
+        policy = self._policy_of({"method": "GET", **scope})
         if policy is None or not policy.require_key:
             return False
         refusal = Refusal.KEY_MISSING

@@ -114,8 +114,14 @@ def _options(app: object) -> Mapping[str, Any]:
 
 
 def _scope(path: str, method: str) -> Scope:
+    """What a policy function may ask of a request: all that servers say of each."""
     return {
         "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "scheme": "https",
+        "client": None,
+        "server": None,
         "method": method.upper(),
         "path": path,
         "root_path": "",

@@ -90,7 +90,8 @@ class Policy:
     their handler hears when the client leaves."""
 
     private: bool = True
-    """Answers under a key are marked `Cache-Control: private`: a shared cache must not
+    """Answers under a key are marked `Cache-Control: private`, and lose what only
+    shared caches obey, such as `CDN-Cache-Control` (RFC 9213): a shared cache must not
     give a paid answer to other clients."""
 
     on_abandoned: OnAbandoned = "refuse"

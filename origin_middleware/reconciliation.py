@@ -16,7 +16,7 @@ from .key import Key
 from .lease import Renewal
 from .policy import Policy
 from .record import Claim, Completed, Preceded
-from .response import StoredResponse, checked_headers, checked_status
+from .response import StoredResponse, checked_response
 from .runtime import Runtime
 
 _log = logging.getLogger("origin_middleware")
@@ -86,10 +86,11 @@ class Reconciliation:
             raise TypeError(f"{ruling!r} is no ruling")
         if not self.policy.counts(self.method, ruling.status):
             raise ValueError(f"{ruling.status} is not delivered, so it cannot be kept")
-        status, headers = checked_status(ruling.status), checked_headers(ruling.headers)
-        response = StoredResponse(status, headers, bytes(ruling.body))
+        response = checked_response(ruling, self.method)
+        if self.policy.private:
+            response = response.for_the_payer()
         kept = response.recordable(self.policy.unrecorded_headers)
-        return _Respond(kept.to_bytes(), status)
+        return _Respond(kept.to_bytes(), response.status)
 
     async def _record(self, response: bytes, status: int) -> Verdict:
         """Unless the attempt ended after all while the reconciler was asked."""

@@ -6,7 +6,6 @@ and before it any that reaches the declared length.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,14 @@ from typing import IO
 from .asgi import Headers, Message, declared_length
 from .client import Client, ClientGone
 from .policy import Policy
-from .response import StoredResponse, checked_headers, checked_status
+from .response import (
+    WITHOUT_BODY,
+    StoredResponse,
+    check_declared,
+    checked_headers,
+    checked_status,
+    payers_own,
+)
 
 Conclude = Callable[[int, StoredResponse | None], Awaitable[StoredResponse | None]]
 """Told of status and response (None: not kept) before the last byte leaves.
@@ -39,6 +45,7 @@ class Recorder:
         self._conclude = conclude
         self._status = 0
         self._headers: Headers = []
+        self._has_body = True
         self._declared: int | None = None
         self._held: list[Message] = []
         self._chunks: list[bytes] = []
@@ -76,9 +83,10 @@ class Recorder:
         named = {name.lower(): value for name, value in reversed(headers)}
         self._declared = declared_length(named)
         if len(named) < len(headers) or self._declared is None:
-            _check_declared(headers)
-        self._headers = _private(headers, named) if self._policy.private else headers
+            check_declared(headers)
+        self._headers = payers_own(headers, named) if self._policy.private else headers
         self._status = checked_status(message["status"])
+        self._has_body = self._method != "HEAD" and self._status not in WITHOUT_BODY
         # A copy, because a middleware outside may change the list that it is given.
         self._held.append({**message, "headers": list(self._headers)})
         if _media_type(named) in self._policy.unrecorded_media_types:
@@ -90,7 +98,7 @@ class Recorder:
     async def _body(self, message: Message) -> None:
         chunk = b"".join((message.get("body") or b"",))
         last = not message.get("more_body", False)
-        if self._method != "HEAD":
+        if self._has_body:
             self._chunks.append(chunk)
             self._size += len(chunk)
             self._check_length(last)
@@ -157,7 +165,7 @@ class Recorder:
     def _check_length(self, last: bool) -> None:
         """A response of another length than it declares would be broken at every
         replay; here it is a failure of the handler, as it is for its server."""
-        if self._declared is None or self._status == 304:
+        if self._declared is None:
             return
         if self._size > self._declared or (last and self._size < self._declared):
             raise RuntimeError(
@@ -167,7 +175,7 @@ class Recorder:
 
     def _looks_complete(self) -> bool:
         """Would the client take what was produced so far for the whole response?"""
-        if self._method == "HEAD" or self._status in (204, 304):
+        if not self._has_body:
             return True
         return self._declared is not None and self._size >= self._declared
 
@@ -176,38 +184,7 @@ async def _read(file: IO[bytes]) -> bytes:
     return await asyncio.to_thread(file.read, _PIECE)
 
 
-def _check_declared(headers: Headers) -> None:
-    """RFC 9112, section 6.3: no client accepts a length that is none, or two."""
-    lengths = {value for name, value in headers if name.lower() == b"content-length"}
-    if len(lengths) > 1 or not all(map(bytes.isdigit, lengths)):
-        raise ValueError("The response declares several lengths, or one that is none.")
-
-
 def _media_type(headers: Mapping[bytes, bytes]) -> str:
     """In lower case and without parameters; '' where none is declared."""
     declared = headers.get(b"content-type", b"")
     return declared.partition(b";")[0].strip().lower().decode("latin-1")
-
-
-# RFC 9111, section 5.2: directives are separated by commas, but not within quotes.
-_DIRECTIVES = re.compile(rb'(?:[^,"]|"[^"]*"?)+')
-_SHARED = (b"public", b"s-maxage", b"private")
-
-
-def _private(headers: Headers, named: Mapping[bytes, bytes]) -> Headers:
-    """Only the payer's own cache may keep the answer."""
-    if b"cache-control" not in named:
-        return [*headers, (b"cache-control", b"private")]
-    kept: list[bytes] = []
-    others: Headers = []
-    for header in headers:
-        if header[0].lower() != b"cache-control":
-            others.append(header)
-            continue
-        directives = map(bytes.strip, _DIRECTIVES.findall(header[1]))
-        kept += [each for each in directives if each and not _is_for_sharing(each)]
-    return [*others, (b"cache-control", b", ".join([*kept, b"private"]))]
-
-
-def _is_for_sharing(directive: bytes) -> bool:
-    return directive.partition(b"=")[0].strip().lower() in _SHARED

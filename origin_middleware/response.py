@@ -2,12 +2,12 @@
 
 import re
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from .asgi import Headers, Send
+from .asgi import Headers, Message, Send, declared_length
 from .errors import RecordDamaged
 
 _VERSION = 1
@@ -30,6 +30,9 @@ HOP_BY_HOP = frozenset(
 )
 REPLAYED = (b"idempotent-replayed", b"true")
 
+WITHOUT_BODY = frozenset({204, 304})
+"""Statuses of responses that end with their headers (RFC 9112, section 6.3)."""
+
 # RFC 9110, sections 5.1 and 5.5: a field value has visible characters, and spaces and
 # tabs between them.
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -37,6 +40,14 @@ _FIELD = rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
 _NAME = re.compile(_TOKEN)
 _VALUE = re.compile(_FIELD)
 _LINE = re.compile(b"(%b):(%b)\n" % (_TOKEN, _FIELD))
+
+# RFC 9111, section 5.2: directives are separated by commas, but not within quotes.
+_DIRECTIVES = re.compile(rb'(?:[^,"]|"[^"]*"?)+')
+_SHARED = (b"public", b"s-maxage", b"private")
+
+# What one kind of cache obeys in place of Cache-Control, besides the names of RFC 9213,
+# such as CDN-Cache-Control.
+_OTHER_CACHES = (b"surrogate-control", b"edge-control", b"x-accel-expires")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,10 @@ class StoredResponse:
             left_out = left_out.union(name.lower().encode() for name in unrecorded)
         headers = [pair for pair in self.headers if pair[0].lower() not in left_out]
         return StoredResponse(self.status, headers, self.body)
+
+    def for_the_payer(self) -> "StoredResponse":
+        """Only the payer's own cache may keep it."""
+        return StoredResponse(self.status, payers_own(self.headers), self.body)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "StoredResponse":
@@ -94,6 +109,21 @@ class StoredResponse:
         )
 
 
+def checked_response(given: StoredResponse, method: str = "POST") -> StoredResponse:
+    """What somebody says who was asked about an attempt. Raises ValueError, and
+    TypeError, for a response that no server would send."""
+    headers, body = checked_headers(given.headers), bytes(given.body)
+    response = StoredResponse(checked_status(given.status), headers, body)
+    check_declared(headers)
+    declared = declared_length({name.lower(): value for name, value in headers})
+    if method == "HEAD" or response.status in WITHOUT_BODY:
+        if body:
+            raise ValueError(f"A {response.status} to {method} has no body.")
+    elif declared is not None and declared != len(body):
+        raise ValueError(f"The response declares {declared} bytes and has {len(body)}.")
+    return response
+
+
 def checked_status(status: Any) -> int:
     """Raises ValueError for a status that cannot be sent."""
     if isinstance(status, int) and 200 <= status <= 999:
@@ -114,6 +144,55 @@ def checked_headers(headers: Iterable[tuple[Any, Any]]) -> Headers:
             raise ValueError(f"The value of the header {name!r} cannot be sent.")
         checked.append(header)
     return checked
+
+
+def check_declared(headers: Headers) -> None:
+    """RFC 9112, section 6.3: no client accepts a length that is none, or two. Raises
+    ValueError."""
+    lengths = {value for name, value in headers if name.lower() == b"content-length"}
+    if len(lengths) > 1 or not all(map(bytes.isdigit, lengths)):
+        raise ValueError("The response declares several lengths, or one that is none.")
+
+
+def payers_own(headers: Headers, named: Mapping[bytes, bytes] | None = None) -> Headers:
+    """Only the payer's own cache may keep the answer. `named` has the headers by their
+    names in lower case."""
+    if named is None:
+        named = {name.lower(): value for name, value in headers}
+    if not any(map(_tells_caches, named)):
+        return [*headers, (b"cache-control", b"private")]
+    kept: list[bytes] = []
+    others: Headers = []
+    for header in headers:
+        name = header[0].lower()
+        if name == b"cache-control":
+            directives = map(bytes.strip, _DIRECTIVES.findall(header[1]))
+            kept += [each for each in directives if each and not _is_for_sharing(each)]
+        elif not _tells_caches(name):
+            others.append(header)
+    return [*others, (b"cache-control", b", ".join([*kept, b"private"]))]
+
+
+def marking(send: Send) -> Send:
+    """For an answer that is not recorded: only the payer's own cache may keep it."""
+
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = message.get("headers", ())
+            headers = [(bytes(name), bytes(value)) for name, value in given]
+            message = {**message, "headers": payers_own(headers)}
+        await send(message)
+
+    return marked
+
+
+def _is_for_sharing(directive: bytes) -> bool:
+    return directive.partition(b"=")[0].strip().lower() in _SHARED
+
+
+@lru_cache(maxsize=1024)
+def _tells_caches(name: bytes) -> bool:
+    return name.endswith(b"cache-control") or name in _OTHER_CACHES
 
 
 @lru_cache(maxsize=1024)

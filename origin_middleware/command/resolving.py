@@ -18,7 +18,7 @@ from ..errors import RecordDamaged
 from ..key import Key
 from ..policy import delivered
 from ..record import Claim, Claimed, Completed, Facts, OwnerToken, Recorded
-from ..response import StoredResponse, checked_headers, checked_status
+from ..response import StoredResponse, checked_response
 from ..stores.redis.records import Records
 from .opened import CannotAsk, add_key, digest_of
 from .showing import as_json, described, look
@@ -164,12 +164,12 @@ def _why_not(name: Key, seen: Facts | None) -> str:
 
 def _response(options: argparse.Namespace) -> StoredResponse | None:
     """None where it did not happen. Raises CannotAsk."""
-    given = options.status, options.body
+    named = options.status, options.body
     if options.did_not_happen:
-        if given != (None, None) or options.header:
+        if named != (None, None) or options.header:
             raise CannotAsk("--status, --header and --body belong to --happened.")
         return None
-    if None in given:
+    if None in named:
         raise CannotAsk(
             "--happened needs the response that the payer should get: --status 201 "
             "--body @FILE (and --header NAME:VALUE)."
@@ -180,16 +180,17 @@ def _response(options: argparse.Namespace) -> StoredResponse | None:
         if not colon:
             raise CannotAsk(f"--header {line}: write NAME:VALUE.")
         headers.append((name.strip().lower().encode(), value.strip().encode()))
+    given = StoredResponse(options.status, headers, _body(options.body))
     try:
-        status, headers = checked_status(options.status), checked_headers(headers)
+        response = checked_response(given)
     except ValueError as wrong:
         raise CannotAsk(str(wrong)) from wrong
-    if not delivered("POST", status):
+    if not delivered("POST", response.status):
         raise CannotAsk(
-            f"--status {status} would not be settled, so it cannot be the recorded "
-            "response. Where nothing happened, say --did-not-happen."
+            f"--status {response.status} would not be settled, so it cannot be the "
+            "recorded response. Where nothing happened, say --did-not-happen."
         )
-    return StoredResponse(status, headers, _body(options.body))
+    return response.for_the_payer().recordable(())
 
 
 def _body(given: str) -> bytes:

@@ -17,6 +17,7 @@ from origin_middleware import (
 from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
 from origin_middleware.client import ClientGone
 from tests.support.asgi import (
+    PRIVATE,
     App,
     Connection,
     GatedApp,
@@ -511,6 +512,34 @@ async def test_an_answer_under_a_key_is_private(
     for _ in range(2):
         answer = dict((await request(app)).headers)
         assert answer[b"cache-control"] == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"CDN-Cache-Control",
+        b"Cloudflare-CDN-Cache-Control",
+        b"Surrogate-Control",
+        b"Edge-Control",
+        b"X-Accel-Expires",
+    ],
+)
+async def test_what_only_shared_caches_obey_does_not_reach_them(name: bytes) -> None:
+    inner = App(start(200, [(name, b"max-age=60"), (b"x-a", b"1")]), chunk(b""))
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    for _ in range(2):
+        assert (await request(app)).headers[:2] == [(b"x-a", b"1"), PRIVATE]
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=AS_IT_CAME)
+    assert (name, b"max-age=60") in (await request(app)).headers
+
+
+async def test_a_204_is_recorded_without_a_body() -> None:
+    """With one, the replay would break the connection."""
+    inner = App(start(204, [(b"content-length", b"2")]), chunk(b"{}"))
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    await request(app)
+    again = await request(app)
+    assert (again.status, again.body, inner.executions) == (204, b"", 1)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from origin_middleware import (
     FailedAfterRecord,
     IdempotencyMiddleware,
     MemoryStore,
+    Policy,
 )
 from origin_middleware.asgi import Receive, Scope, Send
 from tests.support.asgi import App, GatedApp, chunk, endings, request, start
@@ -110,6 +111,30 @@ async def test_a_handler_whose_own_task_was_cancelled_has_failed() -> None:
         await request(app)
     assert (await request(app)).status == 200
     assert len(executions) == 2
+
+
+async def test_of_a_handler_whose_task_was_cancelled_the_outcome_is_unknown() -> None:
+    """Nobody knows how far it came."""
+    events: list[Event] = []
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    app = IdempotencyMiddleware(
+        handler,
+        store=MemoryStore(),
+        observer=endings(events),
+        policy=Policy(patience=0),
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await request(app)
+    (failed,) = events
+    assert isinstance(failed, Failed)
+    assert (failed.status, failed.released) == (None, False)
+    assert (await request(app)).code == "in-progress"
 
 
 @pytest.mark.parametrize("failure", [SystemExit(1), KeyboardInterrupt(), Panic()])

@@ -10,7 +10,7 @@ from origin_middleware import (
     Policy,
 )
 from origin_middleware.asgi import Message, Receive, Scope, Send
-from tests.support.asgi import App, Connection, request
+from tests.support.asgi import App, Connection, http_scope, request
 from tests.support.faulty import FaultyStore
 
 
@@ -99,6 +99,35 @@ async def test_a_websocket_where_a_key_is_required_is_closed_before_it_is_accept
         await app(scope, Connection().receive, send)
     assert served == (["/free"] if required else ["/paid", "/free"])
     assert sent == ([{"type": "websocket.close", "code": 1008}] if required else [])
+
+
+async def test_a_policy_function_may_ask_a_websocket_for_its_method() -> None:
+    def paid(scope: Scope) -> Policy | None:
+        return Policy(require_key=True) if scope["method"] == "GET" else None
+
+    app = IdempotencyMiddleware(App(), store=MemoryStore(), policy=paid)
+    scope: Scope = {"type": "websocket", "path": "/", "headers": []}
+    connection = Connection()
+    await app(scope, connection.receive, connection.send)
+    assert connection.sent == [{"type": "websocket.close", "code": 1008}]
+    assert "method" not in scope
+
+
+async def test_headers_may_be_any_iterable() -> None:
+    """As the ASGI specification has it; what gives them only once is read only once."""
+    seen: list[Any] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(dict(scope["headers"]))
+        await App()(scope, receive, send)
+
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    for key in (b"intent-1", b"intent-1", None):
+        scope, connection = http_scope(key), Connection()
+        scope["headers"] = iter([*scope["headers"], (b"x-a", b"1")])
+        await app(scope, connection.receive, connection.send)
+        assert connection.status == 200
+    assert [found[b"x-a"] for found in seen] == [b"1", b"1"]
 
 
 async def test_a_malformed_key_of_a_function_is_told_by_the_functions_name() -> None:

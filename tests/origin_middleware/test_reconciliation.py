@@ -20,7 +20,7 @@ from origin_middleware import (
 from origin_middleware.attempt import Ruling
 from origin_middleware.key import Key
 from origin_middleware.record import Claim, Completed, NotReplayable
-from tests.support.asgi import GatedApp, endings, request
+from tests.support.asgi import PRIVATE, GatedApp, endings, request
 from tests.support.faulty import FaultyStore
 from tests.support.stores import Clock, a_claim
 
@@ -72,8 +72,8 @@ class Stalled:
             observer=endings(self.events),
         )
 
-    async def begin(self) -> None:
-        self.first = asyncio.create_task(request(self.app))
+    async def begin(self, **scope: Any) -> None:
+        self.first = asyncio.create_task(request(self.app, **scope))
         await self.handler.entered.wait()
         self.clock.now += 11
 
@@ -119,6 +119,9 @@ async def test_execute_runs_the_handler_again() -> None:
         StoredResponse(500, [], b""),
         StoredResponse(200, [(b"x-found", b"a\r\nset-cookie: b")], b""),
         StoredResponse(200, [(b"x found", b"a")], b""),
+        StoredResponse(200, [(b"content-length", b"3")], b"four"),
+        StoredResponse(200, [(b"content-length", b"four")], b"four"),
+        StoredResponse(204, [], b"four"),
         StoredResponse("200", [], b""),  # type: ignore[arg-type] # under test
         StoredResponse(200, [], "text"),  # type: ignore[arg-type] # under test
     ],
@@ -310,6 +313,15 @@ async def test_a_ruling_is_recorded_without_what_the_policy_leaves_out() -> None
     headers = [(b"connection", b"close"), (b"set-cookie", b"a"), (b"x-kept", b"1")]
     case = Stalled(Books(StoredResponse(200, headers, b"")), unrecorded=["set-cookie"])
     await case.begin()
-    kept = [(b"x-kept", b"1"), (b"idempotent-replayed", b"true")]
+    kept = [(b"x-kept", b"1"), PRIVATE, (b"idempotent-replayed", b"true")]
     assert (await request(case.app)).headers == kept
     await case.end()
+
+
+async def test_a_ruling_about_a_head_has_no_body() -> None:
+    headers = [(b"content-length", b"4")]
+    for body, answered in ((b"four", 409), (b"", 200)):
+        case = Stalled(Books(StoredResponse(200, headers, body)))
+        await case.begin(method="HEAD")
+        assert (await request(case.app, method="HEAD")).status == answered
+        await case.end()

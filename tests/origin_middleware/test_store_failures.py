@@ -36,6 +36,7 @@ from origin_middleware.record import (
     Recorded,
 )
 from tests.support.asgi import (
+    PRIVATE,
     App,
     Connection,
     GatedApp,
@@ -71,7 +72,7 @@ async def test_without_a_store_the_handler_runs_where_the_policy_says_so() -> No
         policy=Policy(on_store_unavailable="execute"),
         observer=endings(events),
     )
-    assert (await request(app, b"body")).sent == list(inner.messages)
+    assert (await request(app, b"body")).sent == [start(200, [PRIVATE]), chunk(b"done")]
     assert events == [RanUnprotected(Key("intent-1"))]
 
 

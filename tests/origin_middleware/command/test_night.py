@@ -16,12 +16,23 @@ from origin_middleware.command import main
 from origin_middleware.key import Key, key_digest
 from origin_middleware.record import Claimed, Completed
 from origin_middleware.stores.redis import RedisStore
-from tests.support.asgi import App, request
+from tests.support.asgi import PRIVATE, App, request
 from tests.support.servers import RedisServer
 from tests.support.stores import a_claim
 
 NAMESPACE = "night"
 WHY = ("--reason", "test", "--by", "me", "--yes")
+HAPPENED = [
+    "resolve",
+    "i",
+    "--happened",
+    "--reason",
+    "r",
+    "--url",
+    "redis://h",
+    "--body",
+    "@/dev/null",
+]
 
 
 @pytest.fixture(params=["valkey", "redis_6_2", "redis_7"])
@@ -110,12 +121,15 @@ async def test_what_happened_is_the_next_answer(
     await _abandon_as(store, "intent-3")
     body = tmp_path / "body"
     body.write_bytes(b"\x00from the books")
-    response = ("--status", "201", "--body", f"@{body}", "--header", "X-Order: 7")
+    response = ["--status", "201", "--body", f"@{body}", "--header", "X-Order: 7"]
+    response += ["--header", "Connection: close"]
     status, _, _ = await ask("resolve", "intent-3", "--happened", *response, *WHY)
     assert status == 0
     answer = await request(app, key=b"intent-3")
     assert (answer.status, answer.body) == (201, b"\x00from the books")
     assert (b"x-order", b"7") in answer.headers
+    assert PRIVATE in answer.headers
+    assert b"connection" not in dict(answer.headers)
     status, out, _ = await ask("show", "intent-3", "--json")
     seen = json.loads(out)
     assert (seen["schema"], seen["state"], seen["status"]) == (1, "completed", 201)
@@ -253,6 +267,12 @@ def test_a_key_in_an_argument_is_advised_against(
             ["resolve", "i", "--happened", "--reason", "r", "--url", "redis://h"],
             "--status 201 --body @FILE",
         ),
+        (
+            [*HAPPENED, "--status", "200", "--header", "content-length: 3"],
+            "declares 3 bytes and has 0",
+        ),
+        ([*HAPPENED, "--status", "200", "--header", "a b: 3"], "with the name b'a b'"),
+        ([*HAPPENED, "--status", "500"], "would not be settled"),
     ],
 )
 def test_wrong_input(
