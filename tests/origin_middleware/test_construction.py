@@ -1,8 +1,10 @@
 """What cannot be a middleware is refused at once, and an observer disturbs nobody."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+import uvicorn
+from starlette.applications import Starlette
 
 from origin_middleware import (
     ConfigurationError,
@@ -137,6 +139,23 @@ def test_a_redis_store_says_its_budget() -> None:
     store = RedisStore.from_url("redis://localhost", budget=6.0)
     with pytest.raises(ConfigurationError, match=r"RedisStore\(budget=5\)"):
         IdempotencyMiddleware(App(), store=store)
+
+
+@pytest.mark.parametrize("lifespan", ["on", "auto"])
+async def test_uvicorn_says_which_option_is_wrong_with_lifespan_on(
+    lifespan: Literal["on", "auto"], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the README says; by default it takes the app for one without a lifespan."""
+    app = Starlette()
+    app.add_middleware(IdempotencyMiddleware, store=MemoryStore(), clock_tolerance=-1)
+    config = uvicorn.Config(app, port=0, lifespan=lifespan, log_config=None)
+    config.load()
+    begun = config.lifespan_class(config)
+    with caplog.at_level("INFO"):
+        await begun.startup()
+    assert begun.should_exit == (lifespan == "on")
+    assert ("clock_tolerance" in caplog.text) == (lifespan == "on")
+    assert ("appears unsupported" in caplog.text) == (lifespan == "auto")
 
 
 def test_without_asyncio_the_message_says_what_to_start() -> None:
