@@ -306,12 +306,12 @@ class Exchange:
             await (store.release if first else store.abandon)(key, claim)
         return refused
 
-    async def _answer(self, verdict: Replay | Refuse, send: Send) -> None:
+    def _answer(self, verdict: Replay | Refuse, send: Send) -> Awaitable[None]:
         match verdict:
             case Replay(response):
-                await self._replay(response, send)
+                return self._replay(response, send)
             case Refuse(refusal):
-                await self._refuse(refusal, send)
+                return self._refuse(refusal, send)
             case _:
                 assert_never(verdict)
 

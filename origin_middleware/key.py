@@ -90,10 +90,7 @@ def header_key(name: bytes, scope: Scope) -> Key | MalformedKey | None:
         return None
     if len(found) > 1:
         return MalformedKey(f"{name.decode()}: the header is repeated.")
-    return _unquoted(found[0].decode("latin-1"), name)
-
-
-def _unquoted(value: str, name: bytes) -> Key | MalformedKey:
+    value = found[0].decode("latin-1")
     # draft-ietf-httpapi-idempotency-key-header makes it a quoted string; many do not.
     if name == b"idempotency-key" and len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1]

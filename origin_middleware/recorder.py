@@ -6,8 +6,9 @@ and before it any that reaches the declared length.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -89,7 +90,10 @@ class Recorder:
         self._has_body = self._method != "HEAD" and self._status not in WITHOUT_BODY
         # A copy, because a middleware outside may change the list that it is given.
         self._held.append({**message, "headers": list(self._headers)})
-        if _media_type(named) in self._policy.unrecorded_media_types:
+        if (
+            _media_type(named.get(b"content-type", b""))
+            in self._policy.unrecorded_media_types
+        ):
             await self._end(None)
         elif self._declared is None and not self._looks_complete():
             # A stream: its headers must not wait for its first chunk.
@@ -184,7 +188,7 @@ async def _read(file: IO[bytes]) -> bytes:
     return await asyncio.to_thread(file.read, _PIECE)
 
 
-def _media_type(headers: Mapping[bytes, bytes]) -> str:
-    """In lower case and without parameters; '' where none is declared."""
-    declared = headers.get(b"content-type", b"")
+@lru_cache(maxsize=1024)
+def _media_type(declared: bytes) -> str:
+    """In lower case and without parameters."""
     return declared.partition(b";")[0].strip().lower().decode("latin-1")

@@ -39,7 +39,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIELD = rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
 _NAME = re.compile(_TOKEN)
 _VALUE = re.compile(_FIELD)
-_LINE = re.compile(b"(%b):(%b)\n" % (_TOKEN, _FIELD))
+_LINE = re.compile(b"(?m)^(%b):(%b)\n" % (_TOKEN, _FIELD))
 
 # RFC 9111, section 5.2: directives are separated by commas, but not within quotes.
 _DIRECTIVES = re.compile(rb'(?:[^,"]|"[^"]*"?)+')
@@ -89,10 +89,10 @@ class StoredResponse:
         body = _START.size + length
         if len(data) < body:
             raise RecordDamaged("The recorded response is cut off.")
-        headers = _LINE.findall(data[_START.size : body])
-        # All of it is lines where nothing is between those that were found.
-        found = sum([len(name) + len(value) + 2 for name, value in headers])
-        if not 200 <= status <= 999 or found != length:
+        lines = data[_START.size : body]
+        headers = _LINE.findall(lines)
+        is_whole = len(headers) == lines.count(b"\n") and lines[-1:] in (b"\n", b"")
+        if not (is_whole and 200 <= status <= 999):
             raise RecordDamaged(
                 f"The recorded response cannot be sent: status {status}, "
                 f"{length} bytes of headers."

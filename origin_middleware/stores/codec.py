@@ -13,6 +13,7 @@ the server's clock. The scripts in lua/ read the fixed part by position. The pas
 the end are theirs: they know what was there before, and the time.
 """
 
+from struct import Struct
 from typing import NamedTuple
 
 from ..errors import RecordDamaged
@@ -31,9 +32,7 @@ from ..record import (
 )
 
 _FORMAT = b"\x02"
-_OWNER = slice(2, 18)
-_FINGERPRINT = slice(18, 50)
-_TRACE = slice(50, 75)
+_START = Struct("1s1s16s32s25s")  # format, state, owner, fingerprint, trace
 
 # In progress
 _EFFECTS = slice(75, 76)
@@ -105,9 +104,10 @@ def decode(record: bytes, time_to_live: int = 0) -> Stored:
     if record[:2] == _FORMAT + b"R":  # shown to claims only where there are too many
         return Stored(NOBODY, Exhausted())
     _check(record)
-    owner = OwnerToken(record[_OWNER])
-    fingerprint, trace = Fingerprint(record[_FINGERPRINT]), record[_TRACE]
-    match record[1:2]:
+    start: tuple[bytes, bytes, OwnerToken, Fingerprint, bytes]
+    start = _START.unpack_from(record)
+    _, state, owner, fingerprint, trace = start
+    match state:
         case b"P":
             left = _lease_left(record, time_to_live)
             attempt = int(record[_ATTEMPT])
@@ -119,7 +119,7 @@ def decode(record: bytes, time_to_live: int = 0) -> Stored:
             return Stored(owner, Finished(fingerprint, Completed(b""), trace), True)
         case b"N":
             return Stored(owner, Finished(fingerprint, NotReplayable(), trace))
-        case state:
+        case _:
             raise RecordDamaged(f"A record cannot be in state {state!r}.")
 
 
@@ -134,7 +134,7 @@ def facts(record: bytes, time_to_live: int, size: int) -> Facts:
         attempts, begun = _number(record[2:8]), _number(record[8:21])
         return Facts("released", attempts, begun / 1000, left)
     stored = decode(record, time_to_live)
-    fingerprint, trace = Fingerprint(record[_FINGERPRINT]), record[_TRACE]
+    fingerprint, trace = _START.unpack_from(record)[3:]
     if isinstance(stored.seen, Held):
         return Facts(
             "abandoned" if stored.seen.abandoned else "in progress",
