@@ -7,7 +7,6 @@ on origin-response, in place of a response that was paid for.
 """
 
 import errno
-import io
 import os
 import select
 import socket
@@ -28,6 +27,9 @@ Result = TypeVar("Result")
 # how long each of them has at least, where there is that much time.
 _HEAD_START = 0.25
 _LEAST = 1.0
+
+# As much as one record of TLS holds.
+_MOST_AT_ONCE = 16 * 1024
 
 
 class Deadline:
@@ -51,7 +53,7 @@ class Deadline:
 
 
 class Channel:
-    """As much of a socket as http.client uses."""
+    """A connected socket, one exchange at a time."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -61,9 +63,6 @@ class Channel:
         self.deadline = deadline
         self.has_received = False
         self._early = b""
-        # One for all the heads of an exchange, interim ones included: what it has read
-        # ahead of one is the beginning of the next.
-        self._reader = _Reader(_Raw(self))
 
     def is_quiet(self) -> bool:
         """Neither closed at the other end, nor holding bytes nobody asked for:
@@ -85,27 +84,23 @@ class Channel:
 
     def answers_within(self, share: float) -> bool:
         """Whether the other end says something, or hangs up, in a share of the time."""
-        self._socket.settimeout(self.deadline.left() * share)
+        seconds = self.deadline.left() * share
         try:
-            self._early = self._socket.recv(io.DEFAULT_BUFFER_SIZE)
+            self._early = self._receive(seconds)
         except TimeoutError:
             return False
-        self.has_received = self._early != b""
         return True
 
-    def receive_into(self, buffer: memoryview) -> int:
-        if self._early:
-            count = min(len(buffer), len(self._early))
-            buffer[:count] = self._early[:count]
-            self._early = self._early[count:]
-            return count
-        self._socket.settimeout(self.deadline.left())
-        count = self._socket.recv_into(buffer)
-        self.has_received = self.has_received or count > 0
-        return count
+    def receive(self) -> bytes:
+        """What has come; nothing if the other end has hung up."""
+        early, self._early = self._early, b""
+        return early or self._receive(self.deadline.left())
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return self._reader
+    def _receive(self, seconds: float) -> bytes:
+        self._socket.settimeout(seconds)
+        received = self._socket.recv(_MOST_AT_ONCE)
+        self.has_received = self.has_received or received != b""
+        return received
 
     def interrupt(self) -> None:
         """For another thread, which is waiting here: it goes on, and hangs up. Below
@@ -117,22 +112,6 @@ class Channel:
 
     def hang_up(self) -> None:
         self._socket.close()
-
-
-class _Reader(io.BufferedReader):
-    def close(self) -> None:
-        """Does nothing: http.client calls it with each head that it has read."""
-
-
-class _Raw(io.RawIOBase):
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._channel.receive_into(buffer)
 
 
 def open_channel(
@@ -234,7 +213,7 @@ def _begun(
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)
-        # Head and body are two writes; Nagle would hold the second back.
+        # Nagle would hold the end of a long question back.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         code = sock.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):

@@ -9,27 +9,20 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from time import monotonic
 
 from .channel import Channel, Clock, Deadline, Resolve, first_of, open_channel
 from .cloudfront import OriginResponse, ViewerRequest
 from .gate import Answer, NoAnswer, Verdict
-from .hints import Any, Protocol
+from .hints import Protocol
+from .http1 import BadAnswer, post, read_answer
 from .memory import Memory
 from .routes import Route
 from .settings import Settings
 from .settlement import Outcome, Settle
 
-# Answers have a few hundred bytes. The cap limits the memory for a broken one.
-LARGEST_ANSWER = 64 * 1024
-
 # The share of the time after which a first byte is late.
 LATE = 0.4
-
-# 102 and 103 come before the answer. More of them than this count as an error.
-_MOST_INTERIM = 8
-
 
 Now = Callable[[], float]
 
@@ -92,29 +85,29 @@ class Calls:
     ) -> Answer | NoAnswer:
         """`once`: over a fresh connection, and never sent again by itself."""
         body = json.dumps(question).encode()
+        message = post(self._endpoint.path + path, self.headers(path), body)
         try:
             if once:
-                status, content = self._post_once(path, body, deadline)
+                status, content = self._post_once(message, deadline)
             else:
-                status, content = self._post(path, body, deadline, insists)
+                status, content = self._post(message, deadline, insists)
         except TimeoutError:
             return NoAnswer("the facilitator did not answer in time")
-        except (OSError, HTTPException) as failure:
+        except BadAnswer as bad:
+            return NoAnswer(f"the facilitator could not be asked: {bad}")
+        except OSError as failure:
             # The kind is enough to act on, and unlike the message it quotes nothing.
-            return NoAnswer(
-                f"the facilitator could not be asked: {type(failure).__name__}"
-            )
+            kind = type(failure).__name__
+            return NoAnswer(f"the facilitator could not be asked: {kind}")
         return Answer(status, _read(content))
 
-    def _post_once(
-        self, path: str, body: bytes, deadline: Deadline
-    ) -> tuple[int, bytes]:
+    def _post_once(self, message: bytes, deadline: Deadline) -> tuple[int, bytes]:
         fresh = self._opened(deadline)
-        self._send(fresh, path, body, deadline)
+        self._send(fresh, message, deadline)
         return self._receive(fresh)
 
     def _post(
-        self, path: str, body: bytes, deadline: Deadline, insists: bool
+        self, message: bytes, deadline: Deadline, insists: bool
     ) -> tuple[int, bytes]:
         """A kept connection may have been closed, or forgotten by a firewall, while
         this process was frozen. If it fails before the first byte of an answer, or that
@@ -124,18 +117,18 @@ class Calls:
         kept = self.memory.take()
         first = kept or self._opened(deadline)
         try:
-            self._send(first, path, body, deadline)
+            self._send(first, message, deadline)
             is_heard_out = not (kept or insists)
             if is_heard_out or self._answers_soon(first):
                 return self._receive(first)
-        except OSError:
+        except (OSError, BadAnswer):
             if kept is None or kept.has_received:
                 raise
-            return self._post_once(path, body, deadline)
-        return self._first_answer(first, path, body, deadline)
+            return self._post_once(message, deadline)
+        return self._first_answer(first, message, deadline)
 
     def _first_answer(
-        self, late: Channel, path: str, body: bytes, deadline: Deadline
+        self, late: Channel, message: bytes, deadline: Deadline
     ) -> tuple[int, bytes]:
         """The answer to a question already sent, or to the same one sent again."""
         channels, rest = [late], deadline.part()
@@ -143,7 +136,7 @@ class Calls:
         def ask_anew() -> tuple[int, bytes]:  # pragma: no cover - in a bare thread
             fresh = self._opened(rest)
             channels.append(fresh)
-            self._send(fresh, path, body, rest)
+            self._send(fresh, message, rest)
             return self._receive(fresh)
 
         try:
@@ -157,16 +150,10 @@ class Calls:
     def _opened(self, deadline: Deadline) -> Channel:
         return open_channel(self._endpoint, self._tls, self._resolve, deadline)
 
-    def _send(
-        self, channel: Channel, path: str, body: bytes, deadline: Deadline
-    ) -> None:
+    def _send(self, channel: Channel, message: bytes, deadline: Deadline) -> None:
         channel.begin(deadline)
-        connection = HTTPConnection(self._endpoint.host)
-        connection.sock = channel  # as much of a socket as it uses
         try:
-            connection.request(
-                "POST", self._endpoint.path + path, body, self.headers(path)
-            )
+            channel.sendall(message)
         except BaseException:
             channel.hang_up()
             raise
@@ -181,7 +168,7 @@ class Calls:
     def _receive(self, channel: Channel) -> tuple[int, bytes]:
         reusable = False
         try:
-            status, content, reusable = _read_answer(channel)
+            status, content, reusable = read_answer(channel)
         finally:
             # The next answer must not begin with the rest of a half-read one.
             if reusable:
@@ -189,30 +176,6 @@ class Calls:
             else:
                 channel.hang_up()
         return status, content
-
-
-def _read_answer(channel: Any) -> tuple[int, bytes, bool]:
-    with _final_response(channel) as response:
-        content = response.read(LARGEST_ANSWER + 1)
-        if response.length and len(content) <= LARGEST_ANSWER:
-            raise IncompleteRead(
-                content, response.length
-            )  # http.client does not say so itself
-        if len(content) > LARGEST_ANSWER:
-            raise HTTPException("the answer is too large")
-        return response.status, content, not response.will_close
-
-
-def _final_response(channel: Any) -> HTTPResponse:
-    """Skips interim responses (RFC 9110, section 15.2). http.client skips only 100."""
-    for _ in range(_MOST_INTERIM + 1):
-        response = HTTPResponse(channel, method="POST")
-        response.begin()
-        if response.status >= 200:
-            return response
-        if response.status == 101:
-            raise HTTPException("the facilitator speaks another protocol now")
-    raise HTTPException("the facilitator does not come to its answer")
 
 
 def _read(content: bytes) -> object:

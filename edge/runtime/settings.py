@@ -6,7 +6,6 @@ Only a file that was damaged or written by another version can still be wrong.
 
 import json
 import os.path
-from urllib.parse import urlsplit
 
 from .gate import Lifetime
 from .hints import TYPE_CHECKING, Any, NamedTuple
@@ -102,30 +101,42 @@ _OPTIONAL = {"refused", "shortestIntent", "longestIntent", "allowedOrigins", "x4
 
 
 def endpoint(url: str) -> Endpoint:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as wrong:
-        raise SettingsError("facilitatorUrl is not a URL") from wrong
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError("facilitatorUrl must start with https:// and name a host")
-    if parts.username is not None or parts.query or parts.fragment:
+    """By hand: the import of urllib.parse is cold start."""
+    scheme, _, rest = url.partition("://")
+    authority, _, path = rest.partition("/")
+    if "@" in authority or "?" in url or "#" in url:
         raise SettingsError(
             "facilitatorUrl has credentials, a query or a fragment: remove them"
         )
+    host, port = _host_and_port(authority)
+    if scheme.lower() not in ("http", "https") or not host:
+        raise SettingsError("facilitatorUrl must start with https:// and name a host")
     if port == 0:
         raise SettingsError(
             "facilitatorUrl has port 0, on which nothing listens:"
             " name another, or leave it out"
         )
-    secure = parts.scheme == "https"
+    secure = scheme.lower() == "https"
     return Endpoint(
         secure=secure,
-        authority=parts.netloc,
-        host=parts.hostname,
+        authority=authority,
+        host=host.lower(),
         port=port or (443 if secure else 80),
-        path=parts.path.rstrip("/"),
+        path=f"/{path}".rstrip("/"),
     )
+
+
+def _host_and_port(authority: str) -> tuple[str, int | None]:
+    """An address of IPv6 is in brackets, and has colons of its own."""
+    end = authority.rfind("]") + 1
+    address, (name, _, port) = authority[:end], authority[end:].partition(":")
+    is_address = address.startswith("[") and ":" in address and not name
+    is_number = port.isascii() and port.isdecimal() and len(port) <= 5
+    is_host = is_address if address else "[" not in name
+    is_port = not port or (is_number and int(port) < 2**16)
+    if not is_host or not is_port:
+        raise SettingsError("facilitatorUrl is not a URL")
+    return name or address[1:-1], int(port) if port else None
 
 
 def _route(route: Any) -> Route:

@@ -31,6 +31,7 @@ from tests.edge.deploy.test_rotate import signing, without_signing
 from tests.edge.deploy.wire import WiredSession
 from tests.edge.examples import SIGNING, settings_for
 from tests.support.cloudfront_events import origin_response, viewer_request
+from tests.support.scripted_facilitator import ScriptedFacilitator, wire
 
 ROOT = Path(__file__).parents[2]
 DEPLOYING = (ROOT / "docs" / "deploying-the-edge.md").read_text()
@@ -216,7 +217,12 @@ TOO_LATE = NoAnswer("the facilitator did not answer in time")
 @pytest.fixture(scope="module")
 def raw() -> list[str]:
     """What the gate itself writes, on good days and on bad ones."""
-    with contextlib.redirect_stdout(io.StringIO()) as written:
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as written,
+        ScriptedFacilitator() as cutting,
+    ):
+        cutting.will(wire(b"HTTP/1.1 200 OK\r\n"))
+        Edge(settings_for(cutting.url))(viewer_request(headers=PAID), None)
         Edge(SETTINGS)(viewer_request(headers=PAID), None)
         for said in (REFUSED, Answer(429, None), TOO_LATE):
             Edge(SETTINGS, Told(said))(viewer_request(headers=PAID), None)

@@ -197,8 +197,8 @@ NO_INTENT = "the answer to verify has no usable settlement intent"
         (answer(200, {"valid": True}), NO_INTENT),
         (answer(200, VALID | {"settlementIntentId": "a b"}), NO_INTENT),
         (answer(200, VALID | {"expiresAt": "soon"}), "cannot be read"),
-        (raw(200, b" " * 70_000), UNANSWERABLE + "HTTPException"),
-        (wire(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"), "IncompleteRead"),
+        (raw(200, b" " * 70_000), UNANSWERABLE + "its answer is too large"),
+        (wire(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"), "is cut off"),
     ],
 )
 def test_cannot_be_told(play: Any, step: Step, error: str) -> None:

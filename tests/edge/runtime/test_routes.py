@@ -1,11 +1,14 @@
 """Paths: what reaches a route, and that no spelling gets past it."""
 
 from time import process_time
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.runtime.gate import Ambiguous, Free, Gated, admit
-from edge.runtime.routes import LONGEST_ODD, Route, Table, match, readings
+from edge.runtime.routes import LONGEST_ODD, Route, Table, _decoded, match, readings
 from tests.edge.examples import JOKE, PREMIUM, ROUTES
 
 
@@ -233,3 +236,14 @@ def test_a_table_of_thousands_is_as_quick_as_one_of_two() -> None:
         assert admit("GET", f"/r{number}/a/b", table) == Gated(routes[number])
         assert isinstance(admit("GET", "/docs/index.html", table), Free)
     assert process_time() - started < 1
+
+
+@given(
+    st.lists(st.sampled_from([*"%%%0aFé€😀/", "%41", "%c3%A9", "%E2%82"])).map("".join)
+)
+def test_a_path_is_decoded_as_by_urllib(path: str) -> None:
+    assert _decoded(path) == unquote(path)
+
+
+def test_half_a_surrogate_is_no_reason_to_raise() -> None:
+    assert _decoded("/\ud800%41").endswith("A")

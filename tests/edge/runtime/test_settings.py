@@ -1,8 +1,11 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.runtime.gate import Lifetime
 from edge.runtime.settings import (
@@ -93,6 +96,8 @@ def test_a_signing_key_that_lacks_something_is_refused(key: object) -> None:
         ("https://a.b:8443", Endpoint(True, "a.b:8443", "a.b", 8443, "")),
         ("http://[::1]:80/", Endpoint(False, "[::1]:80", "::1", 80, "")),
         ("http://localhost", Endpoint(False, "localhost", "localhost", 80, "")),
+        ("HTTPS://A.b", Endpoint(True, "A.b", "a.b", 443, "")),
+        ("https://a.b:/c:d@e//", Endpoint(True, "a.b:", "a.b", 443, "/c:d@e")),
     ],
 )
 def test_a_url_is_taken_apart(url: str, expected: Endpoint) -> None:
@@ -113,12 +118,37 @@ def test_a_url_is_taken_apart(url: str, expected: Endpoint) -> None:
         "https://example.org:abc",
         "https://example.org:99999",
         "https://example.org:0",
+        "https://example.org:-1",
+        f"https://example.org:{'9' * 5_000}",
+        "https://example.org:٨٠",
+        "https://:80",
         "https://[::1",
+        "https://::1]",
+        "https://[::1]a",
+        "https://[::1]:a",
+        "https://[localhost]",
+        "https://[",
     ],
 )
 def test_what_is_no_base_url_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="facilitatorUrl"):
         endpoint(url)
+
+
+@given(st.from_regex(r"https?://[a-z1:@\[\]?#/%]{0,12}", fullmatch=True))
+def test_a_url_is_taken_apart_as_by_urllib(url: str) -> None:
+    try:
+        found = endpoint(url)
+    except SettingsError:
+        return
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        assert "[" in url  # and no address in it: the build looks into that
+        return
+    assert (found.authority, found.host) == (parts.netloc, parts.hostname)
+    assert found.port == (parts.port or (443 if found.secure else 80))
+    assert (found.path, parts.query) == (parts.path.rstrip("/"), "")
 
 
 def test_settings_print_no_secret() -> None:
