@@ -1,5 +1,6 @@
 """What cannot be a middleware is refused at once, and an observer disturbs nobody."""
 
+import logging
 from typing import Any, Literal
 
 import pytest
@@ -143,11 +144,15 @@ def test_a_redis_store_says_its_budget() -> None:
 
 @pytest.mark.parametrize("lifespan", ["on", "auto"])
 async def test_uvicorn_says_which_option_is_wrong_with_lifespan_on(
-    lifespan: Literal["on", "auto"], caplog: pytest.LogCaptureFixture
+    lifespan: Literal["on", "auto"],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As the README says; by default it takes the app for one without a lifespan."""
     app = Starlette()
     app.add_middleware(IdempotencyMiddleware, store=MemoryStore(), clock_tolerance=-1)
+    for name in ("uvicorn", "uvicorn.error"):  # others have set them up for themselves
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
     config = uvicorn.Config(app, port=0, lifespan=lifespan, log_config=None)
     config.load()
     begun = config.lifespan_class(config)
