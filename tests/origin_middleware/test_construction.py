@@ -156,7 +156,7 @@ async def test_uvicorn_says_which_option_is_wrong_with_lifespan_on(
     config = uvicorn.Config(app, port=0, lifespan=lifespan, log_config=None)
     config.load()
     begun = config.lifespan_class(config)
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "uvicorn.error"):
         await begun.startup()
     assert begun.should_exit == (lifespan == "on")
     assert ("clock_tolerance" in caplog.text) == (lifespan == "on")
