@@ -13,6 +13,8 @@ from ..runtime.gate import Forward, PaymentRequired, Unavailable
 from ..runtime.settlement import Settle, Settled, Skip, Unsettled
 
 VERIFIED, UNPAID, UNVERIFIED = "verified", "unpaid", "verify-failed"
+# The same again, answered from memory: no call, and no time to measure.
+UNASKED = "unpaid-unasked"
 SETTLED, UNSETTLED, SKIPPED = "settled", "settle-failed", "settle-skipped"
 
 _OCCASION = log.Occasion(1_770_451_954.567, "/api/joke", "request-1")
@@ -30,6 +32,7 @@ def sample_lines() -> dict[str, str]:
             lambda: log.verified(_OCCASION, _RESOURCE, Forward("intent-1"), 62, True)
         ),
         UNPAID: _written(lambda: log.verified(_OCCASION, _RESOURCE, unpaid, 58, False)),
+        UNASKED: _written(lambda: log.verified(_OCCASION, _RESOURCE, unpaid, 0, False)),
         UNVERIFIED: _written(
             lambda: log.verified(_OCCASION, _RESOURCE, down, 2_500, True)
         ),

@@ -12,7 +12,14 @@ from typing import NamedTuple
 from ..facts import Unread
 from ..facts.logs import Alarm, MetricFilter, RegionLogs, Statistic
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
-from ..log_lines import UNPAID, UNSETTLED, UNVERIFIED, VERIFIED, sample_lines
+from ..log_lines import (
+    UNASKED,
+    UNPAID,
+    UNSETTLED,
+    UNVERIFIED,
+    VERIFIED,
+    sample_lines,
+)
 from ..subject import Subject
 
 _SHORTEST = 30  # days
@@ -64,7 +71,7 @@ _WATCHES = (
         "unpaid",
         "Alarm: spike of hasPaymentHeader: false",
         "ten times as many requests as usual come without a payment header",
-        frozenset({UNPAID}),
+        frozenset({UNPAID, UNASKED}),
         None,
     ),
 )

@@ -563,6 +563,11 @@ BROKEN: list[tuple[str, type, Change]] = [
         Failed,
         alarm("verify-latency", ComparisonOperator="LessThanThreshold"),
     ),
+    (
+        "alarms.verify-latency",
+        Failed,
+        metric_filter("VerifyLatency", '{ $.eventType = "verify" }'),
+    ),
     ("alarms.verify-latency", Failed, value_of("VerifyLatency", "1")),
     ("alarms.verify-latency", Failed, value_of("VerifyLatency", "$.valid")),
     (

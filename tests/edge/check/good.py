@@ -249,7 +249,11 @@ def region() -> Answer:
         "metricFilters": [
             metric_filter("Verifies", f"{{ {verify} }}"),
             metric_filter("VerifyErrors", f'{{ ({verify}) && ($.error = "*") }}'),
-            metric_filter("VerifyLatency", f"{{ {verify} }}", "$.latencyMs"),
+            metric_filter(
+                "VerifyLatency",
+                f"{{ ({verify}) && ($.latencyMs > 0) }}",
+                "$.latencyMs",
+            ),
             metric_filter("Settles", f"{{ {settle} }}"),
             metric_filter("SettleErrors", f'{{ ({settle}) && ($.error = "*") }}'),
             metric_filter(

@@ -22,10 +22,12 @@ REFUSED = {"valid": False, "reason": "missing_payment_header", "requirement": No
 def real_lines(
     edge: Edge, scripted: ScriptedFacilitator, capsys: pytest.CaptureFixture[str]
 ) -> list[dict[str, Any]]:
-    """Verified, unpaid, facilitator down; settled, not settled, skipped."""
+    """Verified, unpaid, the same from memory, facilitator down; settled, not settled,
+    skipped."""
     down = answer(503, {"error": "internal_error"})
     edge(viewer_request(headers=PAID), PLENTY)
     scripted.will(answer(200, REFUSED), down)
+    edge(viewer_request(), PLENTY)
     edge(viewer_request(), PLENTY)
     edge(viewer_request(headers=PAID), PLENTY)
     edge(origin_response(headers=INTENT), PLENTY)

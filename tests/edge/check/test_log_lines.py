@@ -15,7 +15,7 @@ def test_the_sample_lines_are_like_those_that_the_gate_writes(
     edge: Edge, scripted: ScriptedFacilitator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = real_lines(edge, scripted, capsys)
-    assert len(lines) == 6
+    assert len(lines) == 7
     samples = [json.loads(line) for line in sample_lines().values()]
     assert [shape(line) for line in samples] == [shape(line) for line in lines]
 
