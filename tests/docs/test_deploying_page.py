@@ -40,7 +40,7 @@ BOTH = DEPLOYING + CHECKLIST
 SECTIONS = {
     "## 1. Idempotency": 7,
     "## 2. Latency expectations": 10,
-    "## 3. CloudWatch logging": 12,
+    "## 3. CloudWatch logging": 13,
     "## 4. Failure modes": 11,
     "## 5. API key rotation": 10,
     "## The ten boxes": 10,
@@ -49,8 +49,8 @@ VERDICTS = ("true", "automated", "wrong", "not ours", "half automated")
 
 # Of Logs Insights, as much as the queries use.
 INSIGHTS = {
-    *("fields", "filter", "stats", "sort", "by", "as", "and", "not", "in", "like"),
-    *("asc", "desc", "bin", "count", "sum", "max", "pct", "latest"),
+    *("fields", "filter", "stats", "sort", "by", "as", "and", "or", "not", "in"),
+    *("like", "asc", "desc", "bin", "count", "sum", "max", "pct", "latest"),
     *("ispresent", "strcontains", "m"),
 }
 
@@ -150,6 +150,15 @@ def test_the_commands_print_what_is_shown(
     known = {without_numbers(line) for line in printed}
     strange = [line for line in shown if without_numbers(line) not in known | {"…"}]
     assert strange == []
+
+
+def test_the_size_of_the_bundle_is_as_it_is_told(tmp_path: Path) -> None:
+    zipped = tmp_path / "lambda-edge.zip"
+    build(zipped)
+    told = re.findall(r"([\d,]+)  lambda-edge.zip|about (\d+) KB", BOTH)
+    sizes = [int(shown.replace(",", "") or f"{about}000") for shown, about in told]
+    assert len(sizes) == 2
+    assert all(abs(size - zipped.stat().st_size) < 1_500 for size in sizes)
 
 
 def deploying(session: WiredSession, folder: Path) -> list[str]:

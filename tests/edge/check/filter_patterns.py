@@ -11,9 +11,7 @@ from typing import Any
 
 from edge.check.log_lines import sample_lines
 
-_COMPARISON = re.compile(
-    r'\$\.(\w+) (?:= "([\w*]+)"|= (\w+)|IS (FALSE)|> (\d+))'
-)
+_COMPARISON = re.compile(r'\$\.(\w+) (?:= "([\w*]+)"|= (\w+)|IS (FALSE)|> (\d+))')
 
 
 def matches(pattern: str, line: dict[str, Any]) -> bool:
