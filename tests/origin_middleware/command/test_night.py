@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.support.servers import RedisServer
 from tests.support.stores import a_claim
 
 NAMESPACE = "night"
+PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 WHY = ("--reason", "test", "--by", "me", "--yes")
 HAPPENED = [
     "resolve",
@@ -284,6 +286,34 @@ def test_wrong_input(
     monkeypatch.delenv("REDIS_URL", raising=False)
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+async def test_the_operators_line_of_the_page_is_enough(
+    store: RedisStore, server: RedisServer
+) -> None:
+    line = re.findall(r"^ACL SETUSER operator .*$", PAGE.read_text(), re.MULTILINE)[0]
+    line = line.replace("idem:", f"{NAMESPACE}:").replace("PASSWORD", "secret")
+    await abandoned(store)
+    await abandoned(store, "intent-2")
+    await store.complete(Key("intent-3"), a_claim(), Completed(b"x" * 200_000), 200)
+    url = server.url.replace("redis://", "redis://operator:secret@")
+    where = ("--url", url, "--namespace", NAMESPACE)
+    happened = ("--happened", "--status", "201", "--body", "@/dev/null")
+    commands = (
+        ("list",),
+        ("show", "intent-3"),
+        ("resolve", "intent-1", "--did-not-happen", *WHY),
+        ("resolve", "intent-2", *happened, *WHY),
+        ("forget", "intent-3", *WHY),
+        ("stats",),
+    )
+    async with Redis.from_url(server.url) as admin, Redis.from_url(url) as operator:
+        await admin.execute_command(*line.split())  # type: ignore[no-untyped-call] # redis-py's gap
+        for command in commands:
+            assert await asyncio.to_thread(main, [*command, *where]) == 0, command
+        # As a resolution does where a duplicate begins to wait meanwhile.
+        await operator.publish(f"{NAMESPACE}:wake:1", "woken")
+        await admin.execute_command("ACL DELUSER operator")  # type: ignore[no-untyped-call] # as above
 
 
 @pytest.mark.parametrize(
