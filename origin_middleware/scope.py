@@ -15,11 +15,13 @@ _SIGNATURE = (b"signature", b"signature-input")
 
 
 def is_held(scope: Scope, store: object, key: Key) -> bool:
-    """Does another instance, outside this one, hold the key in the same store?"""
+    """Does another instance, outside this one, hold the key in the same store, or in
+    one that is equal to it?
+    """
     outer = scope.get(_HELD)
     if not outer:
         return False
-    return any(own is store and held == key for own, held in outer)
+    return any(held == key and own == store for own, held in outer)
 
 
 def signed_headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:

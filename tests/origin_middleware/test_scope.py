@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from origin_middleware import (
     attempt_of,
 )
 from origin_middleware.asgi import ASGIApp, Receive, Scope, Send
+from origin_middleware.key import Key
+from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import (
     App,
     Connection,
@@ -28,6 +31,8 @@ from tests.support.asgi import (
     start,
 )
 from tests.support.asgi import request as ask
+from tests.support.servers import RedisServer, running, valkey
+from tests.support.stores import PATIENT, a_key
 
 IDEMPOTENCY_KEY = Policy(header="idempotency-key")
 
@@ -158,6 +163,38 @@ async def test_two_stores_with_one_key_are_two_promises() -> None:
     for _ in range(2):  # the store outside is new each time, as after a restart
         await ask(IdempotencyMiddleware(inside, store=MemoryStore()))
     assert inner.executions == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "database", "namespace", "one"),
+    [
+        ("127.0.0.1", "", "idem", True),
+        ("localhost", "/0", "idem", True),
+        ("127.0.0.1", "/1", "idem", False),
+        ("127.0.0.1", "", "other", False),
+        ("another server", "", "idem", False),
+    ],
+)
+async def test_two_stores_of_the_same_records_are_one_promise(
+    host: str, database: str, namespace: str, one: bool, valkey_server: RedisServer
+) -> None:
+    """The inner one would wait for the outer one, which waits for it."""
+    inner, key, policy = App(), a_key(), Policy(patience=0)
+    with ExitStack() as stack:
+        port = valkey_server.port
+        if host == "another server":
+            host, port = "127.0.0.1", stack.enter_context(running(valkey())).port
+        url = f"redis://{host}:{port}{database}"
+        outside = RedisStore.from_url(valkey_server.url, budget=PATIENT)
+        inside = RedisStore.from_url(url, namespace=namespace, budget=PATIENT)
+        app = IdempotencyMiddleware(inner, store=inside, policy=policy)
+        app = IdempotencyMiddleware(app, store=outside, policy=policy)
+        async with aclosing(outside), aclosing(inside):
+            answer = await ask(app, key=key.encode())
+            assert (answer.status, inner.executions) == (200, 1)
+            assert (outside == inside) is one
+            assert await outside.look(Key(key))
+            assert await inside.look(Key(key))
 
 
 async def test_an_instance_inside_with_the_same_key_and_store_steps_aside() -> None:

@@ -22,7 +22,7 @@ from ...errors import (
 from .line import Argument, Command, CutOff, ErrorReply, Line
 from .options import silence
 from .safety import Safety
-from .scripts import Script
+from .scripts import WATCH, Script
 from .topology import Endpoint, Purpose, topology
 
 T = TypeVar("T")
@@ -104,15 +104,21 @@ class Calls:
             name, lambda visit: visit.evaluate(script, name, *arguments), until
         )
 
-    async def connect(self) -> None:
-        """To every server that holds records. Raises StoreUnavailable."""
+    async def connect(self, name: bytes) -> None:
+        """To every server that holds records. Raises StoreUnavailable, also where no
+        script may be run on the name.
+        """
         until = self.deadline()
-        await self.run(b"", lambda visit: visit.send("PING"), until)
+        await self.evaluate(WATCH, name, "", until=until)
         for endpoint in self._topology.endpoints():
             try:
                 await endpoint.open(Purpose.MAIN, until)
-            except (OSError, ErrorReply) as failure:
-                raise StoreUnavailable(f"Redis did not answer: {failure}") from failure
+            except ErrorReply as error:
+                raise _refused(error) from error
+            except OSError as lost:
+                raise StoreUnavailable(
+                    f"Redis did not answer: {lost}", reason=_reason(lost)
+                ) from lost
 
     async def aclose(self) -> None:
         await self._topology.aclose()
@@ -154,7 +160,7 @@ class Calls:
             if visit is not None:
                 visit.line.close(f"the server answered {code}")
         if not isinstance(failure, ErrorReply) or code in ("MOVED", "READONLY"):
-            with suppress(OSError):  # the next try may find more
+            with suppress(OSError, ErrorReply):  # the next try may find more
                 await self._learn(until)
         return ""
 
@@ -203,8 +209,13 @@ def _raise_if_final(error: ErrorReply, *, asked: bool) -> None:
         return
     if error.code == "WRONGTYPE":
         raise RecordDamaged("The key holds something that is not a record.") from error
-    final = WriteRefused if asked and error.code in _TOO_LARGE else StoreUnavailable
-    raise final(f"Redis refused: {error}", reason=_reason(error)) from error
+    if asked and error.code in _TOO_LARGE:
+        raise WriteRefused(f"Redis refused: {error}") from error
+    raise _refused(error) from error
+
+
+def _refused(error: ErrorReply) -> StoreUnavailable:
+    return StoreUnavailable(f"Redis refused: {error.advice}", reason=_reason(error))
 
 
 def _reason(failure: Exception | None) -> StoreFailure:
@@ -213,6 +224,4 @@ def _reason(failure: Exception | None) -> StoreFailure:
         return "timeout" if quiet else "unreachable"
     if failure.code in _DENIED:
         return "denied"
-    if failure.code in _TOO_LARGE:
-        return "full"
     return "unreachable" if failure.passing else "refused"

@@ -9,6 +9,7 @@ pool is used, which is slower.
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, Connection
 from redis.asyncio.connection import UnixDomainSocketConnection as UnixConnection
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 
@@ -35,9 +37,6 @@ _PRIVATE = ("_connect", "_reader", "_writer")
 
 # More would queue in the pool, where waiting looks like a server that does not answer.
 _AT_ONCE = 32
-
-FEWEST = 3
-"""Connections of a pool: one for commands, and two while a subscription is replaced."""
 
 
 class Connections:
@@ -104,18 +103,38 @@ async def _connect(connection: AbstractConnection, silence: float) -> None:
             await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
     except (ResponseError, AuthenticationError) as error:
         await connection.disconnect(nowait=True)
-        if "hello" in str(error).lower():
-            raise ErrorReply(f"{error_reply(error)} {_WITHOUT_HELLO}") from error
-        raise error_reply(error) from error
+        reply = error_reply(error)
+        if "hello" in str(reply).lower():
+            reply = ErrorReply(f"{reply} {_WITHOUT_HELLO}")
+        raise reply from error
     except TimeoutError:
         await connection.disconnect(nowait=True)
         raise TimeoutError(f"no connection within {silence:g} s") from None
+    except MasterNotFoundError as lost:
+        await connection.disconnect(nowait=True)
+        raise ConnectionError(f"no connection: {words(lost)}") from None
     except Exception as lost:  # a credential provider raises what it likes
         await connection.disconnect(nowait=True)
         raise ConnectionError(f"no connection: {lost}") from lost
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
+
+
+def words(lost: Exception) -> str:
+    """Of redis-py. Where no primary is found, it lists the settings of the clients of
+    the sentinels, and before 8.0 their passwords.
+    """
+    if not isinstance(lost, MasterNotFoundError):
+        return str(lost)
+    said, _, failures = str(lost).partition(" : ")
+    if "AuthenticationError" in failures:
+        return (
+            f"{said}: the sentinels demand another password, as in "
+            'Sentinel(..., sentinel_kwargs={"password": ...}).'
+        )
+    kinds = sorted(set(re.findall(r"\b[A-Z][A-Za-z]+Error\b", failures)))
+    return f"{said}: {', '.join(kinds) or 'none of this name is up'}"
 
 
 @cache
@@ -136,9 +155,8 @@ class Pool:
 
     def __init__(self, client: Redis) -> None:
         self.client = client
-        # A subscription takes the others.
         most = min(client.connection_pool.max_connections, _AT_ONCE)
-        self.places = asyncio.Semaphore(max(1, most - FEWEST + 1))
+        self.places = asyncio.Semaphore(most)
 
 
 class PooledLine:
@@ -162,14 +180,14 @@ class PooledLine:
                 if asking:
                     return await self._ask(command)
                 return await self._pool.client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py's gap
-        except (ResponseError, BusyLoadingError) as error:
+        except (ResponseError, AuthenticationError, BusyLoadingError) as error:
             raise error_reply(error) from error
         except (TimeoutError, asyncio.CancelledError):
             self.closed = True  # redis-py gives up the connection of who gives up
             raise
         except Exception as lost:  # a credential provider raises what it likes
             self.closed = True
-            raise ConnectionError(str(lost)) from lost
+            raise ConnectionError(words(lost)) from lost
         finally:
             self._pool.places.release()
 

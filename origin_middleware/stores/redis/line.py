@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from redis.exceptions import (
     AskError,
+    AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
     MasterDownError,
@@ -60,6 +61,15 @@ _IN_SCRIPT = re.compile(
 
 _HAS_CODE = re.compile(r"[A-Z]{2,}\b")
 
+_ADVICE = {
+    "NOAUTH": "Put the password into the URL, redis://USER:PASSWORD@host or "
+    "redis://:PASSWORD@host, or give it to the client: Redis(password=...).",
+    "WRONGPASS": "Compare the user name and the password, in the URL or of the client, "
+    "with those of the server (ACL LIST, requirepass).",
+    "NOPERM": "Allow it: docs/operations.md has the ACL lines for an app "
+    '("Permissions") and for the command ("A user for operators").',
+}
+
 
 class ErrorReply(Exception):
     """The server is there, and has not done what was asked. `code` is the first word of
@@ -73,6 +83,12 @@ class ErrorReply(Exception):
     @property
     def passing(self) -> bool:
         return self.code in PASSING
+
+    @property
+    def advice(self) -> str:
+        """What the server says, and what to do about it."""
+        said, what_to_do = str(self), _ADVICE.get(self.code)
+        return f"{said.rstrip('.')}. {what_to_do}" if what_to_do else said
 
 
 class CutOff(ConnectionError):
@@ -96,6 +112,11 @@ _CODES: dict[type[RedisError], str] = {
 
 def error_reply(error: RedisError) -> ErrorReply:
     """From the exception that redis-py raises."""
+    if isinstance(error, AuthenticationError):
+        # To HELLO, servers answer at length what a client library has to do.
+        if "authentic" in str(error).lower():
+            return ErrorReply("NOAUTH Authentication required.")
+        return ErrorReply(f"WRONGPASS {error}")
     code = _CODES.get(type(error))
     if code is None and not _HAS_CODE.match(str(error)):
         code = "ERR"  # also taken off

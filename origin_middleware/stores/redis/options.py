@@ -3,11 +3,11 @@ instead.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from inspect import iscoroutinefunction
 from math import isfinite
 from typing import Any, Literal, TypedDict, TypeGuard
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 from redis.asyncio import ConnectionPool, Redis
@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 
 from ...errors import ConfigurationError
 from ...events import StoreObserver, one_or_several
-from .connection import FEWEST, opens_sockets
+from .connection import opens_sockets
 
 OnEviction = Literal["refuse", "warn"]
 
@@ -83,7 +83,8 @@ def client_for(url: str) -> Redis:
     if not isinstance(given, str):
         raise ConfigurationError(
             f"RedisStore.from_url(<{type(given).__name__}>): the URL must be a string, "
-            "such as redis://localhost:6379. Is the variable set that it comes from?"
+            "such as redis://localhost:6379. Is the variable set that it comes from? "
+            "A client of redis.asyncio goes into RedisStore(client)."
         )
     pool = _pool(url)
     if pool is None:
@@ -92,9 +93,16 @@ def client_for(url: str) -> Redis:
         raise ConfigurationError(
             "RedisStore.from_url(...): redis-py does not take this URL, which is not "
             "shown because it may have a password. It begins with redis://, rediss:// "
-            "or unix://, its port is a number, and its options are those of "
+            "or unix://, its port and its db are numbers, and its options are those of "
             "redis.asyncio.Redis. A password has to be quoted: "
             "urllib.parse.quote(password, safe='')."
+        )
+    if not all(map(_is_database, _databases(url))):
+        raise ConfigurationError(
+            "RedisStore.from_url(...): a database of Redis is a number, such as 0 in "
+            "redis://localhost:6379/0 or unix:///run/redis.sock?db=0, and this URL has "
+            "something else there. To keep records apart by a name, take "
+            "RedisStore.from_url(..., namespace=...)."
         )
     return Redis.from_pool(pool)
 
@@ -129,6 +137,18 @@ def _may_be_misread(url: str) -> bool:
     return any("@" in each for each in beyond)
 
 
+def _databases(url: str) -> list[str]:
+    """All that redis-py would look at. What is no number counts as 0 there."""
+    scheme, _, path, query, _ = urlsplit(url)
+    named = parse_qs(query).get("db", [])
+    path = unquote(path).strip("/")
+    return [path, *named] if path and scheme != "unix" else named
+
+
+def _is_database(value: object) -> bool:
+    return str(value).isascii() and str(value).isdecimal()
+
+
 def silence(budget: float) -> float:
     """A reply that takes longer is more often lost than late; asking again is safe."""
     return max(_SHORTEST_SILENCE, budget / 4)
@@ -138,12 +158,20 @@ def _check_client(client: Any) -> None:
     if isinstance(client, type) or not _is_async(client):
         raise ConfigurationError(
             f"RedisStore(client=<{type(client).__name__}>): client must come from "
-            "redis.asyncio, as redis.asyncio.Redis(...)."
+            "redis.asyncio: Redis(...), Sentinel(...).master_for(...) or RedisCluster. "
+            "A URL goes into RedisStore.from_url(url)."
         )
-    if _decodes(client):
+    if _settings(client).get("decode_responses"):
         raise ConfigurationError(
             "RedisStore(client=...): the client decodes responses, but records are "
             "bytes. Build it without decode_responses=True."
+        )
+    database = _settings(client).get("db") or 0
+    if not _is_database(database):
+        raise ConfigurationError(
+            f"RedisStore(client=...): a database of Redis is a number, 0 or above, and "
+            f"the client has db={database!r}. To keep records apart by a name, take "
+            "RedisStore(client, namespace=...)."
         )
 
 
@@ -167,11 +195,6 @@ def _check_pool(pool: Any, options: Options) -> None:
             f"RedisStore(replicas={replicas}): WAIT speaks for one connection, "
             f"and those of {pool.connection_class.__name__} cannot be kept. Take a "
             "client with ordinary connections."
-        )
-    if pool.max_connections < FEWEST:
-        raise ConfigurationError(
-            f"RedisStore(client=...): max_connections={pool.max_connections} is too "
-            f"few; at least {FEWEST} are needed, two of them for the subscription."
         )
 
 
@@ -226,10 +249,11 @@ def _is_async(client: object) -> bool:
     )
 
 
-def _decodes(client: Any) -> bool:
+def _settings(client: Any) -> Mapping[str, Any]:
     if isinstance(client, RedisCluster):
-        return bool(client.get_connection_kwargs().get("decode_responses"))
-    return bool(client.connection_pool.connection_kwargs.get("decode_responses"))
+        return client.get_connection_kwargs()
+    settings: Mapping[str, Any] = client.connection_pool.connection_kwargs
+    return settings
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from ...errors import StoreUnavailable
 from ...key import Key
@@ -20,6 +20,7 @@ from ...record import Completed, Finished
 from .. import codec
 from . import scripts
 from .bodies import place_of
+from .line import error_reply
 from .safety import Facts as ServerFacts
 from .safety import facts as server_facts
 from .store import RedisStore
@@ -137,5 +138,6 @@ class Records(RedisStore):
 
 
 def _refused(command: str, error: RedisError) -> StoreUnavailable:
-    denied = isinstance(error, NoPermissionError)
-    return StoreUnavailable(f"{command}: {error}", reason="denied" if denied else None)
+    denied = isinstance(error, (AuthenticationError, NoPermissionError))
+    why = error_reply(error).advice if denied else error
+    return StoreUnavailable(f"{command}: {why}", reason="denied" if denied else None)

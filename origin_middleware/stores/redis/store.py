@@ -37,6 +37,7 @@ from .options import OnEviction, Options, check, client_for, observers
 from .replicas import Replicas
 from .safety import Safety
 from .scripts import Script, evidence, finished, stored
+from .topology import places
 from .wakeups import WakeUps
 
 S = TypeVar("S", bound="RedisStore")
@@ -100,6 +101,7 @@ class RedisStore:
         self.budget = budget
         self.observers: Observers[StoreCalled] = Observers(*observers(observer))
         self._client = client
+        self._places = places(client)
         self._owns_client = False
         self._options = options
         self._prefix = f"{namespace}:{{"
@@ -117,17 +119,27 @@ class RedisStore:
         store._owns_client = True
         return store
 
-    def like(self, kind: "type[S]") -> "S":
+    def __eq__(self, other: object) -> bool:
+        """Do both have the same records?"""
+        if not isinstance(other, RedisStore) or self._prefix != other._prefix:
+            return False
+        return not self._places.isdisjoint(other._places)
+
+    def __hash__(self) -> int:
+        return hash(self._prefix)
+
+    def like(self, kind: "type[S]", **changes: Unpack[Options]) -> "S":
         """Another kind of store for the same server, with connections of its own."""
-        other = kind(self._client, **self._options)
+        options: Options = {**self._options, **changes}
+        other = kind(self._client, **options)
         other._owns_client = self._owns_client  # noqa: SLF001 - it is one of us
         return other
 
     async def check(self) -> None:
-        """Raises StoreUnavailable where the server cannot be reached, and StoreUnsafe
-        where it may evict; for a start-up that wants to know.
+        """Raises StoreUnavailable where the server cannot be reached or refuses, and
+        StoreUnsafe where it may evict; for a start-up that wants to know.
         """
-        await self._session.calls.connect()
+        await self._session.calls.connect(self._name(Key("")))
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
         return await self._claimed(CLAIM, key, claim)

@@ -10,10 +10,17 @@ from typing import Any, Protocol
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.exceptions import RedisClusterException, RedisError
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    RedisClusterException,
+    RedisError,
+)
 
-from .connection import Connections
-from .line import Line, now
+from ...errors import StoreUnavailable
+from .connection import Connections, opens_sockets
+from .line import Line, error_reply, now
 
 # So many hash tags find a slot of every server that has a fair share of them.
 _TAGS = 1024
@@ -56,7 +63,9 @@ class Endpoint:
         return None if line is None or line.closed else line
 
     async def open(self, purpose: Purpose, until: float) -> Line:
-        """Raises OSError where there is no connection by `until`, and ErrorReply."""
+        """Raises OSError where there is no connection by `until`, and ErrorReply;
+        StoreUnavailable where the store is closed meanwhile.
+        """
         line = self.line(purpose)
         if line is not None:
             return line
@@ -65,8 +74,14 @@ class Endpoint:
             task = asyncio.get_running_loop().create_task(self._opened(purpose))
             task.add_done_callback(_retrieve)
             self._opening[purpose] = task
-        async with asyncio.timeout_at(until):
-            return await asyncio.shield(task)
+        try:
+            async with asyncio.timeout_at(until):
+                return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if not task.cancelled() or (caller is not None and caller.cancelling()):
+                raise
+            raise StoreUnavailable("The store was closed.") from None
 
     async def read_clock(self, line: Line, until: float) -> None:
         """Raises as `Line.send`."""
@@ -109,6 +124,32 @@ def _retrieve(task: "asyncio.Task[Line]") -> None:
         task.exception()
 
 
+def places(client: Any) -> frozenset[object]:
+    """Where it finds its database. Two clients with a place in common share it."""
+    if isinstance(client, RedisCluster):
+        nodes = client.nodes_manager.startup_nodes.values()
+        return frozenset((_address(node.host, node.port), "", 0) for node in nodes)
+    pool = client.connection_pool
+    database = int(pool.connection_kwargs.get("db") or 0)
+    if isinstance(pool, SentinelConnectionPool):
+        pools = [each.connection_pool for each in pool.sentinel_manager.sentinels]
+        return frozenset((_place(each), pool.service_name, database) for each in pools)
+    if not opens_sockets(pool.connection_class):
+        return frozenset([pool])
+    return frozenset([(_place(pool), "", database)])
+
+
+def _place(pool: ConnectionPool) -> str:
+    settings = pool.connection_kwargs
+    tcp = _address(settings.get("host", "localhost"), settings.get("port", 6379))
+    return str(settings.get("path", tcp))
+
+
+def _address(host: str, port: str | int) -> str:
+    host = host.lower()
+    return f"{'127.0.0.1' if host == 'localhost' else host}:{port}"
+
+
 class Topology(Protocol):
     def endpoint(self, name: bytes) -> Endpoint | None:
         """None where it has to be learned first."""
@@ -120,7 +161,7 @@ class Topology(Protocol):
         """Every server that holds records."""
 
     async def learn(self) -> None:
-        """Find out anew who holds what. Raises OSError."""
+        """Find out anew who holds what. Raises OSError, and ErrorReply."""
 
     async def aclose(self) -> None: ...
 
@@ -187,7 +228,10 @@ class Cluster:
             async with asyncio.timeout(self._silence):
                 await self._client.initialize()
                 await self._client.nodes_manager.initialize()
-        except (RedisError, RedisClusterException) as lost:
+        # A RuntimeError, where another event loop has a lock of the client.
+        except (RedisError, RedisClusterException, RuntimeError) as lost:
+            if isinstance(lost.__cause__, (AuthenticationError, NoPermissionError)):
+                raise error_reply(lost.__cause__) from lost
             raise ConnectionError(f"no node of the cluster answered: {lost}") from lost
         primaries = {node.name for node in self._client.get_primaries()}
         for name, endpoint in list(self._endpoints.items()):

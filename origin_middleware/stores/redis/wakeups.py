@@ -5,14 +5,16 @@ at the first wait.
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 
 from ..waiting import Waiting
+from .connection import words
 
 _log = logging.getLogger("origin_middleware")
 
@@ -20,6 +22,7 @@ _FIRST_SUBSCRIPTION = 0.25
 _RECONNECT, _LONGEST_PAUSE = 0.25, 60.0
 _IDLE = 15.0
 _SILENCE = 1.0
+_CANCEL_AGAIN = 0.1
 
 
 class WakeUps:
@@ -48,39 +51,53 @@ class WakeUps:
 
     async def aclose(self) -> None:
         task, self._task = self._task, None  # it may be closed twice at once
-        # redis-py may take one cancellation for a time limit of its own.
-        while task is not None and not task.done():
+        if task is not None:
             task.cancel()
-            await asyncio.wait([task], timeout=0.1)
+            await asyncio.wait([task])
 
     async def _listen(self) -> None:
+        """Ends when it is cancelled, whatever redis-py makes of that: it may raise
+        something else while it closes the connection, and then it would be opened anew.
+        An event loop that ends asks only once, and waits.
+        """
+        subscription = asyncio.create_task(self._stay_subscribed())
+        try:
+            await asyncio.wait([subscription])
+        except asyncio.CancelledError:
+            while not subscription.done():
+                subscription.cancel()
+                await asyncio.wait([subscription], timeout=_CANCEL_AGAIN)
+            raise
+
+    async def _stay_subscribed(self) -> None:
         pause = _RECONNECT
         while True:
             try:
-                async with self._client.pubsub() as pubsub:
+                async with _subscription(self._client) as pubsub:
                     async with asyncio.timeout(_SILENCE):
                         await pubsub.subscribe(self._channel)
                     await self._forward(pubsub)
             except Exception as exc:  # a credential provider raises what it likes
-                words = f"{type(exc).__name__}: {exc}"
-                if isinstance(exc, ResponseError) and not self._subscribed.is_set():
+                said = f"{type(exc).__name__}: {words(exc)}"
+                denied = isinstance(exc, (AuthenticationError, ResponseError))
+                if denied and not self._subscribed.is_set():
                     pause = min(2 * pause, _LONGEST_PAUSE)
-                    self._note_refusal(words)
+                    self._note_refusal(said)
                 else:
                     pause = _RECONNECT
-                    _log.info("Wake-ups are interrupted: %s", words)
+                    _log.info("Wake-ups are interrupted: %s", said)
             finally:
                 self._subscribed.clear()
             await asyncio.sleep(pause)
 
-    def _note_refusal(self, words: str) -> None:
+    def _note_refusal(self, said: str) -> None:
         """Once: the server will say the same for as long as nobody changes it."""
-        if words != self._refused:
-            self._refused = words
+        if said != self._refused:
+            self._refused = said
             _log.warning(
                 "Wake-ups are interrupted, and duplicates look again every second: "
                 "SUBSCRIBE: %s",
-                words,
+                said,
             )
 
     async def _forward(self, pubsub: PubSub) -> None:
@@ -100,3 +117,19 @@ class WakeUps:
                 self._waiting.wake_all()  # whatever was published in between is lost
             elif message["type"] == "message":
                 self._waiting.wake(message["data"])
+
+
+@asynccontextmanager
+async def _subscription(client: Redis | RedisCluster) -> AsyncIterator[PubSub]:
+    """With a pool of its own. That of a client has a lock which belongs to one event
+    loop, and there may be several, in threads.
+    """
+    if not isinstance(client, Redis):
+        async with client.pubsub() as pubsub:
+            yield pubsub
+        return
+    shared = client.connection_pool
+    pool = ConnectionPool(shared.connection_class, **shared.connection_kwargs)
+    pool.make_connection = shared.make_connection  # type: ignore[method-assign] # the user's pool may know more
+    async with Redis.from_pool(pool) as own, own.pubsub() as pubsub:
+        yield pubsub

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from origin_middleware import RecordDamaged, StoreUnavailable
+from origin_middleware import IdempotencyMiddleware, RecordDamaged, StoreUnavailable
 from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores import codec
@@ -18,6 +18,7 @@ from origin_middleware.stores.redis.scripts import Script
 from origin_middleware.stores.redis.shared_line import SharedLine
 from origin_middleware.stores.redis.topology import Endpoint, Purpose
 from sample_origin.processes import free_port
+from tests.support.asgi import App, request
 from tests.support.machine import Stalls
 from tests.support.servers import RedisServer
 from tests.support.stores import PATIENT, a_claim, a_key
@@ -269,6 +270,31 @@ async def test_a_store_that_was_closed_leaves_no_connection(
     assert isinstance(line, SharedLine)
     await store.aclose()
     assert line._gone.is_set()
+
+
+async def test_closing_a_store_ends_who_waits_for_its_connection(
+    own_server: RedisServer, key: Key
+) -> None:
+    """As if the store were away, which the middleware has an answer to. A request that
+    is cancelled itself stays so.
+    """
+    store = RedisStore.from_url(own_server.url, budget=PATIENT)
+    own_server.pause()
+    claim = asyncio.create_task(store.claim(key, a_claim()))
+    check = asyncio.create_task(store.check())
+    asked = asyncio.create_task(request(IdempotencyMiddleware(App(), store=store)))
+    gone = asyncio.create_task(store.claim(key, a_claim("b")))
+    for _ in range(5):  # until all of them wait
+        await asyncio.sleep(0)
+    gone.cancel()
+    await store.aclose()
+    own_server.resume()
+    for call in (claim, check):
+        with pytest.raises(StoreUnavailable, match="was closed"):
+            await call
+    assert (await asked).code == "store-unavailable"
+    with pytest.raises(asyncio.CancelledError):
+        await gone
 
 
 async def test_a_wait_survives_a_store_that_is_away(

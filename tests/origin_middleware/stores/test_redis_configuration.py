@@ -4,17 +4,17 @@ import subprocess
 import sys
 import traceback
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import fakeredis
 import pytest
 import redis as sync_redis
 from redis.asyncio import Redis
-from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.sentinel import Sentinel
 
-from origin_middleware import (
-    ConfigurationError,
-)
+from origin_middleware import ConfigurationError, MemoryStore
 from origin_middleware.stores.redis import RedisStore
 from tests.support.servers import RedisServer
 from tests.support.stores import OwnConnection
@@ -23,6 +23,17 @@ from tests.support.stores import OwnConnection
 def test_a_synchronous_client_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"redis\.asyncio"):
         RedisStore(sync_redis.Redis())  # type: ignore[arg-type] # the mistake under test
+
+
+@pytest.mark.parametrize(
+    "client",
+    ["redis://:hunter2@localhost", None, Path("/run/redis.sock"), Redis, Sentinel([])],  # type: ignore[no-untyped-call] # redis-py's gap
+)
+def test_what_is_no_client_is_refused_with_the_constructor_to_take(client: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"RedisStore\.from_url\(") as refused:
+        RedisStore(client)
+    assert "master_for(...)" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 async def test_a_client_that_decodes_is_refused() -> None:
@@ -48,12 +59,62 @@ def test_options_that_cannot_work_are_refused(options: dict[str, object]) -> Non
         RedisStore(Redis(), **options)  # type: ignore[arg-type] # the mistake under test
 
 
-@pytest.mark.parametrize("url", [None, b"redis://:password@localhost"])
+@pytest.mark.parametrize(
+    "url", [None, b"redis://:password@localhost", Path("/run/redis.sock"), Redis()]
+)
 def test_a_url_that_is_no_string_is_refused(url: Any) -> None:
     """As of a variable that is not set."""
     with pytest.raises(ConfigurationError, match="must be a string") as refused:
         RedisStore.from_url(url)
+    assert "goes into RedisStore(client)" in str(refused.value)
     assert "password" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost/name",
+        "rediss://localhost/name",
+        "redis://localhost/1/2",
+        "redis://localhost/1.0",
+        "redis://localhost/1_0",
+        "redis://localhost/%D9%A3",
+        "redis://localhost/-1",
+        "redis://localhost/name?db=1",
+        "redis://localhost?db=-1",
+        "redis:localhost",
+        "unix:///run/redis.sock?db=-1",
+    ],
+)
+def test_a_database_is_a_number(url: str) -> None:
+    """redis-py takes another one instead, 0 most of the time."""
+    with pytest.raises(ConfigurationError, match="namespace=") as refused:
+        RedisStore.from_url(url)
+    assert "redis://localhost:6379/0" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "database"),
+    [
+        ("redis://localhost/", None),
+        ("redis://localhost/2/", 2),
+        ("redis://localhost/1?db=2", 2),
+        ("unix:///run/redis/1.sock?db=3", 3),
+    ],
+)
+def test_a_database_that_is_a_number_is_taken(url: str, database: int | None) -> None:
+    client: Any = RedisStore.from_url(url)._client
+    assert client.connection_pool.connection_kwargs.get("db") == database
+
+
+@pytest.mark.parametrize("database", ["name", -1, 1.5, True])
+def test_a_client_whose_database_is_no_number_is_refused(database: Any) -> None:
+    sentinel = Sentinel([("localhost", 26379)])  # type: ignore[no-untyped-call] # redis-py's gap
+    for client in (Redis(db=database), sentinel.master_for("records", db=database)):
+        with pytest.raises(ConfigurationError, match=f"db={database!r}"):
+            RedisStore(client)
+    for taken in (None, 3, "3"):
+        RedisStore(Redis(db=taken))  # type: ignore[arg-type] # redis-py takes them
 
 
 def test_a_url_that_cannot_work_is_refused() -> None:
@@ -130,6 +191,53 @@ def test_a_url_with_an_option_that_is_none_is_refused(wrong: str) -> None:
         RedisStore.from_url(f"redis://localhost?{wrong}")
 
 
+def sentinel(*addresses: str, service: str = "records", db: int = 0) -> Redis:
+    pairs = [(host, 26379) for host in addresses]
+    found: Redis = Sentinel(pairs).master_for(service, db=db)  # type: ignore[no-untyped-call] # redis-py's gap
+    return found
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (Redis(), Redis(host="LOCALHOST", port=6379, password="p", db=0), True),
+        (Redis(), Redis.from_url("rediss://localhost"), True),
+        (Redis(), Redis(connection_pool=Redis().connection_pool), True),
+        (Redis(), Redis(port=6380), False),
+        (Redis(), Redis(db=1), False),
+        (Redis(), Redis(host="elsewhere"), False),
+        (Redis(), Redis(unix_socket_path="/run/redis.sock"), False),
+        (Redis.from_url("unix:///a"), Redis(unix_socket_path="/a"), True),
+        (Redis.from_url("unix:///a"), Redis.from_url("unix:///b"), False),
+        (Redis.from_url("unix:///a"), Redis.from_url("unix:///a?db=1"), False),
+        (sentinel("a", "b"), sentinel("b", "c"), True),
+        (sentinel("a", "b"), sentinel("c"), False),
+        (sentinel("a"), sentinel("a", service="other"), False),
+        (sentinel("a"), sentinel("a", db=1), False),
+        (sentinel("a"), Redis(host="a", port=26379), False),
+        (fakeredis.FakeAsyncRedis(), fakeredis.FakeAsyncRedis(), False),
+    ],
+)
+def test_stores_are_equal_where_they_have_the_same_records(
+    one: Redis, other: Redis, same: bool
+) -> None:
+    assert RedisStore(one) == RedisStore(one)
+    assert (RedisStore(one) == RedisStore(other)) is same
+    assert not same or hash(RedisStore(one)) == hash(RedisStore(other))
+    assert RedisStore(one) != RedisStore(one, namespace="other")
+    assert RedisStore(one) != MemoryStore()
+
+
+@pytest.mark.skipif(sync_redis.VERSION < (8,), reason="a cluster needs redis-py 8")
+def test_stores_of_a_cluster_are_equal_where_they_begin_at_the_same_node() -> None:
+    def cluster(*ports: int) -> RedisStore:
+        nodes = [ClusterNode("localhost", port) for port in ports]
+        return RedisStore(RedisCluster(startup_nodes=nodes))
+
+    assert cluster(7000, 7001) == cluster(7001)
+    assert cluster(7000) != cluster(7001)
+
+
 async def test_a_cluster_that_cannot_be_subscribed_to_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -144,14 +252,6 @@ async def test_replicas_need_connections_that_can_be_kept() -> None:
     for client in (own, fakeredis.FakeAsyncRedis()):
         with pytest.raises(ConfigurationError, match="WAIT"):
             RedisStore(client, replicas=1)
-
-
-async def test_a_pool_without_room_for_a_subscription_is_refused() -> None:
-    few = Redis.from_url(
-        "redis://localhost", connection_class=OwnConnection, max_connections=2
-    )
-    with pytest.raises(ConfigurationError, match="max_connections=2"):
-        RedisStore(few)
 
 
 @pytest.mark.parametrize("missing", ["redis", "hiredis"])

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from secrets import token_hex
 
 import pytest
+from redis.asyncio.cluster import RedisCluster
 
 from origin_middleware import StoreUnavailable, StoreUnsafe
 from origin_middleware.key import Key
@@ -152,3 +153,26 @@ async def test_a_client_for_one_server_is_refused_with_the_one_to_take(
     async with aclosing(RedisStore.from_url(url)) as store:
         with pytest.raises(StoreUnsafe, match=r"redis\.asyncio\.cluster\.RedisCluster"):
             await store.check()
+
+
+async def test_a_client_that_another_event_loop_holds_is_an_outage(
+    sharded: Cluster,
+) -> None:
+    """And no error of the app: redis-py's locks belong to one loop."""
+    client = RedisCluster("127.0.0.1", sharded.members[0].port)
+    store = RedisStore(client, budget=0.5)
+    shared = client.nodes_manager._initialize_lock
+
+    async def claim_elsewhere() -> object:
+        claimed = await store.claim(Key(token_hex(8)), A)
+        await store.aclose()
+        return claimed
+
+    async with shared:
+        second = asyncio.create_task(shared.acquire())
+        await asyncio.sleep(0)
+        with pytest.raises(StoreUnavailable, match="different event loop"):
+            await asyncio.to_thread(asyncio.run, claim_elsewhere())
+    await second
+    shared.release()
+    await client.aclose()

@@ -1,5 +1,6 @@
 """What a user has to be allowed besides, where there are replicas and slots."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ from redis.exceptions import NoPermissionError, RedisClusterException
 from origin_middleware import StoreUnavailable
 from origin_middleware.record import Claimed
 from origin_middleware.stores.redis import RedisStore
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Cluster
 from tests.support.topologies.access_control import (
     FOR_A_CLUSTER,
@@ -39,6 +40,19 @@ async def store(topology: Cluster, missing: str = "") -> AsyncIterator[RedisStor
         store = RedisStore(client, replicas=1, budget=0.5)
         yield store
         await store.aclose()
+
+
+async def test_a_wrong_password_is_said_at_once(sharded: Cluster) -> None:
+    port = sharded.members[0].port
+    client = RedisCluster("127.0.0.1", port, username="nobody", password="hunter2")
+    store = RedisStore(client, budget=PATIENT)
+    async with asyncio.timeout(PATIENT / 2):
+        with pytest.raises(StoreUnavailable, match="WRONGPASS") as denied:
+            await store.claim(a_key(), a_claim())
+    assert denied.value.reason == "denied"
+    assert "Compare the user name and the password" in str(denied.value)
+    await store.aclose()
+    await client.aclose()
 
 
 async def claim_while_its_slot_moves(topology: Cluster, store: RedisStore) -> object:

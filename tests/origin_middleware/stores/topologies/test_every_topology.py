@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from origin_middleware import Store
+from origin_middleware import IdempotencyMiddleware, Policy, Store
 from origin_middleware.key import Key
 from origin_middleware.record import (
     Absent,
@@ -21,6 +21,7 @@ from origin_middleware.record import (
 from origin_middleware.stores import waiting as waiters
 from origin_middleware.stores.redis import RedisStore
 from origin_middleware.stores.redis.records import Records
+from tests.support.asgi import App, request
 from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Single, Topology, until
 
@@ -116,6 +117,18 @@ async def test_an_operator_finds_every_record_and_settles_one(
     assert await records.servers()
     await records.aclose()
     assert await one.claim(keys[0], A) == Claimed()
+
+
+async def test_of_two_instances_with_two_stores_the_inner_one_steps_aside(
+    processes: tuple[RedisStore, RedisStore],
+) -> None:
+    """Where both have the same records, however they find them."""
+    inner, policy = App(), Policy(patience=0)
+    one, other = processes
+    inside = IdempotencyMiddleware(inner, store=other, policy=policy)
+    app = IdempotencyMiddleware(inside, store=one, policy=policy)
+    assert (await request(app, key=a_key().encode())).status == 200
+    assert inner.executions == 1
 
 
 async def test_scripts_survive_a_flush(

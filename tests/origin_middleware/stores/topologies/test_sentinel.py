@@ -5,11 +5,21 @@ forgets otherwise is measured in benchmarks/experiments/failover.py.
 """
 
 import asyncio
+import logging
+import traceback
 from secrets import token_hex
 
 import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
 
+from origin_middleware import StoreUnavailable
+from origin_middleware.stores.redis import RedisStore
+from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Sentinels
+from tests.support.topologies.sentinel_view import SERVICE
 
 from .shop import nothing_happened_twice, shop
 
@@ -97,6 +107,33 @@ async def test_a_sentinel_that_is_gone_is_passed_over(
     getattr(watched.sentinels[0].process, gone)()
     async with shop(watched) as selling:
         assert (await selling.ask(token_hex(8))).status == 200
+
+
+async def test_sentinels_that_want_another_password_are_not_told_with_it(
+    watched: Sentinels, caplog: pytest.LogCaptureFixture
+) -> None:
+    """redis-py lists the settings of its clients, in some versions the password too."""
+    caplog.set_level(logging.INFO, logger="origin_middleware")
+    manager = Sentinel(  # type: ignore[no-untyped-call] # redis-py's gap
+        watched.addresses,
+        sentinel_kwargs={
+            "username": "nobody",
+            "password": "hunter2",
+            "retry": Retry(NoBackoff(), 0),
+        },
+    )
+    client: Redis = manager.master_for(SERVICE)
+    store = RedisStore(client, budget=PATIENT / 2)
+    with pytest.raises(StoreUnavailable, match="sentinel_kwargs") as denied:
+        await store.claim(a_key(), a_claim())
+    assert not await store._session.wakeups.channel()
+    await store.aclose()
+    for each in (client, *manager.sentinels):
+        await each.aclose()
+    told = "".join(traceback.format_exception(denied.value)) + caplog.text
+    assert "Wake-ups are interrupted" in told
+    assert "hunter2" not in told
+    assert "ConnectionPool" not in told
 
 
 def isolated(topology: Sentinels) -> None:
