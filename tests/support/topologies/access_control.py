@@ -13,7 +13,7 @@ USER, PASSWORD = "origin", "for-the-origin"
 KEYS, CHANNELS = "~idem:*", "&idem:wake:*"
 COMMANDS = (
     *("+evalsha", "+eval", "+time", "+info", "+ping"),
-    *("+get", "+set", "+getrange", "+setrange", "+append"),
+    *("+get", "+set", "+getrange", "+setrange", "+append", "+strlen"),
     *("+pttl", "+pexpire", "+del", "+unlink", "+publish", "+subscribe"),
 )
 LEAST = (KEYS, CHANNELS, *COMMANDS)

@@ -70,6 +70,7 @@ async def use(store: RedisStore) -> None:
     await store.abandon(key, A)
     await store.take_over(key, B)
     await store.release(key, B)
+    assert await store.look(key)
 
 
 async def test_nothing_else_is_needed(store: RedisStore) -> None:
