@@ -9,16 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ..errors import ConfigurationError, OriginMiddlewareError, StoreUnavailable
+from ..errors import ConfigurationError, OriginMiddlewareError
 from ..key import Key, MalformedKey, checked_key, key_digest, tenants_key
 from ..stores.redis import RedisStore
 from ..stores.redis.records import Records
 
 _DIGEST = re.compile(r"(?:sha256:|urn:origin-middleware:record:)?([0-9a-f]{64})")
 
-_PERMITTED = (
-    '. "A user for operators" in docs/operations.md has the permissions that it needs.'
-)
+# A person waits longer than a request, for a server that is slow.
+_BUDGET = 5.0
 
 
 class CannotAsk(Exception):
@@ -28,12 +27,12 @@ class CannotAsk(Exception):
 @asynccontextmanager
 async def opened(options: argparse.Namespace) -> AsyncIterator[Records]:
     """Raises CannotAsk, also for whatever the store raises meanwhile."""
-    records = _store(options).like(Records)
+    store = _store(options)
+    records = store.like(Records, budget=max(store.budget, _BUDGET))
     try:
         yield records
     except OriginMiddlewareError as error:
-        is_denied = isinstance(error, StoreUnavailable) and error.reason == "denied"
-        raise CannotAsk(f"{error}{_PERMITTED if is_denied else ''}") from error
+        raise CannotAsk(str(error)) from error
     finally:
         await records.aclose()
 

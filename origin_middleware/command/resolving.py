@@ -102,7 +102,7 @@ async def resolve_record(
         talk.error(f"sha256:{name} is not abandoned any more: somebody was faster.")
         return 1
     if response is None:
-        done = await records.release(name, claim)
+        done = await _release(records, name, claim)
         outcome = "released: the next retry runs the handler"
     else:
         written = await records.complete(
@@ -148,6 +148,16 @@ async def forget_record(
     talk.say("forgotten")
     talk.tell(digest=name, outcome="forgotten")
     return 0
+
+
+async def _release(records: Records, name: Key, claim: Claim) -> bool:
+    """One that was carried out answers False where it is repeated, because its reply
+    was lost.
+    """
+    if await records.release(name, claim):
+        return True
+    seen = await look(records, name)
+    return seen is not None and seen.state == "released"
 
 
 def _why_not(name: Key, seen: Facts | None) -> str:
