@@ -25,6 +25,7 @@ from .page import into_the_page
 from .running import worker
 from .seller import Shop, sell
 from .storms import (
+    KEEPS,
     TIMEOUT,
     Books,
     Fault,
@@ -117,7 +118,7 @@ async def soak(
     books = Books(retention=_RETENTION)
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory())
-        redis = stack.enter_context(running(valkey()))
+        redis = stack.enter_context(running(valkey(), KEEPS))
         ledger = Path(directory) / "ledger"
         shop = Shop(redis.url, str(ledger), retention=_RETENTION)
         first = stack.enter_context(worker(sell, shop))

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import httpx
 
+from sample_origin.processes import KEEPS_RECORDS
 from tests.simulation.__main__ import commit
 from tests.support.servers import RedisServer, running, valkey
 
@@ -27,6 +28,9 @@ from .running import Worker, worker
 from .seller import KINDS, LEASE, Shop, sell
 
 FORGETS = ("--save", "", "--appendonly", "no")
+KEEPS = (*KEEPS_RECORDS, "--appendfsync", "always")
+"""With `everysec`, a server that is killed while its disk is slow has lost what it
+acknowledged meanwhile."""
 
 _EVERY = 0.08
 """Seconds from one payment to the next."""
@@ -288,11 +292,8 @@ async def storm(weather: Weather) -> Verdict:
     books = Books()
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory())
-        redis = stack.enter_context(running(valkey()))
-        if not weather.keeps:
-            redis.kill()
-            redis.options = FORGETS
-            redis.start()
+        options = KEEPS if weather.keeps else FORGETS
+        redis = stack.enter_context(running(valkey(), options))
         ledger = Path(directory) / "ledger"
         shop = Shop(redis.url, str(ledger), weather.quarantine, weather.on_abandoned)
         first = stack.enter_context(worker(sell, shop))

@@ -151,6 +151,12 @@ BUGS = (
     ),
     _in(
         _STORE + "safety",
+        "a server that lost our latest claim is trusted",
+        'return begins == b"" and now() < expires',
+        "return False",
+    ),
+    _in(
+        _STORE + "safety",
         "a replica that was promoted is trusted",
         "            return not (self._replicated and seen.up > now() - continued.at + 1)",
         "            return False",

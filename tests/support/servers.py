@@ -2,12 +2,12 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from sample_origin.processes import RedisServer, embedded
+from sample_origin.processes import KEEPS_RECORDS, RedisServer, embedded
 
 __all__ = ["SERVERS", "RedisServer", "redis_6_2", "redis_7", "running", "valkey"]
 
@@ -38,9 +38,11 @@ SERVERS: dict[str, Callable[[], Path | None]] = {
 
 
 @contextmanager
-def running(binary: Path) -> Iterator[RedisServer]:
+def running(
+    binary: Path, options: Sequence[str] = KEEPS_RECORDS
+) -> Iterator[RedisServer]:
     with tempfile.TemporaryDirectory(prefix="origin-middleware-test-") as directory:
-        server = RedisServer(binary, Path(directory))
+        server = RedisServer(binary, Path(directory), options=options)
         server.start()
         try:
             yield server

@@ -107,7 +107,7 @@ class Claims:
         inquires, takes = int(claim.inquires), claim.takes or b""
         limits = (not_after, claim.max_attempts, inquires, takes)
         try:
-            return await visit.evaluate(kind.script, name, record, retention, *limits)
+            reply = await visit.evaluate(kind.script, name, record, retention, *limits)
         except ErrorReply as error:
             if error.code != "LATE":
                 raise
@@ -123,6 +123,9 @@ class Claims:
         except BaseException:
             self._doubt(kind, name, claim, not_after)
             raise
+        if isinstance(reply, int):
+            visit.endpoint.latest = name, self._calls.now() + claim.retention
+        return reply
 
     async def _confirm(
         self, kind: Kind, name: bytes, claim: Claim, until: float

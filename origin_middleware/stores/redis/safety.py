@@ -6,7 +6,8 @@ another process, or from another copy of the data, may have lost the latest of i
 a retry looks new. So new claims are refused for as long as retries may come.
 
     same process                                        trusted
-    restarted with its append-only file and its mark    trusted
+    restarted with its append-only file, its mark and
+    the latest claim that it acknowledged to us         trusted
     restarted without one of them, or empty             quarantine
     a promoted replica                                  quarantine, unless claims wait
                                                         for replicas
@@ -14,6 +15,9 @@ a retry looks new. So new claims are refused for as long as retries may come.
 
 That it is not empty proves nothing: by the time this process asks, others have written.
 So every server has a mark, made by the process that came first and kept like a record.
+That it has its file and its mark does not prove everything: with `appendfsync everysec`
+a server acknowledges what it has not written yet, for as long as its disk is slow. It
+writes in order, so with our latest claim it has all that came before.
 """
 
 import logging
@@ -112,32 +116,41 @@ class Safety:
             if not getattr(seen, what):
                 self._say(f"INFO of Redis does not have {consequence}")
         told = now()
-        marked = not self._quarantine or await self._has_its_mark(endpoint, line, until)
+        marked = True
+        if self._quarantine:
+            before = self._known.get(endpoint)
+            restarted = before is not None and before.run != seen.run
+            lost = restarted and await _has_lost(endpoint.latest, line, until)
+            marked = await self._has_its_mark(endpoint, line, until, lost)
         if self._may_have_lost(endpoint, seen, marked):
             # Nobody says when a replica was promoted.
             since = told if seen.was_replica else told - seen.up
             self._distrust(endpoint, since + self._quarantine)
         self._known[endpoint] = Known(seen.run, seen.history, began)
 
-    async def _has_its_mark(self, endpoint: Endpoint, line: Line, until: float) -> bool:
-        """True as well where this process cannot tell."""
+    async def _has_its_mark(
+        self, endpoint: Endpoint, line: Line, until: float, lost: bool
+    ) -> bool:
+        """True as well where this process cannot tell. A server that has `lost` a claim
+        gets another one, from which other processes know it.
+        """
         tag = endpoint.tag()
         if not tag:
-            return True
+            return not lost
         name = f"{self._namespace}:mark:{{{tag}}}"
         own = secrets.token_hex(_MARK_SIZE // 2)
         try:
             mark = await line.send(
-                ("EVAL", MARK.source, 1, name, own, _MARK_LIVES), until
+                ("EVAL", MARK.source, 1, name, own, _MARK_LIVES, int(lost)), until
             )
         except ErrorReply as error:
             if error.passing and error.code not in ("MOVED", "ASK"):
                 raise
-            return True  # no permission, or the slot is on its way to another server
+            return not lost  # no permission, or the slot is on its way to another
         if not isinstance(mark, bytes) or len(mark) != _MARK_SIZE:
-            return True
+            return not lost
         before, self._marks[name] = self._marks.get(name, mark), mark
-        return before == mark
+        return before == mark and not lost
 
     def _distrust(self, endpoint: Endpoint, until: float) -> None:
         endpoint.quarantine = until
@@ -201,6 +214,22 @@ class Safety:
         if text not in self._said:
             self._said.add(text)
             _log.warning(text)
+
+
+async def _has_lost(
+    latest: tuple[bytes, float] | None, line: Line, until: float
+) -> bool:
+    """Is the latest claim gone, before its time?"""
+    if latest is None:
+        return False
+    name, expires = latest
+    try:
+        begins = await line.send(("GETRANGE", name, 0, 0), until)
+    except ErrorReply as error:
+        if error.passing and error.code not in ("MOVED", "ASK"):
+            raise
+        return False  # no permission, or its slot is elsewhere by now
+    return begins == b"" and now() < expires
 
 
 class Facts(NamedTuple):

@@ -56,6 +56,8 @@ class Endpoint:
         """From our event loop's clock to the server's, in ms."""
         self.quarantine = 0.0
         """Until then, on the loop's clock, it is not trusted with new claims."""
+        self.latest: tuple[bytes, float] | None = None
+        """The latest claim that it acknowledged, and until when it is kept."""
 
     def line(self, purpose: Purpose) -> Line | None:
         """The line, where it is open."""

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from origin_middleware import IdempotencyMiddleware, StoreUnavailable, StoreUnsafe
 from origin_middleware.asgi import Message, Receive, Scope, Send
-from origin_middleware.record import Claimed, Completed, Finished
+from origin_middleware.record import Claimed, Completed, Finished, Held
 from origin_middleware.stores.redis import RedisStore
 from origin_middleware.stores.redis.line import Command, ErrorReply, Line, now
 from origin_middleware.stores.redis.safety import Safety
@@ -149,6 +149,32 @@ async def test_a_server_that_kept_its_records_is_trusted(
         await store.aclose()
 
 
+async def test_a_server_that_lost_its_latest_writes_gets_no_new_claims(
+    own_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with `appendfsync everysec` on a slow disk: the process is killed before its
+    file has what it has acknowledged."""
+    busy, idle = (RedisStore.from_url(own_server.url) for _ in range(2))
+    early, late = a_key(), a_key()
+    await busy.claim(early, a_claim())
+    await idle.check()
+    files = own_server._directory / "appendonlydir"
+    shutil.copytree(files, kept := files.with_name("kept"))
+    await busy.claim(late, a_claim())
+    own_server.kill()
+    shutil.rmtree(files)
+    shutil.copytree(kept, files)
+    own_server.start()
+    with pytest.raises(StoreUnavailable, match="may have lost records"):
+        await busy.claim(late, a_claim("another"))
+    assert isinstance(await busy.claim(early, a_claim("another")), Held)
+    # A process that had nothing to lose learns of it as well.
+    with pytest.raises(StoreUnavailable, match="may have lost records"):
+        await idle.claim(late, a_claim("another"))
+    await busy.aclose()
+    await idle.aclose()
+
+
 async def test_clients_with_connections_of_their_own_notice_it_as_well(
     own_server: RedisServer,
 ) -> None:
@@ -218,10 +244,12 @@ class Talking:
         info: Mapping[str, str] | Exception,
         clock: Any = (b"1700000000", b"0"),
         mark: bytes | Exception = b"m" * 32,
+        latest: bytes = b"",
     ) -> None:
         self._info = info
         self._clock = clock
         self._mark = mark
+        self._latest = latest
 
     def send(
         self, command: Command, until: float, asking: bool = False
@@ -237,6 +265,8 @@ class Talking:
     async def _answer(self, command: Command) -> Any:
         if command == ("TIME",):
             return self._clock
+        if command[0] == "GETRANGE":
+            return self._latest
         if command[0] == "EVAL":
             if isinstance(self._mark, Exception):
                 raise self._mark
