@@ -16,6 +16,7 @@ from .keys import (
     Rotation,
     VersionKeys,
     changed_routes,
+    changed_signing,
     keys_of,
     last_words,
     notes,
@@ -142,7 +143,7 @@ def _rollback(options: argparse.Namespace, system: System) -> None:
     snapshot = account.snapshot()
     version = plan.rollback_target(snapshot, name, options.version)
     running = live(snapshot.distribution.config, name)
-    for note in _routes_rolled_back(_published_keys(account, system), running, version):
+    for note in _rolled_back(_published_keys(account, system), running, version):
         system.say(note)
     system.say(
         f"version {version} has the keys that it was built with:"
@@ -152,12 +153,14 @@ def _rollback(options: argparse.Namespace, system: System) -> None:
     _carry_out(options, account, planner, system)
 
 
-def _routes_rolled_back(
+def _rolled_back(
     published: PublishedKeys, running: Iterable[int], to: int
 ) -> Iterator[str]:
     """A rollback is urgent: it does not wait for a bundle that is missing."""
     try:
-        yield from changed_routes(published[to], published.of(running))
+        before = published.of(running)
+        yield from changed_routes(published[to], before)
+        yield from changed_signing(published[to], before)
     except AwsTrouble as trouble:
         yield f"note: which paths become free, or paid for, cannot be told: {trouble}"
 

@@ -7,6 +7,7 @@ forgot to set the new key would be told to revoke the one in use.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import NamedTuple
 
 from ..aws.path_patterns import uncovered
@@ -80,7 +81,7 @@ class PublishedKeys:
         if version not in self._found:
             try:
                 content = self._read_bundle(version)
-            except OSError as lost:
+            except (OSError, HTTPException) as lost:  # cut off on the way, too
                 raise AwsTrouble(
                     f"the bundle of version {version} cannot be read: {lost}."
                     " Its key must be compared with the new one. Repeat the command."
@@ -204,6 +205,29 @@ def _changed_routes(new: frozenset[str], before: frozenset[str]) -> Iterator[str
             yield f"note: {route} is no longer a paid route"
         elif path:
             yield f"note: {path} becomes free: {route} is no longer a paid route"
+
+
+def changed_signing(new: Keys | None, live: VersionKeys) -> Iterator[str]:
+    """For a rollback, which is not refused for it."""
+    if new is None:
+        return
+    for version, old in sorted(live.items()):
+        if old is None or not old.signing:
+            continue
+        if not new.signing:
+            yield (
+                f"note: version {version} signs, and this one does not: an origin that"
+                " verifies refuses every paid request"
+            )
+            continue
+        if tuple(_breaks(new, version, old)):
+            yield (
+                f"note: this version and version {version} do not accept each other's"
+                " signatures: until every edge location has it, some paid requests are"
+                " not settled"
+            )
+        if new.signing[0] != old.signing[0]:
+            yield f"note: the origin must still accept the key {new.signing[0].id}"
 
 
 def notes(new: Keys, rotation: Rotation) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..aws.distribution import distribution_id
+from ..aws.forwarding import X402_CONTRACT
 from ..aws.lambda_at_edge import MEMORY, RUNTIMES, TIMEOUT, X402_TIMEOUT
 from ..build.bundle import Bundle, read_bundle
 from ..build.command import add_offline, bundle_from
@@ -21,6 +22,7 @@ from ..build.environment import (
 )
 from ..build.zip import changed
 from ..errors import COMMAND, Refused
+from ..runtime.intent import CONTRACT_HEADERS
 from ..runtime.settings import Settings
 from .model import Spec
 from .run import Pace
@@ -213,6 +215,7 @@ def _public_url(settings: Settings) -> str:
 
 
 def spec_of(options: argparse.Namespace, bundle: Bundle) -> Spec:
+    is_x402 = bundle.settings.x402 is not None
     return Spec(
         function=options.function_name,
         code=bundle.code,
@@ -221,7 +224,8 @@ def spec_of(options: argparse.Namespace, bundle: Bundle) -> Spec:
         memory=options.memory,
         runtime=options.runtime,
         replace=options.replace,
-        timeout=TIMEOUT if bundle.settings.x402 is None else X402_TIMEOUT,
+        timeout=X402_TIMEOUT if is_x402 else TIMEOUT,
+        contract=X402_CONTRACT if is_x402 else CONTRACT_HEADERS,
     )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.aws.forwarding import X402_CONTRACT
+from edge.aws.managed_policies import ALL_VIEWER_EXCEPT_HOST_HEADER
 from edge.build.environment import Secrets
 from edge.build.routes_file import parse_routes
 from edge.build.zip import build
@@ -15,10 +17,14 @@ from edge.check.checks import probes as replies
 from edge.check.finding import Failed, Passed
 from edge.check.probe import Answered, Probe
 from edge.check.snapshot import parse
-from edge.check.subject import X402_CONTRACT, Subject, gather
+from edge.check.subject import Subject, gather
+from edge.runtime.intent import CONTRACT_HEADERS
 from edge.runtime.signature import SigningKey
 from tests.edge.check.good import answers, function, probes
 from tests.edge.commands import SIGNING, STANDARD
+from tests.edge.deploy.cloudfront_service import request_policy
+from tests.edge.deploy.conftest import Hire
+from tests.edge.deploy.examples import behaviour, distribution
 from tests.edge.deploy.operator import Operator
 from tests.support.x402_gate import SECRET, routes
 
@@ -70,6 +76,24 @@ def test_deploy_sets_the_timeout(
         assert operator.deploy("--yes") == 0
     expected = 30 if standard else 5
     assert operator.account.functions.published[-1]["Timeout"] == expected
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "stays"), [(X402_CONTRACT, True), (CONTRACT_HEADERS, False)]
+)
+def test_deploy_sees_to_it_that_the_payment_is_forwarded(
+    hire: Hire, forwarded: frozenset[str], stays: bool
+) -> None:
+    operator = hire(distribution(default=behaviour("api", OriginRequestPolicyId="own")))
+    policies = operator.account.cloudfront.request_policies
+    policies["own"] = request_policy("own", "whitelist", *sorted(forwarded))
+    operator.routes.write_text(STANDARD)
+    environment = {"X402_FACILITATOR_URL": "https://pay.test"} | SIGNING
+    assert operator.deploy("--yes", "--offline", environment=environment) == 0
+    after = operator.account.cloudfront.config["DefaultCacheBehavior"]
+    expected = "own" if stays else ALL_VIEWER_EXCEPT_HOST_HEADER
+    assert after["OriginRequestPolicyId"] == expected
+    assert "check will fail" not in operator.read
 
 
 CDP_IDS = {"CDP_API_KEY_ID": "key-1"}
