@@ -2,7 +2,7 @@
 steps from one to the other. Plain values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,6 +194,9 @@ class Plan:
 
     steps: tuple["Step", ...]
     notes: tuple[str, ...] = ()
+
+    def noting(self, more: Iterable[str]) -> "Plan":
+        return Plan(self.steps, (*more, *self.notes))
 
 
 @dataclass(frozen=True, slots=True)
