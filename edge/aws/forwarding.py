@@ -69,9 +69,7 @@ MANAGED = {
 }
 
 
-def suits(
-    policy: Forwarded, contract: frozenset[str], cached_on: Forwarded
-) -> bool:
+def suits(policy: Forwarded, contract: frozenset[str], cached_on: Forwarded) -> bool:
     """Whether an origin request policy can stay when caching is switched off,
     and with it what the origin was sent because the cache told copies apart by it."""
     return (
