@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,14 +14,15 @@ from edge.build.routes_file import parse_routes
 from edge.build.zip import build
 from edge.check.checks import bundle as bundles
 from edge.check.checks import function as functions
+from edge.check.checks import headers
 from edge.check.checks import probes as replies
-from edge.check.finding import Failed, Passed
+from edge.check.finding import Failed, Passed, Warned
 from edge.check.probe import Answered, Probe
 from edge.check.snapshot import parse
 from edge.check.subject import Subject, gather
 from edge.runtime.intent import CONTRACT_HEADERS
 from edge.runtime.signature import SigningKey
-from tests.edge.check.good import answers, function, probes
+from tests.edge.check.good import answers, function, listed, probes
 from tests.edge.commands import SIGNING, STANDARD
 from tests.edge.deploy.cloudfront_service import request_policy
 from tests.edge.deploy.conftest import Hire
@@ -31,14 +33,18 @@ from tests.support.x402_gate import SECRET, routes
 KIND = {"x402Version": 2, "scheme": "exact", "network": "eip155:84532"}
 
 
-def subject(kinds: object = (KIND,), unpaid: Answered | None = None) -> Subject:
+def subject(
+    kinds: object = (KIND,),
+    unpaid: Answered | None = None,
+    account: dict[str, Any] | None = None,
+) -> Subject:
     secrets = Secrets("https://pay.test", "", (SigningKey("key-1", SECRET),))
     built = build(secrets, parse_routes(routes()))
     told = Answered(200, {}, json.dumps(kinds).encode())
     found = probes() | {Probe.FACILITATOR: told}
     if unpaid is not None:
         found[Probe.UNPAID] = unpaid
-    return gather(parse(answers()), built, None, found)
+    return gather(parse(account or answers()), built, None, found)
 
 
 def test_a_settlement_has_its_time() -> None:
@@ -57,6 +63,20 @@ def test_the_402_is_that_of_v2() -> None:
     assert isinstance(replies.unpaid(subject()), Failed)
     demand = Answered(402, {"payment-required": "e30="}, b"{}")
     assert isinstance(replies.unpaid(subject(unpaid=demand)), Passed)
+
+
+def test_what_to_pay_has_to_reach_the_client() -> None:
+    assert list(headers.responses(subject())) == []
+    found = answers()
+    behaviour = found["distribution"]["DistributionConfig"]["DefaultCacheBehavior"]
+    behaviour["ResponseHeadersPolicyId"] = "own"
+    removed = listed([{"Header": "Payment-Required"}])
+    found["policies"]["responseHeadersPolicies"] = {
+        "own": {"RemoveHeadersConfig": removed}
+    }
+    (warned,) = headers.responses(subject(account=found))
+    assert isinstance(warned, Warned)
+    assert "payment-required" in warned.wrong
 
 
 def test_the_payment_has_to_be_forwarded() -> None:
