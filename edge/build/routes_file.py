@@ -87,12 +87,13 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
             "there is no route, so nothing would be paid for."
             f" Add a [[route]] with {_EXAMPLE}."
         )
-    terms = None
+    terms, lifetime = None, read_lifetime(document)
     if x402:
         pairs = [_x402_route(number, table) for number, table in enumerate(tables, 1)]
         routes = tuple(route for route, _ in pairs)
         offers = {route.path: offer for route, offer in pairs}
         terms = x402_file.read_terms(document, offers)
+        x402_file.refuse_too_short(offers, lifetime.shortest)
     else:
         routes = tuple(_route(number, table) for number, table in enumerate(tables, 1))
     _tell_apart(routes)
@@ -100,7 +101,7 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
         routes,
         settle=read_settle(document),
         refused=read_refused(document),
-        lifetime=read_lifetime(document),
+        lifetime=lifetime,
         allowed_origins=read_origins(document),
         x402=terms,
     )
