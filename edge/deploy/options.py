@@ -205,6 +205,11 @@ def _objections(bundle: Bundle, allow_test_key: bool) -> Iterator[str]:
             f"the facilitator is {where}, which the edge cannot connect to."
             f" Build with {_public_url(bundle.settings)}."
         )
+    elif not bundle.settings.facilitator.secure:  # somebody has edited the zip
+        yield (
+            "the facilitator is asked over http://, which shows your API key to"
+            f" everybody on the way. Build with {_public_url(bundle.settings)}."
+        )
     if bundle.settings.api_key.startswith(TEST) and not allow_test_key:
         yield TEST_KEY_REFUSED
 
