@@ -8,13 +8,18 @@ The signature covers the query, so the origin has to see all of that as well.
 from dataclasses import dataclass
 from typing import Any
 
-from ..runtime.intent import CONTRACT_HEADERS
+from ..runtime.intent import CONTRACT_HEADERS, X402_HEADERS
+from ..runtime.x402.facilitator import PAYMENT_HEADER
 from .managed_policies import (
     ALL_VIEWER,
     ALL_VIEWER_AND_CLOUDFRONT_HEADERS_2022_06,
     ALL_VIEWER_EXCEPT_HOST_HEADER,
     CACHING_DISABLED,
 )
+
+# Before a standard facilitator. origin-response settles the payment that it finds in
+# the forwarded request.
+X402_CONTRACT = CONTRACT_HEADERS | X402_HEADERS | {PAYMENT_HEADER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,11 @@ MANAGED = {
 }
 
 
-def suits(policy: Forwarded, cached_on: Forwarded) -> bool:
+def suits(policy: Forwarded, contract: frozenset[str], cached_on: Forwarded) -> bool:
     """Whether an origin request policy can stay when caching is switched off,
     and with it what the origin was sent because the cache told copies apart by it."""
     return (
-        all(policy.has(header) for header in CONTRACT_HEADERS | cached_on.named)
+        all(policy.has(header) for header in contract | cached_on.named)
         and policy.whole_query
         and (policy.cookies == "all" or cached_on.cookies == "none")
     )

@@ -1,11 +1,12 @@
 """A function and its role, from the answers of Lambda and IAM."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from .lambda_at_edge import log_group, unsupported, variables
 
-_ASSUME = frozenset({"sts:AssumeRole", "sts:*", "*"})
+_ASSUME = "sts:assumerole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,18 @@ def trusted(document: dict[str, Any]) -> frozenset[str]:
     allowed: set[str] = set()
     denied: set[str] = set()
     for statement in listed(document.get("Statement", [])):
-        if not _ASSUME & set(listed(statement.get("Action", []))):
+        if not any(map(_is_assuming, listed(statement.get("Action", [])))):
             continue
         if statement.get("Effect") == "Deny":
             denied |= _services(statement)
         elif not statement.get("Condition"):
             allowed |= _services(statement)
     return frozenset() if "*" in denied else frozenset(allowed - denied)
+
+
+def _is_assuming(action: str) -> bool:
+    """IAM ignores the case of actions, and takes wildcards in them."""
+    return fnmatchcase(_ASSUME, action.lower())
 
 
 def listed(value: Any) -> list[Any]:

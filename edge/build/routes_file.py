@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..errors import Refused
 from ..runtime.gate import Lifetime
 from ..runtime.intent import is_intent
-from ..runtime.routes import Route, covers
+from ..runtime.routes import LONGEST_ODD, Route, covers
 from ..runtime.settlement import RefusedRule, SettleRule
 from ..runtime.x402.terms import Offer
 from . import x402_file
@@ -32,7 +32,8 @@ _REFERENCE = _NAMESPACE | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _PLAIN = _REFERENCE | frozenset("/.~!$&'()+,=:@")
 
 # What they mean in the routes of Express, Rails, Next.js and of regular expressions.
-_PARAMETER = re.compile(r"[:$].*|.*[()].*|.*[+$]")
+# In the middle of a word, as in x:generate, a colon is an ordinary character.
+_PARAMETER = re.compile(r"(.*[^0-9A-Za-z])?[:$].*|.*[()].*|.*\.\+.*|.*[+$]")
 
 _EXAMPLE = 'path = "/api/*", network = "eip155:8453", resource_id = "my-api"'
 
@@ -86,12 +87,13 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
             "there is no route, so nothing would be paid for."
             f" Add a [[route]] with {_EXAMPLE}."
         )
-    terms = None
+    terms, lifetime = None, read_lifetime(document)
     if x402:
         pairs = [_x402_route(number, table) for number, table in enumerate(tables, 1)]
         routes = tuple(route for route, _ in pairs)
         offers = {route.path: offer for route, offer in pairs}
         terms = x402_file.read_terms(document, offers)
+        x402_file.refuse_too_short(offers, lifetime.shortest)
     else:
         routes = tuple(_route(number, table) for number, table in enumerate(tables, 1))
     _tell_apart(routes)
@@ -99,7 +101,7 @@ def parse_routes(document: dict[str, Any]) -> RoutesFile:
         routes,
         settle=read_settle(document),
         refused=read_refused(document),
-        lifetime=read_lifetime(document),
+        lifetime=lifetime,
         allowed_origins=read_origins(document),
         x402=terms,
     )
@@ -166,6 +168,11 @@ def _text(table: dict[str, Any], key: str, where: str) -> str:
 
 def _path(path: str, where: str) -> str:
     literal = path.removesuffix("*") if path.endswith("/*") else path
+    if len(path) > LONGEST_ODD:
+        raise Refused(
+            f"{where}: its path has {len(path):,} characters. Gate a part of it, of"
+            f" {LONGEST_ODD:,} at most."
+        )
     if not path.startswith("/"):
         raise Refused(f'{where}: path "{path}" must start with "/".')
     if "*" in literal:

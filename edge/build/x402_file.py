@@ -104,6 +104,20 @@ def read_terms(document: Mapping[str, Any], offers: Mapping[str, Offer]) -> X402
     return X402File(_one_of(document, "auth", _AUTHS), unknown, used, offers)
 
 
+def refuse_too_short(offers: Mapping[str, Offer], shortest: float) -> None:
+    """Of payments that say until when they are good: a payer signs for
+    max_timeout_seconds, and the gate would refuse that."""
+    for path, offer in offers.items():
+        for accept in offer.accepts:
+            seconds = accept.entry["maxTimeoutSeconds"]
+            if _EVM_NETWORK.fullmatch(accept.entry["network"]) and seconds <= shortest:
+                raise Refused(
+                    f"{path}: nobody could pay, because a payment is good for"
+                    f" max_timeout_seconds ({seconds}), which is not more than"
+                    f" shortest_intent ({shortest:g})."
+                )
+
+
 def read_offer(table: Mapping[str, Any], where: str) -> Offer:
     if "network" in table:
         raise Refused(

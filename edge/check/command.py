@@ -1,6 +1,7 @@
 """python -m edge check: the pre-launch checklist as a program."""
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ from .subject import gather
 PASSED, FAILED, NOT_CHECKED = 0, 1, 2
 
 _ROUTES = Path("routes.toml")
+
+# In front of the host. No message shows them.
+_CREDENTIALS = re.compile(r"[^/?#]*//[^/?#]*@")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -178,6 +182,10 @@ def _probed(
 
 
 def _check_url(url: str) -> None:
+    if _CREDENTIALS.match(url):
+        raise Refused(
+            "--url and --origin-url take no name and no password: remove them."
+        )
     if url and not _is_url(url):
         raise Refused(f"{url} is no URL. Give one such as https://example.org.")
 
@@ -217,7 +225,9 @@ def _payment(text: str) -> str:
         return _for_a_header(text, "--payment")
     try:
         payment = Path(text[1:]).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as wrong:
+        if not payment:
+            raise ValueError
+    except (OSError, ValueError) as wrong:
         raise Refused(
             f"{text[1:]} has no payment that can be read. Put the value of the"
             " x402-payment header into it, on one line."

@@ -92,8 +92,9 @@ def read_continuous_deployment(client: Any, config: Raw, asked: OrWhy) -> Raw | 
     def read(id_: str) -> Raw:
         answer = client.get_continuous_deployment_policy(Id=id_)
         policy: Raw = answer["ContinuousDeploymentPolicy"]
-        found: Raw = policy["ContinuousDeploymentPolicyConfig"]
-        return found
+        return redaction.continuous_deployment(
+            policy["ContinuousDeploymentPolicyConfig"]
+        )
 
     policy = config.get("ContinuousDeploymentPolicyId")
     return asked(read, policy) if policy else None

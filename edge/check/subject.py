@@ -4,19 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..aws.distribution import Behaviour, behaviours, gated, sharing_origin
+from ..aws.forwarding import X402_CONTRACT
 from ..aws.path_patterns import example
 from ..build.bundle import Bundle
 from ..build.routes_file import RoutesFile
-from ..runtime.intent import CONTRACT_HEADERS, X402_HEADERS
+from ..runtime.intent import CONTRACT_HEADERS
 from ..runtime.routes import Route
-from ..runtime.x402.facilitator import PAYMENT_HEADER
 from .facts.behaviour import BehaviourFacts
 from .facts.distribution import Origin
 from .probe import Probe, ProbeResult
 from .snapshot import Snapshot
-
-# origin-response settles what it finds in the forwarded request.
-X402_CONTRACT = CONTRACT_HEADERS | X402_HEADERS | {PAYMENT_HEADER}
 
 
 @dataclass(frozen=True, slots=True)

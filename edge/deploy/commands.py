@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 
 from ..build.bundle import Bundle
 from ..errors import AwsTrouble, Refused
@@ -16,13 +15,14 @@ from .keys import (
     Rotation,
     VersionKeys,
     changed_routes,
+    changed_signing,
     keys_of,
     last_words,
     notes,
     rotation,
     signing_breaks,
 )
-from .model import Associate, Snapshot, Spec
+from .model import Associate, Plan, Snapshot, Spec
 from .options import (
     add_bundle,
     add_function,
@@ -89,14 +89,9 @@ def _deploy(
     bundle = bundle_of(options, environment)
     spec = spec_of(options, bundle)
     account = _account(options, spec, bundle.content, system)
-    new = keys_of(bundle)
-    running = live(account.snapshot().distribution.config, spec.function)
-    before = _published_keys(account, system).of(running)
-    if not options.drop_signing:
-        _go_on_signing(new, before)
-    for note in changed_routes(new, before):
-        system.say(note)
-    _deploy_bundle(options, account, (spec, bundle), system)
+    account.snapshot()  # what cannot be read ends it, before anything else is said
+    published = _published_keys(account, system)
+    _deploy_bundle(options, account, (spec, bundle, published), system)
 
 
 def _go_on_signing(new: Keys, before: VersionKeys) -> None:
@@ -139,27 +134,33 @@ def rollback(
 def _rollback(options: argparse.Namespace, system: System) -> None:
     name = options.function_name
     account = _account(options, Spec(function=name, code="", paths=()), b"", system)
-    snapshot = account.snapshot()
-    version = plan.rollback_target(snapshot, name, options.version)
-    running = live(snapshot.distribution.config, name)
-    for note in _routes_rolled_back(_published_keys(account, system), running, version):
-        system.say(note)
+    version = plan.rollback_target(account.snapshot(), name, options.version)
+    published = _published_keys(account, system)
     system.say(
         f"version {version} has the keys that it was built with:"
         " if one of them is revoked, paid requests will get a 500"
     )
-    planner = partial(plan.rollback, name=name, to=version)
-    _carry_out(options, account, planner, system)
+
+    def planned(snapshot: Snapshot) -> Plan:
+        found = plan.rollback(snapshot, name, version)
+        if not found.steps:
+            return found
+        running = live(snapshot.distribution.config, name)
+        return found.noting(_rolled_back(published, running, version))
+
+    _carry_out(options, account, planned, system)
 
 
-def _routes_rolled_back(
+def _rolled_back(
     published: PublishedKeys, running: Iterable[int], to: int
 ) -> Iterator[str]:
     """A rollback is urgent: it does not wait for a bundle that is missing."""
     try:
-        yield from changed_routes(published[to], published.of(running))
+        before = published.of(running)
+        yield from changed_routes(published[to], before)
+        yield from changed_signing(published[to], before)
     except AwsTrouble as trouble:
-        yield f"note: which paths become free, or paid for, cannot be told: {trouble}"
+        yield f"which paths become free, or paid for, cannot be told: {trouble}"
 
 
 def add_rotate(
@@ -176,7 +177,13 @@ def add_rotate(
     add_routes(command)
     add_pace(command)
     command.set_defaults(
-        run=rotate, bundle=None, role=None, memory=None, runtime=None, replace=False
+        run=rotate,
+        bundle=None,
+        role=None,
+        memory=None,
+        runtime=None,
+        replace=False,
+        drop_signing=False,
     )
 
 
@@ -198,7 +205,7 @@ def _rotate(
     decided = _rotation(account.snapshot(), spec, new, published)
     for note in notes(new, decided):
         system.say(note)
-    _deploy_bundle(options, account, (spec, bundle), system)
+    _deploy_bundle(options, account, (spec, bundle, published), system)
     if options.plan:
         system.say(NOT_YET)
         return
@@ -259,16 +266,27 @@ def _published_keys(account: Account, system: System) -> PublishedKeys:
 def _deploy_bundle(
     options: argparse.Namespace,
     account: Account,
-    what: tuple[Spec, Bundle],
+    what: tuple[Spec, Bundle, PublishedKeys],
     system: System,
 ) -> None:
-    spec, bundle = what
+    spec, bundle, published = what
+    new = keys_of(bundle)
+
+    def planned(snapshot: Snapshot) -> Plan:
+        """Compared with what is live now: somebody may have deployed meanwhile."""
+        found = plan.deploy(snapshot, spec)
+        if not found.steps:
+            return found
+        before = published.of(live(snapshot.distribution.config, spec.function))
+        if not options.drop_signing:
+            _go_on_signing(new, before)
+        return found.noting(changed_routes(new, before))
 
     def judge(step: Associate) -> Iterator[str]:
         read = account.policies_of(step.config)
         return judged(options.distribution_id, step.config, read, bundle)
 
-    _carry_out(options, account, partial(plan.deploy, spec=spec), system, judge)
+    _carry_out(options, account, planned, system, judge)
 
 
 def _carry_out(

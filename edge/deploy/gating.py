@@ -39,7 +39,7 @@ def associate(
     config = deepcopy(distribution.config)
     arn = version_arn(snapshot.function, spec.function, version)
     _run(config, spec, arn)
-    notes = tuple(_open(config, spec.paths, policies))
+    notes = tuple(_open(config, spec, policies))
     keep_none(config)
     names = {each: policy.name for each, policy in policies.items()}
     changed = associations.changes(distribution.config, config, names)
@@ -67,14 +67,14 @@ def _run(config: dict[str, Any], spec: Spec, arn: str) -> None:
 
 
 def _open(
-    config: dict[str, Any], paths: tuple[str, ...], policies: Mapping[str, Policy]
+    config: dict[str, Any], spec: Spec, policies: Mapping[str, Policy]
 ) -> Iterator[str]:
     if not config.get("Enabled", True):
         yield "the distribution is disabled, so nobody can reach it"
-    for behaviour in gated(config, paths):
+    for behaviour in gated(config, spec.paths):
         if behaviour.raw.get("CachePolicyId") != CACHING_DISABLED:
-            yield from _bare_prefixes(config, paths, behaviour)
-        yield from _let_through(behaviour, policies)
+            yield from _bare_prefixes(config, spec.paths, behaviour)
+        yield from _let_through(behaviour, policies, spec.contract)
         if behaviour.raw.get("ViewerProtocolPolicy") == "allow-all":
             # Everybody on the way could read the payment proof.
             behaviour.raw["ViewerProtocolPolicy"] = "redirect-to-https"
@@ -100,7 +100,9 @@ def _bare_prefixes(
     )
 
 
-def _let_through(behaviour: Behaviour, policies: Mapping[str, Policy]) -> Iterator[str]:
+def _let_through(
+    behaviour: Behaviour, policies: Mapping[str, Policy], contract: frozenset[str]
+) -> Iterator[str]:
     """Nothing is answered from the cache, and the origin is sent everything."""
     raw = behaviour.raw
     cached_on = _cached_on(raw, policies)
@@ -109,7 +111,7 @@ def _let_through(behaviour: Behaviour, policies: Mapping[str, Policy]) -> Iterat
         raw.pop(setting, None)
     present = raw.get("OriginRequestPolicyId")
     before = [cached_on, *([policies[present].forwarded] if present else [])]
-    if present and suits(policies[present].forwarded, cached_on):
+    if present and suits(policies[present].forwarded, contract, cached_on):
         return
     raw["OriginRequestPolicyId"] = substitute(*before)
     for header in lost(raw["OriginRequestPolicyId"], *before):

@@ -7,6 +7,7 @@ forgot to set the new key would be told to revoke the one in use.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import NamedTuple
 
 from ..aws.path_patterns import uncovered
@@ -80,7 +81,7 @@ class PublishedKeys:
         if version not in self._found:
             try:
                 content = self._read_bundle(version)
-            except OSError as lost:
+            except (OSError, HTTPException) as lost:  # cut off on the way, too
                 raise AwsTrouble(
                     f"the bundle of version {version} cannot be read: {lost}."
                     " Its key must be compared with the new one. Repeat the command."
@@ -122,14 +123,12 @@ def _breaks(new: Keys, version: int, old: Keys) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The keys and routes that the new version replaces."""
+    """The keys that the new version replaces."""
 
     api_key_of: int | None
     """A version that has the old API key."""
     signing_key: str | None
     """The id of the old signing key."""
-    paths: frozenset[str]
-    """Of the routes that were gated until now."""
 
 
 def rotation(new: Keys, live: VersionKeys, before: VersionKeys) -> Rotation:
@@ -175,8 +174,7 @@ def _replaced(new: Keys, versions: VersionKeys) -> Rotation:
             api_key_of = version
         if old.signing and new.signing and old.signing[0] != new.signing[0]:
             signing_key = old.signing[0].id
-    paths = (old.paths for old in versions.values() if old is not None)
-    return Rotation(api_key_of, signing_key, frozenset().union(*paths))
+    return Rotation(api_key_of, signing_key)
 
 
 def changed_routes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
@@ -186,29 +184,47 @@ def changed_routes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
         return
     if new is None or None in live.values():
         yield (
-            "note: one of the versions is not a bundle of this project: which paths"
+            "one of the versions is not a bundle of this project: which paths"
             " become free, or paid for, cannot be told"
         )
         return
     before = frozenset().union(*(each.paths for each in live.values() if each))
-    yield from _changed_routes(new.paths, before)
-
-
-def _changed_routes(new: frozenset[str], before: frozenset[str]) -> Iterator[str]:
-    for route in sorted(new - before):
+    for route in sorted(new.paths - before):
         if uncovered(route, before):
-            yield f"note: {route} becomes a paid route"
-    for route in sorted(before - new):
-        path = uncovered(route, new)
+            yield f"{route} becomes a paid route"
+    for route in sorted(before - new.paths):
+        path = uncovered(route, new.paths)
         if path == uncovered(route, ()):
-            yield f"note: {route} is no longer a paid route"
+            yield f"{route} is no longer a paid route"
         elif path:
-            yield f"note: {path} becomes free: {route} is no longer a paid route"
+            yield f"{path} becomes free: {route} is no longer a paid route"
+
+
+def changed_signing(new: Keys | None, live: VersionKeys) -> Iterator[str]:
+    """For a rollback, which is not refused for it."""
+    if new is None:
+        return
+    for version, old in sorted(live.items()):
+        if old is None or not old.signing:
+            continue
+        if not new.signing:
+            yield (
+                f"version {version} signs, and this one does not: an origin that"
+                " verifies refuses every paid request"
+            )
+            continue
+        if tuple(_breaks(new, version, old)):
+            yield (
+                f"this version and version {version} do not accept each other's"
+                " signatures: until every edge location has it, some paid requests are"
+                " not settled"
+            )
+        if new.signing[0] != old.signing[0]:
+            yield f"the origin must still accept the key {new.signing[0].id}"
 
 
 def notes(new: Keys, rotation: Rotation) -> Iterator[str]:
     """What to know before agreeing."""
-    yield from _changed_routes(new.paths, rotation.paths)
     if rotation.signing_key is not None:
         yield f"note: the origin must already accept the key {new.signing[0].id}"
 

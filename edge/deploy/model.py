@@ -2,13 +2,14 @@
 steps from one to the other. Plain values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..aws.forwarding import Policy
 from ..aws.function import Function
 from ..aws.lambda_at_edge import ARCHITECTURE, HANDLER, MEMORY, RUNTIMES, TIMEOUT
+from ..runtime.intent import CONTRACT_HEADERS
 
 LONGEST_ROLE_NAME = 64
 
@@ -84,6 +85,8 @@ class Spec:
     replace: bool = False
     """Whether functions that are in the way may go."""
     timeout: int = TIMEOUT
+    contract: frozenset[str] = CONTRACT_HEADERS
+    """The headers that have to reach the origin."""
 
     def configuration(self, function: Function | None, role: str) -> Configuration:
         kept = function.runtime if function else ""
@@ -191,6 +194,9 @@ class Plan:
 
     steps: tuple["Step", ...]
     notes: tuple[str, ...] = ()
+
+    def noting(self, more: Iterable[str]) -> "Plan":
+        return Plan(self.steps, (*more, *self.notes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..aws.distribution import distribution_id
+from ..aws.forwarding import X402_CONTRACT
 from ..aws.lambda_at_edge import MEMORY, RUNTIMES, TIMEOUT, X402_TIMEOUT
 from ..build.bundle import Bundle, read_bundle
 from ..build.command import add_offline, bundle_from
@@ -21,6 +22,7 @@ from ..build.environment import (
 )
 from ..build.zip import changed
 from ..errors import COMMAND, Refused
+from ..runtime.intent import CONTRACT_HEADERS
 from ..runtime.settings import Settings
 from .model import Spec
 from .run import Pace
@@ -203,6 +205,11 @@ def _objections(bundle: Bundle, allow_test_key: bool) -> Iterator[str]:
             f"the facilitator is {where}, which the edge cannot connect to."
             f" Build with {_public_url(bundle.settings)}."
         )
+    elif not bundle.settings.facilitator.secure:  # somebody has edited the zip
+        yield (
+            "the facilitator is asked over http://, which shows your API key to"
+            f" everybody on the way. Build with {_public_url(bundle.settings)}."
+        )
     if bundle.settings.api_key.startswith(TEST) and not allow_test_key:
         yield TEST_KEY_REFUSED
 
@@ -213,6 +220,7 @@ def _public_url(settings: Settings) -> str:
 
 
 def spec_of(options: argparse.Namespace, bundle: Bundle) -> Spec:
+    is_x402 = bundle.settings.x402 is not None
     return Spec(
         function=options.function_name,
         code=bundle.code,
@@ -221,7 +229,8 @@ def spec_of(options: argparse.Namespace, bundle: Bundle) -> Spec:
         memory=options.memory,
         runtime=options.runtime,
         replace=options.replace,
-        timeout=TIMEOUT if bundle.settings.x402 is None else X402_TIMEOUT,
+        timeout=X402_TIMEOUT if is_x402 else TIMEOUT,
+        contract=X402_CONTRACT if is_x402 else CONTRACT_HEADERS,
     )
 
 

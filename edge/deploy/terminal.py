@@ -74,6 +74,10 @@ def exit_status(command: str, act: Callable[[], None], warning: str = "") -> int
     except KeyboardInterrupt:
         done = "interrupted. Repeat the command to go on: nothing is done twice."
         status, reasons = INTERRUPTED, (done,)
+    except BaseException:  # the reader of our output is gone, or a bug of ours
+        if warning:
+            print(warning, file=sys.stderr)
+        raise
     else:
         return 0
     for reason in reasons:

@@ -25,7 +25,13 @@ LONGEST_INTENT = 255
 
 # Some origins take another path, or another method, from these. Then the path that was
 # paid for would not be the path that is run. No browser sends them unasked.
-PATH_OVERRIDES = frozenset({"x-original-url", "x-rewrite-url"})
+# A prefix, or a script's name, is taken off the path before it is routed.
+PATH_OVERRIDES = frozenset(
+    {
+        *("x-original-url", "x-original-uri", "x-rewrite-url", "x-forwarded-uri"),
+        *("x-forwarded-prefix", "x-script-name", "script-name", "path-info"),
+    }
+)
 METHOD_OVERRIDES = frozenset(
     {"x-http-method-override", "x-http-method", "x-method-override"}
 )

@@ -18,7 +18,6 @@ Clock = Callable[[], float]
 LONGEST_SILENCE = 30.0
 # A changed price is shown after this time.
 LONGEST_ANSWER_KEPT = 30.0
-_MOST_ANSWERS = 256
 
 
 class Memory:
@@ -26,6 +25,7 @@ class Memory:
         self._now = now
         self._channels: list[tuple[float, Channel]] = []
         self._unpaid: dict[Route, tuple[float, Answer]] = {}
+        """One for each route of the bundle at most."""
 
     def keep(self, channel: Channel) -> None:
         self._channels.append((self._now(), channel))
@@ -43,8 +43,6 @@ class Memory:
         return None
 
     def keep_unpaid(self, route: Route, answer: Answer) -> None:
-        if len(self._unpaid) >= _MOST_ANSWERS:
-            self._unpaid.clear()
         self._unpaid[route] = (self._now(), answer)
 
     def unpaid(self, route: Route) -> Answer | None:

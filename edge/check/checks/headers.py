@@ -15,7 +15,10 @@ _REMEDY = (
 
 # A client needs these to pay, to retry, and to recognise a replay.
 _OF_RESPONSES = frozenset(
-    {"cache-control", "content-type", "retry-after", "idempotent-replayed"}
+    {
+        *("cache-control", "content-type", "retry-after", "idempotent-replayed"),
+        *("payment-required", "payment-response"),  # of a standard facilitator's gate
+    }
 )
 
 

@@ -111,6 +111,8 @@ def test_an_accept_that_nobody_could_pay(change: dict[str, Any], says: str) -> N
         ({}, {"used": "x"}, "used must be one of"),
         ({}, {"used": "refuse", "settle_unknown": "refuse"}, "needs used"),
         ({}, {"facilitator": "y"}, "facilitator must be"),
+        ({}, {"shortest_intent": 300}, "/a: nobody could pay"),
+        ({}, {"shortest_intent": 3600}, "/a: nobody could pay"),
     ],
 )
 def test_terms_that_make_no_sense(
@@ -118,6 +120,11 @@ def test_terms_that_make_no_sense(
 ) -> None:
     with pytest.raises(Refused, match=says):
         parse_routes(document(EVM, route) | terms)
+
+
+def test_a_payment_that_says_nothing_of_its_end_is_never_too_short() -> None:
+    assert parse_routes(document(SVM, {}, shortest_intent=3600)).lifetime.shortest
+    assert parse_routes(document(EVM, {}, shortest_intent=299)).lifetime.shortest
 
 
 def completed(accept: object, kinds: list[Any] | None) -> Any:

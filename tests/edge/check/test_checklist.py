@@ -180,8 +180,12 @@ def test_a_role_that_forbids_or_asks_for_more_is_not_trust() -> None:
     ):
         document["Statement"] = [allowed | changes]
         assert troubles(findings(it)) == {"role.trust": "Failed"}
-    document["Statement"] = allowed | {"Action": ["sts:AssumeRole"]}
-    assert troubles(findings(it)) == {}
+    for actions in (["sts:AssumeRole"], "sts:assumerole", ["x", "STS:Assume*"], "*"):
+        document["Statement"] = allowed | {"Action": actions}
+        assert troubles(findings(it)) == {}
+        denied = allowed | {"Action": actions, "Effect": "Deny"}
+        document["Statement"] = [allowed, denied]
+        assert troubles(findings(it)) == {"role.trust": "Failed"}
 
 
 def test_an_origin_on_a_private_way_may_be_asked_over_http() -> None:

@@ -309,6 +309,14 @@ def test_a_payment_can_come_from_a_file(
         (("--from-file", "saved.json", "--url", "https://a:99999"), "is no URL"),
         (("--from-file", "saved.json", "--url", "https://[::1"), "is no URL"),
         (("--from-file", "saved.json", "--url", "https://a b"), "is no URL"),
+        (("--from-file", "saved.json", "--url", "https://a:PROOF@b"), "no password"),
+        (("--from-file", "saved.json", "--url", "http://a:PROOF@b:1"), "no password"),
+        (
+            ("--from-file", "saved.json", "--origin-url", "https://PROOF@a/b"),
+            "no password",
+        ),
+        (("--from-file", "saved.json", "--url", "https://a:1\\@b"), "no password"),
+        (("--from-file", "saved.json", "--payment", "@empty"), "has no payment"),
         (("--from-file", "saved.json", "--payment", "@two-lines"), "on one line"),
         (("--from-file", "saved.json", "--payment", "PROOF\n2"), "on one line"),
     ],
@@ -318,6 +326,7 @@ def test_what_cannot_be_checked_is_status_2(
 ) -> None:
     Path("deep.json").write_text("[" * 100_000)
     Path("two-lines").write_text("PROOF-1\nPROOF-2\n")
+    Path("empty").write_text("\n")
     assert run(*arguments) == 2
     shown = capsys.readouterr()
     assert "PROOF" not in shown.err

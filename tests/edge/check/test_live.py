@@ -153,8 +153,10 @@ def test_no_secret_gets_into_a_file(tmp_path: Path) -> None:
     }
     [statement] = answers["role"]["AssumeRolePolicyDocument"]["Statement"]
     statement["Condition"] = {"StringEquals": {"sts:ExternalId": SECRET}}
+    config["ContinuousDeploymentPolicyId"] = "canary"
     aws = account(answers)
     aws.replies["GetResponseHeadersPolicy"] = lambda *_: _headers_policy()
+    aws.replies["GetContinuousDeploymentPolicy"] = lambda *_: _canary()
     save(collected(aws), tmp_path / "saved.json")
     text = (tmp_path / "saved.json").read_text()
     assert SECRET not in text
@@ -171,6 +173,21 @@ def _headers_policy() -> Answer:
         "ResponseHeadersPolicyConfig": config,
     }
     return {"ResponseHeadersPolicy": policy}
+
+
+def _canary() -> Answer:
+    header = {"Header": "aws-cf-cd-canary", "Value": SECRET}
+    config = {
+        "StagingDistributionDnsNames": good.listed(["d2.cloudfront.net"]),
+        "Enabled": True,
+        "TrafficConfig": {"Type": "SingleHeader", "SingleHeaderConfig": header},
+    }
+    policy = {
+        "Id": "canary",
+        "LastModifiedTime": NOW,
+        "ContinuousDeploymentPolicyConfig": config,
+    }
+    return {"ContinuousDeploymentPolicy": policy}
 
 
 def test_the_policies_that_behaviours_name_are_read_once_each() -> None:

@@ -1,6 +1,7 @@
 """What an operator reads before agreeing: what check will say, what becomes free."""
 
 from collections.abc import Callable
+from http.client import IncompleteRead
 from typing import Any
 
 import pytest
@@ -271,15 +272,18 @@ def test_a_version_of_somebody_elses_making_may_gate_other_paths(
     assert "which paths become free, or paid for, cannot be told" in operator.read
 
 
+@pytest.mark.parametrize(
+    "failure", [OSError("no route to S3"), IncompleteRead(b"PK", 100)]
+)
 def test_a_bundle_that_cannot_be_read_does_not_stop_a_rollback(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     operator.deploy("--yes")
     operator.deploy("--yes", environment=NEW_KEY)
 
     class Lost(dict[str, bytes]):
         def __getitem__(self, address: str) -> bytes:
-            raise OSError("no route to S3")
+            raise failure
 
     monkeypatch.setattr(operator.account.functions, "bundles", Lost())
     operator.said.clear()

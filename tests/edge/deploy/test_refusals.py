@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge.aws.managed_policies import CACHING_OPTIMIZED
-from edge.build.bundle import SETTINGS
+from edge.build.bundle import SETTINGS, document
 from edge.build.environment import read_environment
 from edge.build.routes_file import read_routes
 from edge.build.zip import build
@@ -451,6 +451,18 @@ def test_a_bundle_whose_code_was_changed_is_refused(
     assert operator.deploy("--yes", "--bundle", str(file)) == 2
     wanted = f"edge deploy: the code in {file} differs from this checkout: {named}."
     assert operator.said[-1].startswith(wanted)
+    assert operator.account.calls == []
+
+
+def test_a_bundle_that_would_show_its_key_on_the_way_is_refused(
+    operator: Operator,
+) -> None:
+    built = build(read_environment(ENVIRONMENT), read_routes(operator.routes))
+    edited = json.dumps(document(built.content)).replace("https://", "http://")
+    file = operator.routes.with_name("lambda-edge.zip")
+    file.write_bytes(rewritten(built.content, SETTINGS, edited.encode()))
+    assert operator.deploy("--yes", "--bundle", str(file)) == 2
+    assert "the facilitator is asked over http://" in operator.said[-1]
     assert operator.account.calls == []
 
 

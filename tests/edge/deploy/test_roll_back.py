@@ -1,6 +1,8 @@
 """Back to the version that was live before."""
 
-from tests.edge.deploy.examples import NEW_KEY
+import pytest
+
+from tests.edge.deploy.examples import ENVIRONMENT, NEW_KEY
 from tests.edge.deploy.operator import Operator
 
 THIRD = NEW_KEY | {"NEXFLOW_API_KEY": "nf_live_THIRD"}
@@ -93,6 +95,54 @@ def test_a_plan_shows_it_and_warns_of_keys(operator: Operator) -> None:
         "  behaviour /api/*",
         *of_a_behaviour,
     ]
+
+
+OLD = {"EDGE_SIGNING_SECRET": "old-" * 10, "EDGE_SIGNING_KEY_ID": "2025-12"}
+ACCEPTS_OLD = {
+    "EDGE_SIGNING_ACCEPTED_SECRET": OLD["EDGE_SIGNING_SECRET"],
+    "EDGE_SIGNING_ACCEPTED_KEY_ID": OLD["EDGE_SIGNING_KEY_ID"],
+}
+ACCEPTS_NEW = {
+    "EDGE_SIGNING_ACCEPTED_SECRET": ENVIRONMENT["EDGE_SIGNING_SECRET"],
+    "EDGE_SIGNING_ACCEPTED_KEY_ID": ENVIRONMENT["EDGE_SIGNING_KEY_ID"],
+}
+UNSIGNED = {name: ENVIRONMENT[name] for name in ENVIRONMENT if "SIGNING" not in name}
+
+
+@pytest.mark.parametrize(
+    ("back_to", "live", "said"),
+    [
+        (NEW_KEY, ENVIRONMENT, []),
+        (UNSIGNED, ENVIRONMENT, ["version 2 signs, and this one does not"]),
+        (UNSIGNED, UNSIGNED | {"NEXFLOW_API_KEY": "nf_live_NEW"}, []),
+        (
+            ENVIRONMENT | OLD,
+            ENVIRONMENT,
+            [
+                "this version and version 2 do not accept each other's signatures",
+                "the origin must still accept the key 2025-12",
+            ],
+        ),
+        (
+            ENVIRONMENT | OLD | ACCEPTS_NEW,
+            ENVIRONMENT | ACCEPTS_OLD,
+            ["the origin must still accept the key 2025-12"],
+        ),
+    ],
+)
+def test_what_becomes_of_signatures_is_said_before_the_question(
+    operator: Operator, back_to: dict[str, str], live: dict[str, str], said: list[str]
+) -> None:
+    operator.deploy("--yes", environment=back_to)
+    operator.deploy("--yes", "--drop-signing", environment=live)
+    operator.said.clear()
+    operator.answers = [False]
+    assert operator.roll_back() == 2
+    before = operator.said[: operator.said.index("Do this?")]
+    notes = [line for line in before if line.startswith("note: ")]
+    assert len(notes) == len(said)
+    for note, part in zip(notes, said, strict=True):
+        assert note.startswith(f"note: {part}")
 
 
 def test_while_it_is_deployed_the_version_has_to_be_named(operator: Operator) -> None:

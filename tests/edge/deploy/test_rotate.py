@@ -6,6 +6,7 @@ import pytest
 
 from edge.deploy.commands import NOT_YET
 from edge.deploy.keys import Keys
+from edge.deploy.terminal import exit_status
 from edge.runtime.signature import SigningKey
 from tests.edge.deploy.account import Interruption
 from tests.edge.deploy.examples import (
@@ -123,6 +124,20 @@ def test_a_wait_that_is_too_long_says_not_yet(operator: Operator) -> None:
 def test_a_build_that_is_refused_says_not_yet(operator: Operator) -> None:
     assert operator.rotate("--yes", environment={}) == 2
     assert operator.said[-1] == NOT_YET
+
+
+@pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(28, "no space left")])
+def test_when_its_output_goes_nowhere_it_says_not_yet(
+    capsys: pytest.CaptureFixture[str], failure: Exception
+) -> None:
+    """As in a pipe to head, or a log on a full disk."""
+
+    def act() -> None:
+        raise failure
+
+    with pytest.raises(type(failure)):
+        exit_status("rotate", act, NOT_YET)
+    assert capsys.readouterr().err == f"{NOT_YET}\n"
 
 
 def test_taken_up_again_after_the_wait_it_gives_the_word(operator: Operator) -> None:

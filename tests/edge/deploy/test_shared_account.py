@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from edge.deploy.run import MOST_TRIES
+from tests.edge.deploy.account import nothing
 from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import (
+    ENVIRONMENT,
     NEW_KEY,
     behaviour,
     distribution,
@@ -12,6 +16,8 @@ from tests.edge.deploy.examples import (
     listed,
 )
 from tests.edge.deploy.operator import Operator
+from tests.edge.deploy.test_before_the_yes import write_routes
+from tests.edge.deploy.test_roll_back import running
 from tests.edge.deploy.wire import AwsError
 
 
@@ -207,3 +213,49 @@ def test_iam_may_learn_late_that_a_role_is_there(operator: Operator) -> None:
     once(operator, "AttachRolePolicy", refuse)
     assert operator.deploy("--yes") == 0
     assert operator.account.iam.attached["x402-edge-role"]
+
+
+@pytest.mark.parametrize("command", ["deploy", "rotate"])
+def test_what_somebody_has_deployed_meanwhile_is_compared_too(
+    hire: Hire, command: str
+) -> None:
+    operator, other = hire(), hire()
+    other.account = operator.account
+    operator.deploy("--yes")
+    third = NEW_KEY | {"NEXFLOW_API_KEY": "nf_live_THIRD"}
+
+    def deploy_more() -> None:
+        operator.account.before = nothing
+        write_routes(other, ["/api/*", "/more"])
+        assert other.deploy("--yes", environment=third) == 0
+        write_routes(operator, ["/api/*"])
+
+    once(operator, "UpdateDistribution", deploy_more)
+    operator.said.clear()
+    operator.answers = [True, False]
+    assert getattr(operator, command)(environment=NEW_KEY) == 2
+    first, second = [at for at, it in enumerate(operator.said) if it == "Do this?"]
+    note = "note: /more is no longer a paid route"
+    assert note not in operator.said[:first]
+    assert note in operator.said[first:second]
+
+
+def test_signatures_of_what_somebody_has_deployed_meanwhile_are_compared(
+    hire: Hire,
+) -> None:
+    operator, other = hire(), hire()
+    other.account = operator.account
+    operator.deploy("--yes")
+    signing = {"EDGE_SIGNING_SECRET": "new-" * 10, "EDGE_SIGNING_KEY_ID": "2026-09"}
+
+    def deploy_another_secret() -> None:
+        operator.account.before = nothing
+        options = ("--yes", "--drop-signing")
+        assert other.deploy(*options, environment=ENVIRONMENT | signing) == 0
+
+    once(operator, "UpdateDistribution", deploy_another_secret)
+    assert operator.deploy("--yes", environment=NEW_KEY) == 2
+    assert "version 3 signs with 2026-09, which this bundle does not accept" in (
+        operator.read
+    )
+    assert running(operator) == {"3"}

@@ -3,36 +3,48 @@
 import json
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edge.aws.forwarding import X402_CONTRACT
+from edge.aws.managed_policies import ALL_VIEWER_EXCEPT_HOST_HEADER
 from edge.build.environment import Secrets
 from edge.build.routes_file import parse_routes
 from edge.build.zip import build
 from edge.check.checks import bundle as bundles
 from edge.check.checks import function as functions
+from edge.check.checks import headers
 from edge.check.checks import probes as replies
-from edge.check.finding import Failed, Passed
+from edge.check.finding import Failed, Passed, Warned
 from edge.check.probe import Answered, Probe
 from edge.check.snapshot import parse
-from edge.check.subject import X402_CONTRACT, Subject, gather
+from edge.check.subject import Subject, gather
+from edge.runtime.intent import CONTRACT_HEADERS
 from edge.runtime.signature import SigningKey
-from tests.edge.check.good import answers, function, probes
+from tests.edge.check.good import answers, function, listed, probes
 from tests.edge.commands import SIGNING, STANDARD
+from tests.edge.deploy.cloudfront_service import request_policy
+from tests.edge.deploy.conftest import Hire
+from tests.edge.deploy.examples import behaviour, distribution
 from tests.edge.deploy.operator import Operator
 from tests.support.x402_gate import SECRET, routes
 
 KIND = {"x402Version": 2, "scheme": "exact", "network": "eip155:84532"}
 
 
-def subject(kinds: object = (KIND,), unpaid: Answered | None = None) -> Subject:
+def subject(
+    kinds: object = (KIND,),
+    unpaid: Answered | None = None,
+    account: dict[str, Any] | None = None,
+) -> Subject:
     secrets = Secrets("https://pay.test", "", (SigningKey("key-1", SECRET),))
     built = build(secrets, parse_routes(routes()))
     told = Answered(200, {}, json.dumps(kinds).encode())
     found = probes() | {Probe.FACILITATOR: told}
     if unpaid is not None:
         found[Probe.UNPAID] = unpaid
-    return gather(parse(answers()), built, None, found)
+    return gather(parse(account or answers()), built, None, found)
 
 
 def test_a_settlement_has_its_time() -> None:
@@ -53,6 +65,20 @@ def test_the_402_is_that_of_v2() -> None:
     assert isinstance(replies.unpaid(subject(unpaid=demand)), Passed)
 
 
+def test_what_to_pay_has_to_reach_the_client() -> None:
+    assert list(headers.responses(subject())) == []
+    found = answers()
+    behaviour = found["distribution"]["DistributionConfig"]["DefaultCacheBehavior"]
+    behaviour["ResponseHeadersPolicyId"] = "own"
+    removed = listed([{"Header": "Payment-Required"}])
+    found["policies"]["responseHeadersPolicies"] = {
+        "own": {"RemoveHeadersConfig": removed}
+    }
+    (warned,) = headers.responses(subject(account=found))
+    assert isinstance(warned, Warned)
+    assert "payment-required" in warned.wrong
+
+
 def test_the_payment_has_to_be_forwarded() -> None:
     assert "payment-signature" in X402_CONTRACT
     assert subject().contract == X402_CONTRACT
@@ -70,6 +96,24 @@ def test_deploy_sets_the_timeout(
         assert operator.deploy("--yes") == 0
     expected = 30 if standard else 5
     assert operator.account.functions.published[-1]["Timeout"] == expected
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "stays"), [(X402_CONTRACT, True), (CONTRACT_HEADERS, False)]
+)
+def test_deploy_sees_to_it_that_the_payment_is_forwarded(
+    hire: Hire, forwarded: frozenset[str], stays: bool
+) -> None:
+    operator = hire(distribution(default=behaviour("api", OriginRequestPolicyId="own")))
+    policies = operator.account.cloudfront.request_policies
+    policies["own"] = request_policy("own", "whitelist", *sorted(forwarded))
+    operator.routes.write_text(STANDARD)
+    environment = {"X402_FACILITATOR_URL": "https://pay.test"} | SIGNING
+    assert operator.deploy("--yes", "--offline", environment=environment) == 0
+    after = operator.account.cloudfront.config["DefaultCacheBehavior"]
+    expected = "own" if stays else ALL_VIEWER_EXCEPT_HOST_HEADER
+    assert after["OriginRequestPolicyId"] == expected
+    assert "check will fail" not in operator.read
 
 
 CDP_IDS = {"CDP_API_KEY_ID": "key-1"}

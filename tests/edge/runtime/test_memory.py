@@ -143,14 +143,13 @@ def test_an_unpaid_request_that_is_let_through_is_asked_for_each_time(
     assert said(scripted) == 2
 
 
-def test_what_is_remembered_has_a_bound() -> None:
-    memory, answered = Memory(), Answer(200, UNPAID)
-    for number in range(10_000):
-        memory.keep_unpaid(JOKE._replace(path=f"/{number}"), answered)
-    kept = [
-        number
-        for number in range(10_000)
-        if memory.unpaid(JOKE._replace(path=f"/{number}"))
-    ]
-    assert 0 < len(kept) <= 256
-    assert kept[-1] == 9_999
+def test_however_many_routes_there_are_each_asks_once(
+    scripted: ScriptedFacilitator, facilitator: NexFlow
+) -> None:
+    """Or who asks for them in turn uses up the rate limit."""
+    routes = [JOKE._replace(path=f"/{number}") for number in range(400)]
+    scripted.will(*[answer(200, UNPAID)] * 800)
+    for _ in range(2):
+        for route in routes:
+            facilitator.verify(route, {}, 2.0)
+    assert said(scripted) == 400

@@ -200,6 +200,12 @@ OVERRIDES = {
     "X-Original-URL": "/DELETE",
     "x-rewrite-url": "/DELETE",
     "X_Rewrite-URL": "/DELETE",
+    "X-Original-URI": "/DELETE",
+    "X-Forwarded-Uri": "/DELETE",
+    "X-Forwarded-Prefix": "/DELETE",
+    "X-Script-Name": "/DELETE",
+    "SCRIPT_NAME": "/DELETE",
+    "PATH_INFO": "/DELETE",
 }
 
 
