@@ -130,17 +130,29 @@ class Calls:
     def _first_answer(
         self, late: Channel, message: bytes, deadline: Deadline
     ) -> tuple[int, bytes]:
-        """The answer to a question already sent, or to the same one sent again."""
+        """The answer to a question already sent, or to the same one sent again.
+
+        What is refused the second time may have been done the first time: "in
+        progress", or one question too many. Then the first is heard out."""
         channels, rest = [late], deadline.part()
+        refusals: list[tuple[int, bytes]] = []
 
         def ask_anew() -> tuple[int, bytes]:  # pragma: no cover - in a bare thread
             fresh = self._opened(rest)
             channels.append(fresh)
             self._send(fresh, message, rest)
-            return self._receive(fresh)
+            answer = self._receive(fresh)
+            if answer[0] != 200:
+                refusals.append(answer)
+                raise BadAnswer("refused")
+            return answer
 
         try:
             return first_of([lambda: self._receive(late), ask_anew], deadline)
+        except (OSError, BadAnswer):
+            if refusals:
+                return refusals[0]
+            raise
         finally:
             rest.end()
             for channel in channels:

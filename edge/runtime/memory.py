@@ -16,6 +16,7 @@ Clock = Callable[[], float]
 # Firewalls on the way to the facilitator forget a silent connection within minutes,
 # without a word. A question sent over it is never answered.
 LONGEST_SILENCE = 30.0
+_MOST_CHANNELS = 2
 # A changed price is shown after this time.
 LONGEST_ANSWER_KEPT = 30.0
 
@@ -29,6 +30,8 @@ class Memory:
 
     def keep(self, channel: Channel) -> None:
         self._channels.append((self._now(), channel))
+        if len(self._channels) > _MOST_CHANNELS:  # a question asked twice leaves two
+            self._channels.pop(0)[1].hang_up()
 
     def keeps(self, channel: Channel) -> bool:
         return any(kept is channel for _, kept in self._channels)

@@ -80,6 +80,38 @@ def test_a_settle_that_is_merely_slow_is_heard_out(
     assert len(scripted.asked) <= 2 + is_kept
 
 
+@pytest.mark.parametrize("status", [404, 409, 429, 503])
+def test_a_refusal_of_the_second_question_does_not_end_the_first(
+    scripted: ScriptedFacilitator, facilitator: NexFlow, status: int
+) -> None:
+    """Or a payer is charged, and told that he was not."""
+    second = answer(status, {"ok": False, "error": "settlement_in_progress"})
+    scripted.will(slow(0.7), second)
+    assert facilitator.settle(DUE, 1.0) == Answer(200, SETTLED)
+
+
+def test_a_refusal_of_the_second_question_counts_if_the_first_is_never_answered(
+    scripted: ScriptedFacilitator, facilitator: NexFlow
+) -> None:
+    no = {"ok": False, "error": "insufficient_funds"}
+    scripted.will(hang(), answer(402, no))
+    assert facilitator.settle(DUE, 1.0) == Answer(402, no)
+
+
+def test_questions_asked_twice_leave_no_heap_of_connections(
+    scripted: ScriptedFacilitator, facilitator: NexFlow
+) -> None:
+    for _ in range(4):
+        scripted.will(slow(0.5), answer(409, {"ok": False}))
+        assert facilitator.settle(DUE, 1.0) == Answer(200, SETTLED)
+    kept = []
+    while channel := facilitator.memory.take():
+        kept.append(channel)
+    assert 0 < len(kept) <= 2
+    for channel in kept:
+        channel.hang_up()
+
+
 def test_a_slow_answer_is_not_taken_for_the_next_one(
     scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
