@@ -18,14 +18,23 @@ class ClientGone(OSError):
     """The client has disconnected."""
 
 
+def is_departure(error: BaseException) -> bool:
+    """Did a handler end because it was told so? That is how endless ones do."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_departure, error.exceptions))
+    return isinstance(error, ClientGone)
+
+
 class Client:
-    __slots__ = ("_busy", "_receive", "_send", "gone")
+    __slots__ = ("_busy", "_left", "_receive", "_send", "gone")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self._busy: set[asyncio.Task[object]] = set()
+        self._left = False
         self.gone = False
+        """Nothing is sent any more."""
 
     def leave(self) -> None:
         """The request has been cancelled: its server answers by itself from now on, and
@@ -38,7 +47,7 @@ class Client:
         """Asks the server, which answers at once or not at all. Meaningless once the
         response is complete: servers then say that the client has left.
         """
-        if self.gone:
+        if self.gone or self._left:
             return True
         asked = asyncio.ensure_future(self.receive())
         done, _ = await asyncio.wait([asked], timeout=0)
@@ -46,11 +55,13 @@ class Client:
             asked.cancel()
             return False
         error = asked.exception()  # a server may raise anything, and is then gone
-        self.gone = error is not None or asked.result()["type"] == "http.disconnect"
-        return self.gone
+        # Some say it once only. What is sent goes to the server all the same: most take
+        # it without a word, where an exception would look like a failure of the handler.
+        self._left = error is not None or asked.result()["type"] == "http.disconnect"
+        return self._left
 
     async def receive(self) -> Message:
-        if self.gone:
+        if self.gone or self._left:
             return _DISCONNECT
         try:
             return await self._unless_left(self._receive())

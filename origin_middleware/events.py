@@ -55,8 +55,8 @@ class Executed(_Told):
 @dataclass(frozen=True, slots=True)
 class Failed(_Told):
     """The handler raised, was cancelled, did not finish its response (status None), or
-    answered something not delivered. The key is given back, or the outcome counts as
-    unknown."""
+    answered something not delivered; or its outcome could not be written at all, after
+    NotRecorded. The key is given back, or the outcome counts as unknown."""
 
     key: Key
     status: int | None
@@ -270,7 +270,7 @@ class Observers(Generic[E]):
         for observer in self._observers:
             try:
                 observer(event)
-            except Exception:  # an observer may raise anything
+            except BaseException:  # an observer may raise anything
                 _log.exception("The observer failed.")
 
 

@@ -60,6 +60,11 @@ _KNOWN = (RecordDamaged, ResponseUnavailable)
 # How long reading a response may take, whatever the patience, in seconds.
 _READ = 1.0
 
+# In the scope: the body of a request for which there is no answer on record, and where
+# it was read from.
+_READ_BEFORE = "origin_middleware.body"
+_NOTHING = (None, None)
+
 # Requests of one key that may wait in one process: each holds a connection and a body.
 _MOST_WAITING = 1_000
 
@@ -94,6 +99,7 @@ class Exchange:
         """Seconds spent on waiting for other attempts."""
         self._trace = NO_TRACE
         """Of the attempt that was found last."""
+        self._on_record = False
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Raises what the handler raises."""
@@ -109,19 +115,24 @@ class Exchange:
                     await self._answer(decision, send)
                 else:
                     ours = claim, decision
+            if ours is not None:
+                client = Client(receive, send)
+                await self._runtime.outlive(client, self._carry_out(*ours, client))
         finally:
             if ours is None:
                 self._body.close()
-        if ours is not None:
-            client = Client(receive, send)
-            signed = self._admission.verifies
-            with Passage(self._scope, self._runtime.store, self._key, signed=signed):
-                await self._runtime.outlive(client, self._carry_out(*ours, client))
+            if not self._on_record:
+                # A middleware outside may dispatch the request again, and a server
+                # gives a body once.
+                self._scope[_READ_BEFORE] = receive, self._body.again()
 
     async def _read(self, receive: Receive) -> Fingerprint | Refuse | None:
         """The whole request. None where the client left before its end."""
         scope, policy = self._scope, self._policy
         limit = policy.max_request_bytes
+        source, before = scope.get(_READ_BEFORE, _NOTHING)
+        if before is not None and source == receive:
+            self._body = before
         try:
             declared = declared_length(self._headers)
             if limit is not None and declared is not None and declared > limit:
@@ -217,6 +228,7 @@ class Exchange:
     ) -> None:
         first = True
         verdict: Verdict | RunUnprotected
+        scope, store, key = self._scope, self._runtime.store, self._key
         try:
             if isinstance(decision, TakeOver):
                 claim, first, verdict = await self._take_over(claim)
@@ -224,26 +236,28 @@ class Exchange:
                 verdict = decision
             if isinstance(verdict, Execute) and self._is_late(claim):
                 verdict = await self._confirm(claim, verdict, first)
-            match verdict:
-                case Execute(number):
-                    attempt = Attempt(
-                        self._key, first=first, number=number, begin=self._begin(claim)
-                    )
-                    await Execution(
-                        self._runtime,
-                        self._policy,
-                        attempt,
-                        claim,
-                        self._scope,
-                        client,
-                        self._waited,
-                    ).run(self._body)
-                case RunUnprotected():
-                    await self._run_unprotected(client)
-                case Replay() | Refuse():
-                    await self._answer(verdict, client.send)
-                case _:
-                    assert_never(verdict)
+            if isinstance(verdict, (Replay, Refuse)):
+                await self._answer(verdict, client.send)
+                return
+            with Passage(scope, store, key, client, signed=self._admission.verifies):
+                match verdict:
+                    case Execute(number):
+                        attempt = Attempt(
+                            key, first=first, number=number, begin=self._begin(claim)
+                        )
+                        self._on_record = await Execution(
+                            self._runtime,
+                            self._policy,
+                            attempt,
+                            claim,
+                            scope,
+                            client,
+                            self._waited,
+                        ).run(self._body)
+                    case RunUnprotected():
+                        await self._run_unprotected(client)
+                    case _:
+                        assert_never(verdict)
         finally:
             self._body.close()
 
@@ -329,6 +343,7 @@ class Exchange:
             self._trace,
             policy=self._policy.name,
         )
+        self._on_record = True
         with suppress(OSError):
             await response.replay(send)
 

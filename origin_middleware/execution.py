@@ -5,7 +5,7 @@ from typing import assert_never
 
 from .asgi import Message, Receive, Scope
 from .attempt import Attempt, Statement
-from .client import Client
+from .client import Client, is_departure
 from .events import (
     Failed,
     FailedAfterRecord,
@@ -52,6 +52,9 @@ class Execution:
         self._waited = waited
         self._recorder = Recorder(client, scope["method"], policy, self._conclude)
         self._revealed = asyncio.Event()
+        self._ended = False
+        """Its outcome is known. A response may be complete before: whether it counts is
+        for a function of the seller's, which may raise."""
         self._recorded: int | None = None
         self._left = False
         self._heard = False
@@ -63,8 +66,8 @@ class Execution:
         self._renewal = Renewal(runtime, policy, attempt.key, claim, handler_runs=True)
         self._renewal.start()
 
-    async def run(self, body: RequestBody) -> None:
-        """Raises what the handler raises."""
+    async def run(self, body: RequestBody) -> bool:
+        """Is there a response? Raises what the handler raises."""
         outer = self._attempt.announce(self._scope)
         self._runtime.begin(self)
         self._runtime.observe(
@@ -76,6 +79,7 @@ class Execution:
         )
         try:
             await self._call(body.then(self._disconnect))
+            return self._recorded is not None
         finally:
             self._runtime.end(self)
             self._renewal.stop()
@@ -93,11 +97,11 @@ class Execution:
             # A cancelled task leaves its lease to lapse: nobody knows how far the
             # handler came.
             if not is_interrupted(error):
-                await self._failed()
-            elif not self._recorder.concluded:
+                await self._failed(error)
+            elif not self._ended:
                 self._observe_unknown()
             raise
-        if not self._recorder.concluded:
+        if not self._ended:
             await self._fail(None)
 
     async def _disconnect(self) -> Message:
@@ -116,10 +120,10 @@ class Execution:
         self._revealed.set()
         self._recorder.hides_disconnect = False
 
-    async def _failed(self) -> None:
-        if not self._recorder.concluded:
+    async def _failed(self, error: BaseException) -> None:
+        if not self._ended:
             await self._fail(None)
-        elif self._recorded is not None:
+        elif self._recorded is not None and not is_departure(error):
             self._runtime.observe(
                 FailedAfterRecord,
                 self._attempt.key,
@@ -154,6 +158,7 @@ class Execution:
             if not self._policy.counts(self._scope["method"], status):
                 await self._fail(status)
                 return None
+            self._ended = True
             self._recorded = status
             self._stop_renewal()
             outcome = self._outcome(response)
@@ -172,6 +177,7 @@ class Execution:
         return Completed(kept.to_bytes())
 
     async def _fail(self, status: int | None) -> None:
+        self._ended = True
         self._stop_renewal()
         again = self._may_run_again()
         await self._persistence.give_back(status, self._elapsed(), again=again)

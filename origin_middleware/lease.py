@@ -1,12 +1,13 @@
 """The claims of one request, and the renewal of the one that holds the lease."""
 
+import asyncio
 import os
 
 from .events import LeaseLost
 from .key import Key
 from .policy import Policy
 from .record import Claim, Fingerprint, OwnerToken
-from .runtime import Runtime
+from .runtime import Runtime, is_interrupted
 
 
 def first_claim(policy: Policy, fingerprint: Fingerprint, trace: bytes) -> Claim:
@@ -96,8 +97,10 @@ class Renewal:
     async def _renew(self) -> None:
         try:
             ours = await self._runtime.store.renew(self._key, self._claim)
-        except Exception:  # a store may raise anything; the next renewal will tell
-            ours = True
+        except (Exception, asyncio.CancelledError) as exc:
+            if is_interrupted(exc):
+                raise
+            ours = True  # a store may raise anything; the next renewal will tell
         if self._stopped:
             return
         if ours:

@@ -36,7 +36,7 @@ from .record import (
     Recorded,
 )
 from .response import StoredResponse
-from .runtime import Runtime
+from .runtime import Runtime, is_interrupted
 
 _log = logging.getLogger("origin_middleware")
 
@@ -80,10 +80,11 @@ class Persistence:
         """Now, or in the background where that fails or is cancelled."""
         try:
             before = await write()
-        except asyncio.CancelledError:
-            self._postpone(write)
-            raise
-        except Exception as exc:  # a store may raise anything; the handler has run
+        except (Exception, asyncio.CancelledError) as exc:
+            # A store may raise anything; the handler has run.
+            if is_interrupted(exc):
+                self._postpone(write)
+                raise
             _log.warning("The outcome could not be written: %r", exc)
             self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)
             self._postpone(write)
@@ -100,6 +101,7 @@ class Persistence:
         else:
             many = f"{_MOST_OUTCOMES:_} outcomes wait to be written: no more can."
             self._runtime.log_failure(StoreUnavailable(many))
+            self._tell_unwritten(write)
 
     async def _persist_later(self, write: "_Completion | _Failure") -> None:
         """With a renewal of its own: the handler's ends with the handler."""
@@ -113,14 +115,22 @@ class Persistence:
             while _now() < until:
                 try:
                     await write()
-                except Exception:  # as above
+                except (Exception, asyncio.CancelledError) as exc:  # as above
+                    if is_interrupted(exc):
+                        raise
                     await asyncio.sleep(_PERSIST_EVERY)
                 else:
                     self._runtime.observe(RecordedLate, self._key, policy=name)
                     write.tell(name)
                     return
+            self._tell_unwritten(write)
         finally:
             renewal.stop()
+
+    def _tell_unwritten(self, write: "_Completion | _Failure") -> None:
+        """Nothing more is tried: the lease lapses."""
+        unknown = write.status, False, write.seconds
+        self._runtime.observe(Failed, self._key, *unknown, policy=self._policy.name)
 
 
 @dataclass(slots=True)

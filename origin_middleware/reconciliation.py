@@ -17,7 +17,7 @@ from .lease import Renewal
 from .policy import Policy
 from .record import Claim, Completed, Preceded
 from .response import StoredResponse, checked_response
-from .runtime import Runtime
+from .runtime import Runtime, is_closed, is_interrupted
 
 _log = logging.getLogger("origin_middleware")
 
@@ -71,11 +71,14 @@ class Reconciliation:
         self, reconciler: Reconciler, patience: float
     ) -> _Respond | Literal["execute", "refuse"]:
         abandoned = Abandoned(self.key, self.claim.fingerprint)
+        task = asyncio.current_task()
         try:
             # At least a lease, for those who have waited for it to lapse.
             async with asyncio.timeout(max(patience, self.claim.lease)):
                 return self._checked(await reconciler(abandoned))
-        except Exception:  # it is the seller's code; TimeoutError is one of them
+        except BaseException as error:  # it is the seller's code
+            if is_interrupted(error) or is_closed(error, task):
+                raise
             _log.exception("The reconciler did not rule; the request is refused.")
             return "refuse"
 

@@ -56,6 +56,7 @@ class RequestBody:
         "_file",
         "_left",
         "_reading",
+        "_whole",
     )
 
     def __init__(self) -> None:
@@ -66,6 +67,7 @@ class RequestBody:
         self._exhausted = False
         self._closed = False
         self._reading: asyncio.Future[bytes] | None = None
+        self._whole = False
 
     @property
     def digest(self) -> bytes:
@@ -75,7 +77,7 @@ class RequestBody:
         """Take in the whole body. False where the client left before its end. Raises
         BodyTooLarge and NoRoom.
         """
-        while True:
+        while not self._whole:
             message = await receive()
             if message["type"] != "http.request":
                 return False
@@ -90,8 +92,7 @@ class RequestBody:
                 # Disk and hashing at this size would hold up every other request of
                 # the process.
                 await asyncio.to_thread(self._spill, chunk)
-            if not message.get("more_body", False):
-                break
+            self._whole = not message.get("more_body", False)
         if self._file is not None:
             await asyncio.to_thread(self._rewind)
         return True
@@ -127,9 +128,19 @@ class RequestBody:
 
         return receive
 
+    def again(self) -> "RequestBody | None":
+        """What was read of it, to be read on and given once more. None where it is
+        large: then it is in a file, or would be in memory for too long."""
+        size = sum(map(len, self._chunks))
+        if self._file is not None or size > _IN_MEMORY_WHILE_WAITING:
+            return None
+        body = RequestBody()
+        body._chunks, body._left = [*self._chunks], size
+        body._digest, body._whole = self._digest.copy(), self._whole
+        return body
+
     def close(self) -> None:
         self._closed = True
-        self._chunks.clear()
         if self._file is not None:
             self._file.close()
 

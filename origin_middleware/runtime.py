@@ -18,7 +18,7 @@ from contextvars import Context, ContextVar
 from typing import Any, Protocol
 
 from .asgi import ASGIApp, Message, Receive, Send
-from .client import Client
+from .client import Client, is_departure
 from .errors import ConfigurationError, StoreError, StoreUnsafe
 from .events import Event, Observers
 from .key import Key
@@ -121,9 +121,10 @@ class Runtime:
                 # SystemExit too: out of a task of our own it would end the event loop.
                 ended.set_exception(exc)
                 return
-            _log.error(
-                "A handler failed after its request was cancelled.", exc_info=exc
-            )
+            if not is_departure(exc):
+                _log.error(
+                    "A handler failed after its request was cancelled.", exc_info=exc
+                )
         else:
             if not ended.done():
                 ended.set_result(None)
@@ -163,17 +164,22 @@ class Runtime:
             run.let_go()
         await self._wait(now + within)
         self._draining = False
-        if self._tasks:
+        if left := self._own_tasks():
             _log.warning(
                 "Shutdown timed out with %d requests running; "
                 "their outcome is unknown.",
-                len(self._tasks),
+                len(left),
             )
 
     async def _wait(self, until: float) -> None:
         loop = asyncio.get_running_loop()
-        while self._tasks and loop.time() < until:
-            await asyncio.wait(set(self._tasks), timeout=until - loop.time())
+        while (tasks := self._own_tasks()) and loop.time() < until:
+            await asyncio.wait(tasks, timeout=until - loop.time())
+
+    def _own_tasks(self) -> "set[asyncio.Task[None]]":
+        """Of the running event loop: the end of others' tasks would not wake it."""
+        loop = asyncio.get_running_loop()
+        return {task for task in self._tasks.copy() if task.get_loop() is loop}
 
     def lifespan(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
         """The lifespan channel: the store is checked before the app starts, and the

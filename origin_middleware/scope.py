@@ -3,25 +3,34 @@ takes all of it back at the end, because a middleware outside may dispatch the s
 scope again.
 """
 
+import asyncio
 from collections.abc import Iterable
+from contextvars import ContextVar
 from types import TracebackType
 
 from .asgi import Scope
+from .client import Client
 from .key import Key
 
 _HELD = "origin_middleware.held"
 _SIGNED = "origin_middleware.signed"
 _SIGNATURE = (b"signature", b"signature-input")
 
+# The marks of the passages around. Tasks that outlive their request keep them, and must
+# not keep the request.
+_INSIDE: ContextVar[tuple[object, ...]] = ContextVar(
+    "origin_middleware.inside", default=()
+)
+
 
 def is_held(scope: Scope, store: object, key: Key) -> bool:
     """Does another instance, outside this one, hold the key in the same store, or in
     one that is equal to it?
     """
-    outer = scope.get(_HELD)
+    outer: tuple[Passage, ...] | None = scope.get(_HELD)
     if not outer:
         return False
-    return any(held == key and own == store for own, held in outer)
+    return any(passage.holds(store, key) for passage in outer)
 
 
 def signed_headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
@@ -31,25 +40,53 @@ def signed_headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
 
 
 class Passage:
-    """A scope on its way through the app: `with Passage(scope, store, key, ...):`
+    """A scope on its way through the app: `with Passage(scope, store, key, client):`
 
     The app does not see the gate's signature: with it, a log or an error tracker would
     hold the right to a request.
     """
 
-    __slots__ = ("_before", "_key", "_scope", "_signed", "_store")
+    __slots__ = (
+        "_around",
+        "_before",
+        "_client",
+        "_key",
+        "_mark",
+        "_scope",
+        "_signed",
+        "_store",
+        "_task",
+    )
 
-    def __init__(self, scope: Scope, store: object, key: Key, *, signed: bool) -> None:
+    def __init__(
+        self, scope: Scope, store: object, key: Key, client: Client, *, signed: bool
+    ) -> None:
         self._scope = scope
         self._store = store
         self._key = key
+        self._client = client
         self._signed = signed
+        self._task = asyncio.current_task()
+        self._mark = object()
+
+    def holds(self, store: object, key: Key) -> bool:
+        """The scope may be dispatched again while the app still runs: by somebody who
+        does not wait for it, or who has cancelled the request. That is not inside: the
+        app's own task is, and tasks that it has begun see what it has set.
+        """
+        if self._key != key or self._store != store:
+            return False
+        if asyncio.current_task() is self._task:
+            return True
+        return self._mark in _INSIDE.get() and not self._client.gone
 
     def __enter__(self) -> None:
         scope = self._scope
         outer = scope.get(_HELD, ())
         self._before = {_HELD: outer}
-        scope[_HELD] = (*outer, (self._store, self._key))
+        scope[_HELD] = (*outer, self)
+        self._around = _INSIDE.get()
+        _INSIDE.set((*self._around, self._mark))
         if self._signed:
             headers = scope["headers"]
             self._before |= {_SIGNED: scope.get(_SIGNED), "headers": headers}
@@ -63,3 +100,4 @@ class Passage:
         traceback: TracebackType | None,
     ) -> None:
         self._scope.update(self._before)
+        _INSIDE.set(self._around)
