@@ -56,7 +56,7 @@ class Client:
             return False
         error = asked.exception()  # a server may raise anything, and is then gone
         # Some say it once only. What is sent goes to the server all the same: most take
-        # it without a word, where an exception would look like a failure of the handler.
+        # it without a word, and an exception would look like a failure of the handler.
         self._left = error is not None or asked.result()["type"] == "http.disconnect"
         return self._left
 

@@ -10,6 +10,7 @@
 settlement where an earlier question was asked and its outcome is unknown.
 """
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from x402.schemas import (
     PaymentRequirements,
     PaymentRequirementsV1,
 )
+
+from ..runtime import is_closed, is_interrupted
 
 OnUsed = Literal["settled", "failed"]
 
@@ -87,10 +90,16 @@ class Question:
         return second
 
     async def _answer(self) -> SettleResponse | Unknown:
+        task = asyncio.current_task()
         try:
-            return await self.client.settle(self.payload, self.requirements)
-        except Exception as error:  # the SDK's client raises ValueError, httpx its own
+            answer: object = await self.client.settle(self.payload, self.requirements)
+        except BaseException as error:  # a client of the seller's may raise anything
+            if is_interrupted(error) or is_closed(error, task):
+                raise
             return _hidden(error) or Unknown(type(error).__name__)
+        if not isinstance(answer, SettleResponse):
+            return Unknown(type(answer).__name__)
+        return _writable(answer)
 
     def _outcome(self, answer: SettleResponse | Unknown, again: bool) -> Outcome:
         if isinstance(answer, Unknown):
@@ -115,7 +124,18 @@ def is_used(reason: str | None) -> bool:
     return reason in _USED
 
 
-def _hidden(error: Exception) -> SettleResponse | None:
+def _writable(answer: SettleResponse) -> SettleResponse:
+    """Neither a record nor a header can have what is no JSON, such as half a character,
+    or is too deep to be read again. The money has moved all the same."""
+    try:
+        SettleResponse.model_validate_json(answer.model_dump_json(by_alias=True))
+    except ValueError:
+        kept = {"success", "error_reason", "transaction", "network"}
+        return SettleResponse(**answer.model_dump(include=kept))
+    return answer
+
+
+def _hidden(error: BaseException) -> SettleResponse | None:
     """The answer in an error of the SDK's client: facilitators send it with other
     statuses than 200, and CDP its pending settlements with 500.
     """

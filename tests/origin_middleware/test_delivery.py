@@ -1,13 +1,16 @@
 """When the client sees which byte, and what the handler hears of the client."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from starlette.responses import StreamingResponse
 
 from origin_middleware import (
     Event,
     Executed,
+    FailedAfterRecord,
     IdempotencyMiddleware,
     MemoryStore,
     Policy,
@@ -619,3 +622,85 @@ async def test_a_server_that_fails_when_it_is_asked_for_the_client_fails_nothing
     await app(http_scope(), receive, connection.send)
     assert [type(event) for event in events] == [Executed, Undelivered]
     assert (await request(app)).body == b"done"
+
+
+def streaming(gate: asyncio.Event) -> ASGIApp:
+    """An endless stream, as Starlette has it."""
+
+    async def events() -> AsyncIterator[bytes]:
+        while True:
+            yield b"data: 1\n\n"
+            await asyncio.sleep(0)
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        await gate.wait()
+        response = StreamingResponse(events(), media_type="text/event-stream")
+        await response(scope, receive, send)
+
+    return handler
+
+
+async def test_a_stream_whose_client_left_before_it_began_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(execution, "_SLOW", -1.0)
+    events, connection, gate = list[Event](), Connection(), asyncio.Event()
+    app = IdempotencyMiddleware(
+        streaming(gate), store=MemoryStore(), observer=endings(events)
+    )
+
+    async def send(message: Message) -> None:
+        """As uvicorn: a message to nobody is dropped without a word."""
+        await asyncio.sleep(0)
+
+    running = asyncio.create_task(app(http_scope(), connection.receive, send))
+    connection.leave.set()
+    gate.set()
+    await asyncio.wait_for(running, 10)
+    assert [type(event) for event in events] == [Executed, Undelivered]
+
+
+async def test_a_stream_that_ends_because_its_request_was_cancelled_is_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As at every deployment."""
+    events, connection, gate = list[Event](), Connection(), asyncio.Event()
+    gate.set()
+    app = IdempotencyMiddleware(
+        streaming(gate), store=MemoryStore(), observer=endings(events)
+    )
+    begun = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        begun.set()
+        await asyncio.sleep(0)
+
+    running = asyncio.create_task(app(http_scope(), connection.receive, send))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await app._runtime.drain()
+    assert [type(event) for event in events] == [Executed]
+    assert "failed" not in caplog.text
+
+
+async def test_a_background_task_that_fails_when_its_client_has_left_is_told() -> None:
+    """It did not end because of that."""
+    inner, events = (
+        GatedApp(start(), chunk(b"done"), ZeroDivisionError()),
+        list[Event](),
+    )
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
+    running = asyncio.create_task(request(app))
+    await inner.entered.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    inner.gate.set()
+    await app._runtime.drain()
+    assert [type(event) for event in events] == [
+        Executed,
+        FailedAfterRecord,
+        Undelivered,
+    ]

@@ -149,12 +149,15 @@ async def test_a_replay_names_the_trace_of_its_execution() -> None:
     assert replayed.trace.hex() == "1" * 32 + "2" * 16 + "01"
 
 
-async def test_several_observers_are_told_and_one_that_fails_harms_none() -> None:
+@pytest.mark.parametrize("failure", [RuntimeError, SystemExit, asyncio.CancelledError])
+async def test_several_observers_are_told_and_one_that_fails_harms_none(
+    failure: type[BaseException],
+) -> None:
     first: list[Event] = []
     second: list[Event] = []
 
     def broken(event: Event) -> None:
-        raise RuntimeError(event)
+        raise failure(event)
 
     several = [first.append, broken, second.append]
     app = IdempotencyMiddleware(App(), store=MemoryStore(), observer=several)

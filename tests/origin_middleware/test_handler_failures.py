@@ -3,6 +3,7 @@ run.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -65,6 +66,35 @@ async def test_what_is_raised_after_the_record_is_told(failure: BaseException) -
         await request(app)
     assert [type(event) for event in events] == [Executed, FailedAfterRecord]
     assert (await request(app)).body == b"done"
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("swallowed", [False, True])
+async def test_where_nobody_can_say_whether_a_response_counts_it_has_failed(
+    swallowed: bool, failure: BaseException
+) -> None:
+    runs: list[int] = []
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        runs.append(1)
+        try:
+            await App()(scope, receive, send)
+        except type(failure):
+            if not swallowed:
+                raise
+
+    def delivered(_: str, __: int) -> bool:
+        raise failure
+
+    events, policy = list[Event](), Policy(delivered=delivered)
+    app = IdempotencyMiddleware(
+        handler, store=MemoryStore(), policy=policy, observer=endings(events)
+    )
+    for _ in range(2):
+        with suppress(type(failure)):
+            await request(app)
+    assert len(runs) == 2
+    assert [type(event) for event in events] == [Failed, Failed]
 
 
 @pytest.mark.parametrize("before", [0, 1, 2])

@@ -39,7 +39,7 @@ class Books:
     async def __call__(self, abandoned: Abandoned) -> Ruling:
         self.asked.append(abandoned)
         await self.gate.wait()
-        if isinstance(self.ruling, Exception):
+        if isinstance(self.ruling, BaseException):
             raise self.ruling
         return self.ruling  # type: ignore[return-value] # wrong ones are under test
 
@@ -114,6 +114,10 @@ async def test_execute_runs_the_handler_again() -> None:
     [
         "refuse",
         ZeroDivisionError(),
+        asyncio.CancelledError(),
+        SystemExit(),
+        GeneratorExit(),
+        BaseExceptionGroup("several", [KeyboardInterrupt()]),
         None,
         "perhaps",
         StoredResponse(500, [], b""),

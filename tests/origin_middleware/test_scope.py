@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 
 import pytest
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
 
 from origin_middleware import (
     Attempt,
@@ -18,7 +21,7 @@ from origin_middleware import (
     Replayed,
     attempt_of,
 )
-from origin_middleware.asgi import ASGIApp, Receive, Scope, Send
+from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
 from origin_middleware.key import Key
 from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import (
@@ -92,6 +95,81 @@ async def test_a_scope_that_is_dispatched_again_after_a_timeout_is_not_run_twice
     await again
     assert second.body == b"done"
     assert inner.executions == 1
+
+
+async def test_a_scope_that_is_dispatched_while_it_runs_is_not_run_twice() -> None:
+    """By a middleware that gives up waiting, and cancels nothing."""
+    inner = GatedApp()
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    scope, first, second = http_scope(), Connection(), Connection()
+    running = asyncio.create_task(app(scope, first.receive, first.send))
+    await inner.entered.wait()
+    again = asyncio.create_task(app(scope, second.receive, second.send))
+    await asyncio.sleep(0)
+    inner.gate.set()
+    await asyncio.gather(running, again)
+    assert (first.body, second.body) == (b"done", b"done")
+    assert inner.executions == 1
+
+
+BODIES: list[list[bytes]] = [[b""], [b"a body"], [b"in ", b"parts"]]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=repr)
+@pytest.mark.parametrize("failure", [ConnectionError(), None])
+async def test_a_body_that_a_server_gives_once_is_there_for_the_next_dispatch(
+    body: list[bytes], failure: Exception | None
+) -> None:
+    """A server has nothing more to say than that the client left."""
+    seen: list[bytes] = []
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append((await receive())["body"])
+        if len(seen) == 1 and failure is not None:
+            raise failure
+        await send(start(404 if len(seen) == 1 else 200))
+        await send(chunk(b"done"))
+
+    app = IdempotencyMiddleware(handler, store=MemoryStore())
+    scope, connection = http_scope(), Connection(*body)
+    with suppress(ConnectionError):
+        await app(scope, connection.receive, connection.send)
+    again = app(scope, connection.receive, connection.send)
+    await asyncio.wait_for(again, 10)
+    assert seen == [b"".join(body)] * 2
+
+
+async def test_a_body_that_is_given_anew_is_the_one_that_counts() -> None:
+    inner = FailsOnce(ConnectionError())
+    app = IdempotencyMiddleware(inner, store=MemoryStore())
+    scope, first, second = http_scope(), Connection(b"one"), Connection(b"two")
+    with pytest.raises(ConnectionError):
+        await app(scope, first.receive, first.send)
+    await app(scope, second.receive, second.send)
+    assert (await ask(app, b"two")).body == b"done"
+    assert (await ask(app, b"one")).status == 422
+
+
+async def test_a_body_that_was_read_in_part_is_read_on() -> None:
+    """The middleware outside gave up before the client had sent all of it."""
+    seen, rest = list[bytes](), asyncio.Event()
+    scope, connection = http_scope(), Connection(b"all ", b"of it")
+
+    async def receive() -> Message:
+        if connection._read == 1:
+            await rest.wait()
+        return await connection.receive()
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append((await receive())["body"])
+        await App()(scope, receive, send)
+
+    app = IdempotencyMiddleware(handler, store=MemoryStore())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(app(scope, receive, connection.send), 0.01)
+    rest.set()
+    await app(scope, receive, connection.send)
+    assert seen == [b"all of it"]
 
 
 async def test_nothing_stays_in_a_scope_that_has_been_dispatched() -> None:
@@ -212,6 +290,42 @@ async def test_an_instance_inside_with_the_same_key_and_store_steps_aside() -> N
     assert inner.executions == 1
     (attempt,) = attempts
     assert attempt is not None
+
+
+@pytest.mark.parametrize(
+    ("between", "cancelled"), [(False, False), (True, False), (False, True)]
+)
+async def test_an_instance_inside_steps_aside_in_tasks_of_the_app_too(
+    between: bool, cancelled: bool
+) -> None:
+    """A BaseHTTPMiddleware in between has a task of its own; and a request may be
+    cancelled before the instance inside is reached.
+    """
+    gated, store, inner = GatedApp(), MemoryStore(), App()
+    policy = Policy(patience=0)
+    inside = IdempotencyMiddleware(inner, store=store, policy=policy)
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        gated.entered.set()
+        await gated.gate.wait()
+        await inside(scope, receive, send)
+
+    middle: Any = BaseHTTPMiddleware(waiting, pass_on) if between else waiting
+    app = IdempotencyMiddleware(middle, store=store, policy=policy)
+    running = asyncio.create_task(ask(app))
+    await gated.entered.wait()
+    if cancelled:
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    gated.gate.set()
+    await app._runtime.drain()
+    assert inner.executions == 1
+    assert (await ask(app)).body == b"done"
+
+
+async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    return await call_next(request)
 
 
 async def test_a_handler_may_answer_a_request_of_its_own_to_the_same_app() -> None:

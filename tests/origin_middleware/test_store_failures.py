@@ -377,3 +377,43 @@ async def test_a_completion_whose_claim_is_gone_raises_an_alarm() -> None:
     (event,) = events
     assert isinstance(event, ClaimMissing)
     assert (await request(app)).body == b"done"
+
+
+async def test_a_store_that_was_cancelled_itself_fails_like_any_other() -> None:
+    store, events = FaultyStore(), list[Event]()
+    app = IdempotencyMiddleware(App(), store=store, observer=endings(events))
+    store.faults = {"complete": asyncio.CancelledError()}
+    answer = await request(app)
+    assert (answer.body, answer.complete) == (b"done", True)
+    store.faults = {}
+    await app._runtime.drain()
+    assert [type(event) for event in events] == [NotRecorded, RecordedLate, Executed]
+
+
+async def test_a_renewal_that_was_cancelled_itself_is_tried_again() -> None:
+    store, handler = FaultyStore(), GatedApp()
+    policy = Policy(lease=0.2)
+    app = IdempotencyMiddleware(handler, store=store, policy=policy)
+    store.faults = {"renew": asyncio.CancelledError()}
+    running = asyncio.create_task(request(app))
+    await store.asked("renew", 2)
+    handler.gate.set()
+    assert (await running).body == b"done"
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_an_outcome_that_is_never_written_is_told_in_the_end(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a handler would seem to run for ever."""
+    monkeypatch.setattr("origin_middleware.persistence._PERSIST_FOR", 0)
+    store, events = FaultyStore(), list[Event]()
+    inner = App(start(status), chunk(b"done"))
+    app = IdempotencyMiddleware(inner, store=store, observer=endings(events))
+    store.away("complete", "release")
+    assert (await request(app)).body == b"done"
+    await app._runtime.drain()
+    not_recorded, failed = events
+    assert isinstance(not_recorded, NotRecorded)
+    assert isinstance(failed, Failed)
+    assert (failed.status, failed.released) == (status, False)

@@ -49,3 +49,21 @@ def test_one_executes_and_all_get_the_answer_when_it_is_there() -> None:
         bodies = [answer.result(timeout=45).body for answer in answers]
     assert bodies == [b"done"] * THREADS
     assert inner.executions == 1
+
+
+def test_a_shutdown_waits_for_what_runs_in_its_own_loop() -> None:
+    """The end of what runs in another one would not wake it."""
+    inner, entered, end = App(), threading.Event(), threading.Event()
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        entered.set()
+        await asyncio.to_thread(end.wait)
+        await inner(scope, receive, send)
+
+    app = IdempotencyMiddleware(handler, store=MemoryStore())
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(lambda: asyncio.run(request(app)))
+        entered.wait()
+        asyncio.run(asyncio.wait_for(app._runtime.drain(), 10))
+        end.set()
+        assert running.result(timeout=10).body == b"done"

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from origin_middleware import MemoryStore, StoreError, StoreUnavailable
+from origin_middleware import MemoryStore, StoreUnavailable
 from origin_middleware.key import Key
 from origin_middleware.record import (
     Absent,
@@ -26,7 +26,7 @@ class FaultyStore:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.behind = MemoryStore(clock=clock)
-        self.faults: dict[str, StoreError] = {}
+        self.faults: Mapping[str, BaseException] = {}
         self.calls: list[str] = []
         self._called = asyncio.Event()
 

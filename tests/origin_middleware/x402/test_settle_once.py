@@ -242,7 +242,7 @@ async def test_a_settlement_that_cannot_be_recorded_is_not_asked_for_in_vain() -
 class Asked:
     """A facilitator client of an application: `answers` are given in turn."""
 
-    def __init__(self, *answers: SettleResponse | Exception) -> None:
+    def __init__(self, *answers: object) -> None:
         self.answers = list(answers)
         self.settled = 0
         self.gate = asyncio.Event()
@@ -256,10 +256,10 @@ class Asked:
         self.settled += 1
         self.entered.set()
         await self.gate.wait()
-        answer = self.answers.pop(0) if self.answers else SETTLED
-        if isinstance(answer, Exception):
+        answer: Any = self.answers.pop(0) if self.answers else SETTLED
+        if isinstance(answer, BaseException):
             raise answer
-        return answer
+        return answer  # type: ignore[no-any-return] # wrong ones are under test
 
     def get_supported(self) -> Any:
         raise NotImplementedError
@@ -338,6 +338,37 @@ async def test_what_a_facilitator_says(
     assert (told.transaction, told.error_reason) == last
     assert told.success == (told.error_reason is None)
     assert asked.settled == questions
+
+
+class Panic(BaseException):
+    """As pyo3 raises it for a panic in Rust."""
+
+
+@pytest.mark.parametrize(
+    "answer", [None, {"success": True}, asyncio.CancelledError(), Panic(), SystemExit()]
+)
+async def test_what_is_no_answer_of_a_facilitator_is_asked_again(
+    answer: object,
+) -> None:
+    asked, store = Asked(answer), MemoryStore()
+    client = settle_once(asked, store)
+    told = await keyed_settlement(client, store, payload())
+    assert (told.success, told.transaction) == (True, "0x1")
+    assert asked.settled == 2
+
+
+def nested(levels: int) -> dict[str, Any]:
+    return {"in": nested(levels - 1)} if levels else {}
+
+
+@pytest.mark.parametrize("extra", [{"note": "\ud800"}, {"note": object()}, nested(230)])
+async def test_what_cannot_be_recorded_of_an_answer_is_left_out(extra: Any) -> None:
+    asked, store = Asked(SETTLED.model_copy(update={"extra": extra})), MemoryStore()
+    client = settle_once(asked, store)
+    for _ in range(2):
+        told = await keyed_settlement(client, store, payload())
+        assert (told.success, told.transaction) == (True, "0x1")
+    assert asked.settled == 1
 
 
 async def test_one_question_at_a_time_for_one_payment() -> None:
