@@ -49,11 +49,13 @@ class NoRoom(Exception):
 
 class RequestBody:
     __slots__ = (
+        "_calls",
         "_chunks",
         "_closed",
         "_digest",
         "_exhausted",
         "_file",
+        "_given_to",
         "_left",
         "_reading",
         "_whole",
@@ -68,6 +70,7 @@ class RequestBody:
         self._closed = False
         self._reading: asyncio.Future[bytes] | None = None
         self._whole = False
+        self._calls = self._given_to = 0
 
     @property
     def digest(self) -> bytes:
@@ -105,9 +108,10 @@ class RequestBody:
 
     async def next(self) -> Message | None:
         """The next `http.request` message for the handler, None once all have been
-        given. A call that is cancelled loses nothing, and two at once get a piece each.
+        given. A call that is cancelled loses nothing; of two at once, the later gets
+        it, and the earlier None.
         """
-        if self._exhausted:
+        if self._exhausted or not await self._is_for_this_call():
             return None
         if self._file is None:
             piece = b"".join(self._chunks)
@@ -167,12 +171,24 @@ class RequestBody:
             except OSError as full:
                 raise NoRoom(f"A request body could not be kept: {full}") from full
 
-    async def _read_piece(self, file: IO[bytes]) -> bytes | None:
-        """None where another call took the piece."""
-        # Starlette looks for a disconnect by asking in a scope that is cancelled
-        # already: the turn of the loop lets the cancellation come first, and the piece
-        # that is being read then waits for the next call.
+    async def _is_for_this_call(self) -> bool:
+        """Starlette asks for a disconnect in a scope that is cancelled already: a turn
+        of the loop lets the cancellation come first. And it listens for one beside the
+        handler of a stream, who asks a moment later and wants the body.
+        """
+        self._calls += 1
+        call = self._calls
         await asyncio.sleep(0)
+        if call != self._calls:
+            await asyncio.sleep(0)  # the later call may have been such a question
+            if self._given_to > call:
+                return False
+        self._given_to = call
+        return not self._exhausted
+
+    async def _read_piece(self, file: IO[bytes]) -> bytes | None:
+        """None where another call took the piece. One that is being read when its call
+        is cancelled waits for the next."""
         if self._reading is None:
             read = asyncio.to_thread(file.read, _PIECE)
             self._reading = asyncio.ensure_future(read)

@@ -2,11 +2,16 @@
 
 import asyncio
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from origin_middleware import Event, IdempotencyMiddleware, MemoryStore, Policy, Refused
 from origin_middleware.asgi import Message, Receive, Scope, Send
@@ -100,12 +105,13 @@ async def polled(receive: Receive) -> bool:
     return bool(message) and message["type"] == "http.disconnect"
 
 
+@pytest.mark.parametrize("size", [0, 60, 3_000_000])
 @pytest.mark.parametrize("polls", [1, 2, 5])
 @pytest.mark.parametrize("when", ["before", "between", "after", "always"])
 async def test_a_handler_that_asks_for_a_disconnect_gets_every_byte(
-    when: str, polls: int
+    when: str, polls: int, size: int
 ) -> None:
-    size, got = 3_000_000, list[int]()
+    got: list[int] = []
 
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
         async def poll(moment: str) -> None:
@@ -125,29 +131,33 @@ async def test_a_handler_that_asks_for_a_disconnect_gets_every_byte(
         await App()(scope, receive, send)
 
     app = IdempotencyMiddleware(handler, store=MemoryStore())
-    assert (await ask(app, *[b"x" * 500_000] * 6)).status == 200
+    answer = await asyncio.wait_for(ask(app, *[b"x" * (size // 6)] * 6), 10)
+    assert answer.status == 200
     assert got == [size]
 
 
-async def test_two_who_ask_for_a_large_body_at_once_get_every_byte_once() -> None:
-    """As a stream that reads its request does beside Starlette, which listens for the
-    disconnect.
-    """
-    pieces: list[Message] = []
+@pytest.mark.parametrize("size", [0, 10, 3_000_000])
+@pytest.mark.parametrize("polls", [False, True])
+async def test_a_stream_that_reads_its_request_gets_every_byte(
+    polls: bool, size: int
+) -> None:
+    """Starlette listens for the disconnect beside it, and asks first."""
 
-    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
-        more = True
-        while more:
-            both = await asyncio.wait_for(asyncio.gather(receive(), receive()), 10)
-            got = [each for each in both if each["type"] == "http.request"]
-            pieces.extend(got)
-            more = all(each["more_body"] for each in got)
-        await App()(scope, receive, send)
+    async def counting(request: Request) -> Response:
+        async def parts() -> AsyncIterator[bytes]:
+            taken = 0
+            async for piece in request.stream():
+                taken += len(piece)
+                if polls:
+                    assert not await request.is_disconnected()
+            yield b"%d" % taken
 
-    app = IdempotencyMiddleware(handler, store=MemoryStore())
-    sent = b"".join(bytes([n]) * 262_144 for n in range(8))
-    assert (await ask(app, sent)).status == 200
-    assert b"".join(each["body"] for each in pieces) == sent
+        return StreamingResponse(parts())
+
+    starlette = Starlette(routes=[Route("/report", counting, methods=["POST"])])
+    app = IdempotencyMiddleware(starlette, store=MemoryStore())
+    answer = await asyncio.wait_for(ask(app, b"x" * size), 10)
+    assert answer.body == b"%d" % size
 
 
 async def waiting(app: Any, store: FaultyStore, *body: bytes) -> asyncio.Task[Any]:
