@@ -58,7 +58,7 @@ class RequestBody:
         "_given_to",
         "_left",
         "_reading",
-        "_whole",
+        "whole",
     )
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class RequestBody:
         self._exhausted = False
         self._closed = False
         self._reading: asyncio.Future[bytes] | None = None
-        self._whole = False
+        self.whole = False
         self._calls = self._given_to = 0
 
     @property
@@ -80,7 +80,7 @@ class RequestBody:
         """Take in the whole body. False where the client left before its end. Raises
         BodyTooLarge and NoRoom.
         """
-        while not self._whole:
+        while not self.whole:
             message = await receive()
             if message["type"] != "http.request":
                 return False
@@ -95,7 +95,7 @@ class RequestBody:
                 # Disk and hashing at this size would hold up every other request of
                 # the process.
                 await asyncio.to_thread(self._spill, chunk)
-            self._whole = not message.get("more_body", False)
+            self.whole = not message.get("more_body", False)
         if self._file is not None:
             await asyncio.to_thread(self._rewind)
         return True
@@ -133,14 +133,13 @@ class RequestBody:
         return receive
 
     def again(self) -> "RequestBody | None":
-        """What was read of it, to be read on and given once more. None where it is
-        large: then it is in a file, or would be in memory for too long."""
-        size = sum(map(len, self._chunks))
-        if self._file is not None or size > _IN_MEMORY_WHILE_WAITING:
+        """What was read of it, to be read on and given once more. None where it is in a
+        file."""
+        if self._file is not None:
             return None
         body = RequestBody()
-        body._chunks, body._left = [*self._chunks], size
-        body._digest, body._whole = self._digest.copy(), self._whole
+        body._chunks, body._left = [*self._chunks], sum(map(len, self._chunks))
+        body._digest, body.whole = self._digest.copy(), self.whole
         return body
 
     def close(self) -> None:

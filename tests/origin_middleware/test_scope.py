@@ -97,14 +97,20 @@ async def test_a_scope_that_is_dispatched_again_after_a_timeout_is_not_run_twice
     assert inner.executions == 1
 
 
-async def test_a_scope_that_is_dispatched_while_it_runs_is_not_run_twice() -> None:
-    """By a middleware that gives up waiting, and cancels nothing."""
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_scope_that_is_dispatched_while_it_runs_is_not_run_twice(
+    kept: bool,
+) -> None:
+    """By a middleware that gives up waiting, and cancels nothing; it may have kept the
+    body, to give it again.
+    """
     inner = GatedApp()
     app = IdempotencyMiddleware(inner, store=MemoryStore())
-    scope, first, second = http_scope(), Connection(), Connection()
+    scope, first, second = http_scope(), Connection(b"body"), Connection(b"body")
     running = asyncio.create_task(app(scope, first.receive, first.send))
     await inner.entered.wait()
-    again = asyncio.create_task(app(scope, second.receive, second.send))
+    receive = second.receive if kept else first.receive
+    again = asyncio.create_task(app(scope, receive, second.send))
     await asyncio.sleep(0)
     inner.gate.set()
     await asyncio.gather(running, again)
@@ -117,8 +123,9 @@ BODIES: list[list[bytes]] = [[b""], [b"a body"], [b"in ", b"parts"]]
 
 @pytest.mark.parametrize("body", BODIES, ids=repr)
 @pytest.mark.parametrize("failure", [ConnectionError(), None])
+@pytest.mark.parametrize("wrapped", [False, True])
 async def test_a_body_that_a_server_gives_once_is_there_for_the_next_dispatch(
-    body: list[bytes], failure: Exception | None
+    wrapped: bool, body: list[bytes], failure: Exception | None
 ) -> None:
     """A server has nothing more to say than that the client left."""
     seen: list[bytes] = []
@@ -130,13 +137,44 @@ async def test_a_body_that_a_server_gives_once_is_there_for_the_next_dispatch(
         await send(start(404 if len(seen) == 1 else 200))
         await send(chunk(b"done"))
 
-    app = IdempotencyMiddleware(handler, store=MemoryStore())
+    app: Any = IdempotencyMiddleware(handler, store=MemoryStore())
+    if wrapped:  # with a `receive` of its own for each dispatch
+        app = BaseHTTPMiddleware(app, pass_on)
     scope, connection = http_scope(), Connection(*body)
     with suppress(ConnectionError):
         await app(scope, connection.receive, connection.send)
     again = app(scope, connection.receive, connection.send)
     await asyncio.wait_for(again, 10)
     assert seen == [b"".join(body)] * 2
+
+
+async def test_what_a_middleware_in_between_makes_of_a_body_takes_its_time() -> None:
+    """It is read by the instance inside, not what the one outside has read."""
+    seen: list[bytes] = []
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append((await receive())["body"])
+        if len(seen) == 1:
+            raise ConnectionError
+        await App()(scope, receive, send)
+
+    inside = IdempotencyMiddleware(handler, store=MemoryStore())
+
+    async def decoding(scope: Scope, receive: Receive, send: Send) -> None:
+        async def decoded() -> Message:
+            message = await receive()
+            await asyncio.sleep(0.06)
+            return {**message, "body": message["body"].upper()}
+
+        await inside(scope, decoded, send)
+
+    app = IdempotencyMiddleware(decoding, store=MemoryStore(), policy=IDEMPOTENCY_KEY)
+    scope = http_scope(headers=[(b"idempotency-key", b"a")])
+    connection = Connection(b"body")
+    with pytest.raises(ConnectionError):
+        await app(scope, connection.receive, connection.send)
+    await asyncio.wait_for(app(scope, connection.receive, connection.send), 10)
+    assert seen == [b"BODY", b"BODY"]
 
 
 async def test_a_body_that_is_given_anew_is_the_one_that_counts() -> None:
