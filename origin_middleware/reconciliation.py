@@ -15,7 +15,7 @@ from .errors import StoreError
 from .key import Key
 from .lease import Renewal
 from .policy import Policy
-from .record import Claim, Completed, Preceded
+from .record import Claim, Completed, NotReplayable, Outcome, Preceded
 from .response import StoredResponse, checked_response
 from .runtime import Runtime, is_closed, is_interrupted
 
@@ -28,6 +28,8 @@ class _Respond:
 
     response: bytes
     status: int
+    kept: bool
+    """False where it is too large for the record, as a handler's response may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Reconciliation:
         policy = self.policy.name
         self.runtime.observe(events.Reconciled, self.key, name, policy=policy)
         if isinstance(ruling, _Respond):
-            return await self._record(ruling.response, ruling.status)
+            return await self._record(ruling)
         if ruling == "execute":
             ours = await self.runtime.store.renew(self.key, self.claim)
             return Execute(attempt) if ours else None
@@ -92,15 +94,17 @@ class Reconciliation:
         response = checked_response(ruling, self.method)
         if self.policy.private:
             response = response.for_the_payer()
-        kept = response.recordable(self.policy.unrecorded_headers)
-        return _Respond(kept.to_bytes(), response.status)
+        kept = len(response.body) <= self.policy.max_response_bytes
+        response = response.recordable(self.policy.unrecorded_headers)
+        return _Respond(response.to_bytes(), response.status, kept)
 
-    async def _record(self, response: bytes, status: int) -> Verdict:
+    async def _record(self, ruling: _Respond) -> Verdict:
         """Unless the attempt ended after all while the reconciler was asked."""
-        outcome = Completed(response)
+        response = ruling.response
+        outcome: Outcome = Completed(response) if ruling.kept else NotReplayable()
         try:
             told = await self.runtime.store.complete(
-                self.key, self.claim, outcome, status
+                self.key, self.claim, outcome, ruling.status
             )
         except StoreError:
             self.runtime.observe(events.NotRecorded, self.key, policy=self.policy.name)

@@ -322,6 +322,15 @@ async def test_a_ruling_is_recorded_without_what_the_policy_leaves_out() -> None
     await case.end()
 
 
+async def test_a_ruling_over_the_limit_is_delivered_and_not_kept() -> None:
+    limit = Policy().max_response_bytes
+    case = Stalled(Books(StoredResponse(200, [], b"x" * (limit + 1))))
+    await case.begin()
+    assert len((await request(case.app)).body) == limit + 1
+    assert (await request(case.app)).code == "not-replayable"
+    await case.end()
+
+
 async def test_a_ruling_about_a_head_has_no_body() -> None:
     headers = [(b"content-length", b"4")]
     for body, answered in ((b"four", 409), (b"", 200)):
