@@ -257,7 +257,7 @@ BUGS = (
     _in(
         "execution",
         "a handler that raises has not failed",
-        "            if not is_interrupted(error):\n                await self._failed()\n",
+        "            if not is_interrupted(error):\n                await self._failed(error)\n",
         "",
     ),
     _in(
