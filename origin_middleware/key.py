@@ -14,7 +14,7 @@ Key = NewType("Key", str)
 
 def key_digest(key: Key) -> str:
     """What logs, problems and records call it: a key is a bearer of value."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,23 @@ async def test_the_same_key_of_two_tenants_is_two_keys() -> None:
     assert inner.executions == 2
 
 
+async def test_a_tenant_that_is_no_text_is_one_all_the_same() -> None:
+    """A client sends what it likes; another request then has a record to quote."""
+    inner = App()
+    policy = Policy(
+        header="idempotency-key",
+        tenant_of=lambda scope: dict(scope["headers"])[b"x-tenant"].decode(
+            errors="surrogateescape"
+        ),
+    )
+    app = protected(inner, policy)
+    for query, status in ((b"", 200), (b"", 200), (b"a=1", 422)):
+        headers = sent(b"key", b"\xff")
+        answer = await request(app, key=None, query=query, headers=headers)
+        assert answer.status == status
+    assert inner.executions == 1
+
+
 async def test_a_settlement_intent_is_one_payment_for_all_tenants() -> None:
     inner = App()
     app = protected(inner, Policy(tenant_of=tenant_of))
