@@ -26,13 +26,14 @@ def is_departure(error: BaseException) -> bool:
 
 
 class Client:
-    __slots__ = ("_busy", "_left", "_receive", "_send", "gone")
+    __slots__ = ("_asked", "_busy", "_left", "_receive", "_send", "gone")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self._busy: set[asyncio.Task[object]] = set()
         self._left = False
+        self._asked: asyncio.Task[Message] | None = None
         self.gone = False
         """Nothing is sent any more."""
 
@@ -47,20 +48,41 @@ class Client:
         """Asks the server, which answers at once or not at all. Meaningless once the
         response is complete: servers then say that the client has left.
         """
+        if self.seems_gone():
+            return True
+        if self._asked is not None:
+            await asyncio.wait([self._asked], timeout=0)
+        gone = self.seems_gone()
+        self.ask_no_more()
+        return gone
+
+    def seems_gone(self) -> bool:
+        """As has_left, for those who cannot wait: the next call has the answer."""
         if self.gone or self._left:
             return True
-        asked = asyncio.ensure_future(self.receive())
-        done, _ = await asyncio.wait([asked], timeout=0)
-        if not done:
-            asked.cancel()
-            return False
-        error = asked.exception()  # a server may raise anything, and is then gone
-        # Some say it once only. What is sent goes to the server all the same: most take
-        # it without a word, and an exception would look like a failure of the handler.
-        self._left = error is not None or asked.result()["type"] == "http.disconnect"
+        if self._asked is None:
+            self._asked = asyncio.ensure_future(self._ask())
+        elif self._asked.done():
+            asked, self._asked = self._asked, None
+            # A server may raise anything, and is then gone. Some say it once only. What
+            # is sent goes to the server all the same: most take it without a word, and
+            # an exception would look like a failure of the handler.
+            failed = asked.cancelled() or asked.exception() is not None
+            self._left = failed or asked.result()["type"] == "http.disconnect"
         return self._left
 
+    def ask_no_more(self) -> None:
+        if self._asked is not None:
+            self._asked.cancel()
+            self._asked = None
+
     async def receive(self) -> Message:
+        if self._asked is not None:
+            await asyncio.wait([self._asked])
+            self.seems_gone()
+        return await self._ask()
+
+    async def _ask(self) -> Message:
         if self.gone or self._left:
             return _DISCONNECT
         try:

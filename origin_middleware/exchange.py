@@ -292,6 +292,7 @@ class Exchange:
                         assert_never(verdict)
         finally:
             self._body.close()
+            client.ask_no_more()
 
     async def _take_over(self, claim: Claim) -> tuple[Claim, bool, Verdict]:
         """The verdict, its claim, and whether no attempt was taken over after all."""
@@ -406,7 +407,7 @@ class Exchange:
         self._runtime.observe(
             events.RanUnprotected, self._key, policy=self._policy.name
         )
-        receive = self._body.then(client.receive)
+        receive = self._body.then(client.receive, client.seems_gone)
         send = marking(client.send) if self._policy.private else client.send
         await self._runtime.app(self._scope, receive, send)
 

@@ -78,7 +78,7 @@ class Execution:
             policy=self._policy.name,
         )
         try:
-            await self._call(body.then(self._disconnect))
+            await self._call(body.then(self._disconnect, self._has_left))
             return self._recorded is not None
         finally:
             self._runtime.end(self)
@@ -112,6 +112,12 @@ class Execution:
         message = await self._client.receive()
         self._heard = self._heard or not self._recorder.concluded
         return message
+
+    def _has_left(self) -> bool:
+        """As `_disconnect`, for a handler that does not wait."""
+        left = self._revealed.is_set() and self._client.seems_gone()
+        self._heard = self._heard or (left and not self._recorder.concluded)
+        return left
 
     def let_go(self) -> None:
         """The process is about to stop: an endless handler has to hear that nobody

@@ -8,7 +8,7 @@ fingerprint is stored beside the response, so it is a digest and never the text.
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from operator import itemgetter
 from typing import IO
@@ -124,11 +124,22 @@ class RequestBody:
         self._exhausted = self._left == 0
         return {"type": "http.request", "body": piece, "more_body": not self._exhausted}
 
-    def then(self, then: Receive) -> Receive:
-        """A `receive` that gives the body first, and asks `then` afterwards."""
+    def then(self, then: Receive, left: Callable[[], bool]) -> Receive:
+        """A `receive` that gives the body first, and asks `then` afterwards. A handler
+        that only ever asks for a disconnect hears of it too: `left` says, without
+        waiting, whether there was one.
+        """
+        asks = False
 
         async def receive() -> Message:
-            return await self.next() or await then()
+            nonlocal asks
+            if asks and not self._exhausted and left():
+                return {"type": "http.disconnect"}
+            try:
+                return await self.next() or await then()
+            except asyncio.CancelledError:
+                asks = True
+                raise
 
         return receive
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from origin_middleware import (
@@ -428,7 +429,16 @@ async def poll(scope: Scope, receive: Receive, send: Send) -> None:
     await send(chunk(b""))
 
 
-@pytest.mark.parametrize("endless", [lines, poll])
+async def starlettes_poll(scope: Scope, receive: Receive, send: Send) -> None:
+    """Asks without waiting, and never reads its body."""
+    request = Request(scope, receive)
+    while not await request.is_disconnected():
+        await asyncio.sleep(0)
+    await send(start())
+    await send(chunk(b""))
+
+
+@pytest.mark.parametrize("endless", [lines, poll, starlettes_poll])
 async def test_a_shutdown_tells_an_endless_handler_that_its_client_has_left(
     endless: ASGIApp,
 ) -> None:
@@ -446,7 +456,19 @@ async def test_a_shutdown_tells_an_endless_handler_that_its_client_has_left(
     assert isinstance(running.exception(), OSError | None)
 
 
-@pytest.mark.parametrize("endless", [lines, poll])
+async def test_a_handler_that_runs_unprotected_hears_that_its_client_left() -> None:
+    store, connection = FaultyStore(), Connection()
+    store.away("claim")
+    policy = Policy(on_store_unavailable="execute")
+    app = IdempotencyMiddleware(starlettes_poll, store=store, policy=policy)
+    connection.leave.set()
+    with pytest.raises(ClientGone):
+        await asyncio.wait_for(
+            app(http_scope(), connection.receive, connection.send), 10
+        )
+
+
+@pytest.mark.parametrize("endless", [lines, poll, starlettes_poll])
 async def test_a_handler_that_ends_because_its_client_has_left_is_not_run_again(
     endless: ASGIApp,
 ) -> None:
