@@ -108,14 +108,17 @@ class RequestBody:
 
     async def next(self) -> Message | None:
         """The next `http.request` message for the handler, None once all have been
-        given. A call that is cancelled loses nothing; of two at once, the later gets
-        it, and the earlier None.
+        given. A call that is cancelled loses nothing of a large body; of two at once,
+        the later gets it, and the earlier None. A small one is given to who asks first,
+        as a server gives it.
         """
-        if self._exhausted or not await self._is_for_this_call():
+        if self._exhausted:
             return None
         if self._file is None:
             piece = b"".join(self._chunks)
             self._left = 0
+        elif not await self._is_for_this_call():
+            return None
         else:
             read = await self._read_piece(self._file)
             if read is None:
