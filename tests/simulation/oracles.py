@@ -128,6 +128,17 @@ def refused_for_a_reason(books: Books, server: Server) -> Iterator[Violation]:
             yield Violation("I4", f"request {asked.number} waited for what was over")
 
 
+def _is_claimed(server: Server, end: Step) -> bool:
+    """At once, by a claim that was on its way."""
+    return any(
+        step.name == end.name
+        and end.at <= step.at <= end.at + _AT_ONCE
+        and (step.before or b"")[1:2] == b"R"
+        and (step.after or b"")[1:2] == b"P"
+        for step in server.steps
+    )
+
+
 def _ended_before(server: Server, asked: Asked, when: float) -> bool:
     """Since then, the server has had a finished record."""
     name, since = record_name(asked.request.key), None
@@ -153,6 +164,8 @@ def woken(books: Books, server: Server) -> Iterator[Violation]:
             _reacts(asked, step.at) <= step.at + _AT_ONCE
             for asked in (waiting if all_hear else of_key)
         ]
+        if not all_hear:
+            reacted.append(_is_claimed(server, step))
         if waiting and not (all if all_hear else any)(reacted):
             yield Violation("I4", f"nobody hears of the end at {step.at:.3f}")
 
