@@ -9,7 +9,14 @@ from redis.asyncio import Redis
 
 from origin_middleware import StoreUnavailable
 from origin_middleware.key import Key
-from origin_middleware.record import Claim, Claimed, Exhausted, Held, NotReplayable
+from origin_middleware.record import (
+    NOBODY,
+    Claim,
+    Claimed,
+    Exhausted,
+    Held,
+    NotReplayable,
+)
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.claims import Claims, Kind
@@ -147,6 +154,22 @@ async def test_what_is_withdrawn_is_no_attempt(
     await gives_up(scripts.TAKE_OVER, "third")
     assert await store.take_over(key, a_claim("d", max_attempts=2)) == Exhausted()
     assert await store.take_over(key, a_claim("e", max_attempts=3)) == Claimed()
+
+
+async def test_a_take_over_that_is_undone_twice_counts_as_undone_once(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    """It is undone at once, and again when no try of it can arrive any more."""
+    await store.claim(key, a_claim("dead"))
+    await store.abandon(key, a_claim("dead"))
+    ghost = a_claim("ghost")
+    assert isinstance(await store.take_over(key, ghost), Claimed)
+    owned = codec.header(b"P", ghost.owner)
+    for _ in range(2):
+        await client.eval(scripts.ABANDON.source, 1, store._name(key), owned, 1)
+    seen = await store.look(key)
+    assert seen is not None
+    assert (seen.state, seen.attempt, seen.owner) == ("abandoned", 1, NOBODY)
 
 
 async def test_an_attempt_that_comes_after_the_release_is_withdrawn(
