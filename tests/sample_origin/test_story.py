@@ -117,8 +117,9 @@ def read_until(text: str, process: "subprocess.Popen[str]") -> str:
 
 
 def nothing_is_left(pids: list[int], files: Path) -> bool:
-    """Waits for it: a process may be orphaned and about to end."""
-    until = time.monotonic() + 20
+    """Waits for it: a worker may be orphaned, and its shutdown waits for outcomes that
+    cannot be written, for 30 s."""
+    until = time.monotonic() + 45
     while alive(pids) or any(files.iterdir()):
         if time.monotonic() > until:
             return False
