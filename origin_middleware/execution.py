@@ -7,7 +7,6 @@ from .asgi import Message, Receive, Scope
 from .attempt import Attempt, Statement
 from .client import Client, is_departure
 from .events import (
-    Failed,
     FailedAfterRecord,
     Started,
     Undelivered,
@@ -99,7 +98,7 @@ class Execution:
             if not is_interrupted(error):
                 await self._failed(error)
             elif not self._ended:
-                self._observe_unknown()
+                self._persistence.tell_unknown(None, self._elapsed())
             raise
         if not self._ended:
             await self._fail(None)
@@ -136,16 +135,6 @@ class Execution:
                 self._recorded,
                 policy=self._policy.name,
             )
-
-    def _observe_unknown(self) -> None:
-        self._runtime.observe(
-            Failed,
-            self._attempt.key,
-            None,
-            False,
-            self._elapsed(),
-            policy=self._policy.name,
-        )
 
     def _tell_undelivered(self) -> None:
         if self._recorded is not None and (self._left or self._recorder.lost):

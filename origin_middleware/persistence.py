@@ -101,7 +101,7 @@ class Persistence:
         else:
             many = f"{_MOST_OUTCOMES:_} outcomes wait to be written: no more can."
             self._runtime.log_failure(StoreUnavailable(many))
-            self._tell_unwritten(write)
+            self.tell_unknown(write.status, write.seconds)
 
     async def _persist_later(self, write: "_Completion | _Failure") -> None:
         """With a renewal of its own: the handler's ends with the handler."""
@@ -123,13 +123,13 @@ class Persistence:
                     self._runtime.observe(RecordedLate, self._key, policy=name)
                     write.tell(name)
                     return
-            self._tell_unwritten(write)
+            self.tell_unknown(write.status, write.seconds)
         finally:
             renewal.stop()
 
-    def _tell_unwritten(self, write: "_Completion | _Failure") -> None:
-        """Nothing more is tried: the lease lapses."""
-        unknown = write.status, False, write.seconds
+    def tell_unknown(self, status: int | None, seconds: float) -> None:
+        """Nothing is written, or tried any more: the lease lapses."""
+        unknown = status, False, seconds
         self._runtime.observe(Failed, self._key, *unknown, policy=self._policy.name)
 
 

@@ -90,10 +90,8 @@ class Recorder:
         self._has_body = self._method != "HEAD" and self._status not in WITHOUT_BODY
         # A copy, because a middleware outside may change the list that it is given.
         self._held.append({**message, "headers": list(self._headers)})
-        if (
-            _media_type(named.get(b"content-type", b""))
-            in self._policy.unrecorded_media_types
-        ):
+        media_type = _media_type(named.get(b"content-type", b""))
+        if media_type in self._policy.unrecorded_media_types:
             await self._end(None)
         elif self._declared is None and not self._looks_complete():
             # A stream: its headers must not wait for its first chunk.

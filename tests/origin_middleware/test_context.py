@@ -4,11 +4,17 @@ import asyncio
 import contextvars
 
 import httpx
-import pytest
 
 from origin_middleware import IdempotencyMiddleware, MemoryStore
 from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
-from tests.support.asgi import App, Connection, GatedApp, http_scope, request
+from tests.support.asgi import (
+    App,
+    Connection,
+    GatedApp,
+    finished_alone,
+    http_scope,
+    request,
+)
 from tests.support.running import serving
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="")
@@ -97,13 +103,7 @@ async def test_a_handler_goes_on_in_its_context_after_its_request_was_cancelled(
         connection = Connection()
         await app(http_scope(), connection.receive, connection.send)
 
-    running = asyncio.create_task(server())
-    await inner.entered.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    inner.gate.set()
-    await app._runtime.drain()
+    await finished_alone(asyncio.create_task(server()), inner, app)
     assert seen == ["span"]
 
 

@@ -27,6 +27,7 @@ from tests.support.asgi import (
     GatedApp,
     chunk,
     endings,
+    finished_alone,
     http_scope,
     request,
     start,
@@ -281,13 +282,7 @@ async def test_what_a_handler_raises_after_its_request_was_cancelled_is_logged(
 ) -> None:
     inner = GatedApp(ZeroDivisionError())
     app = IdempotencyMiddleware(inner, store=MemoryStore())
-    running = asyncio.create_task(request(app))
-    await inner.entered.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    inner.gate.set()
-    await app._runtime.drain()
+    await finished_alone(asyncio.create_task(request(app)), inner, app)
     assert "failed after its request was cancelled" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 
@@ -596,13 +591,7 @@ async def test_an_answer_that_nobody_took_is_told() -> None:
     """The gate never heard of it, so nobody is charged."""
     inner, events = GatedApp(), list[Event]()
     app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
-    running = asyncio.create_task(request(app))
-    await inner.entered.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    inner.gate.set()
-    await app._runtime.drain()
+    await finished_alone(asyncio.create_task(request(app)), inner, app)
     assert [type(event) for event in events] == [Executed, Undelivered]
 
 
@@ -714,13 +703,7 @@ async def test_a_background_task_that_fails_when_its_client_has_left_is_told() -
         list[Event](),
     )
     app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
-    running = asyncio.create_task(request(app))
-    await inner.entered.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    inner.gate.set()
-    await app._runtime.drain()
+    await finished_alone(asyncio.create_task(request(app)), inner, app)
     assert [type(event) for event in events] == [
         Executed,
         FailedAfterRecord,

@@ -24,7 +24,15 @@ from origin_middleware import (
     Policy,
 )
 from origin_middleware.asgi import Receive, Scope, Send
-from tests.support.asgi import App, GatedApp, chunk, endings, request, start
+from tests.support.asgi import (
+    App,
+    GatedApp,
+    chunk,
+    endings,
+    finished_alone,
+    request,
+    start,
+)
 from tests.support.faulty import FaultyStore
 from tests.support.running import serving
 
@@ -173,13 +181,7 @@ async def test_a_failure_after_the_request_was_cancelled_does_not_end_the_loop(
 ) -> None:
     inner = GatedApp(failure)
     app = IdempotencyMiddleware(inner, store=MemoryStore())
-    running = asyncio.create_task(request(app))
-    await inner.entered.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    inner.gate.set()
-    await app._runtime.drain()
+    await finished_alone(asyncio.create_task(request(app)), inner, app)
     assert "failed after its request was cancelled" in caplog.text
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+import pytest
+
+from origin_middleware import IdempotencyMiddleware
 from origin_middleware.asgi import ASGIApp, Headers, Message, Receive, Scope, Send
 from origin_middleware.events import Event, Observer, Started
 
@@ -132,6 +135,19 @@ class GatedApp(App):
         self.entered.set()
         await self.gate.wait()
         await super().__call__(scope, receive, send)
+
+
+async def finished_alone(
+    running: "asyncio.Task[Any]", inner: GatedApp, app: IdempotencyMiddleware
+) -> None:
+    """The server cancels the request while its handler runs, which then goes on to its
+    end."""
+    await inner.entered.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    inner.gate.set()
+    await app._runtime.drain()
 
 
 def endings(told: list[Event]) -> Observer:
