@@ -4,12 +4,9 @@ depend on it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any
 
 from .asgi import Message, Receive, Send
-
-T = TypeVar("T")
 
 _DISCONNECT: Message = {"type": "http.disconnect"}
 
@@ -85,10 +82,17 @@ class Client:
     async def _ask(self) -> Message:
         if self.gone or self._left:
             return _DISCONNECT
+        task: Any = asyncio.current_task()  # a coroutine always runs in one
+        cancelling = task.cancelling()
+        self._busy.add(task)
         try:
-            return await self._unless_left(self._receive())
-        except ClientGone:
-            return _DISCONNECT
+            return await self._receive()
+        except asyncio.CancelledError:
+            if self._has_called_off(task, cancelling):
+                return _DISCONNECT
+            raise
+        finally:
+            self._busy.discard(task)
 
     async def send(self, message: Message) -> None:
         """Raises ClientGone once the client is gone, without asking the server again.
@@ -98,9 +102,14 @@ class Client:
         """
         if self.gone:
             raise ClientGone
+        task: Any = asyncio.current_task()  # a coroutine always runs in one
+        cancelling = task.cancelling()
+        self._busy.add(task)
         try:
-            await self._unless_left(self._send(message))
-        except ClientGone:
+            await self._send(message)
+        except asyncio.CancelledError:
+            if self._has_called_off(task, cancelling):
+                raise ClientGone from None
             raise
         except Exception as exc:  # servers and other middleware may raise anything
             self.gone = True
@@ -109,18 +118,9 @@ class Client:
                     "The server did not take a message: %r", exc
                 )
             raise ClientGone from exc
-
-    async def _unless_left(self, work: Awaitable[T]) -> T:
-        task = asyncio.current_task()
-        if task is None:  # pragma: no cover - a coroutine always runs in one
-            return await work
-        cancelling = task.cancelling()
-        self._busy.add(task)
-        try:
-            return await work
-        except asyncio.CancelledError:
-            if self.gone and task.uncancel() == cancelling:
-                raise ClientGone from None
-            raise
         finally:
             self._busy.discard(task)
+
+    def _has_called_off(self, task: "asyncio.Task[Any]", cancelling: int) -> bool:
+        """Was it `leave` that cancelled the task, and nobody else?"""
+        return self.gone and task.uncancel() == cancelling

@@ -223,9 +223,12 @@ class Exchange:
         digest = claim.fingerprint
         takes_over = self._policy.on_abandoned != "refuse"
         while True:
-            if isinstance(answer, (Held, Finished)):
+            patience_left = 0.0
+            if isinstance(answer, Held):
+                self._trace, patience_left = answer.trace, self._patience_left()
+            elif isinstance(answer, Finished):
                 self._trace = answer.trace
-            match decide(answer, digest, takes_over, self._patience_left()):
+            match decide(answer, digest, takes_over, patience_left):
                 case Wait(held, timeout):
                     if self._runtime.waiting[self._key] >= _MOST_WAITING:
                         return claim, Refuse(Refusal.IN_PROGRESS)
@@ -377,8 +380,10 @@ class Exchange:
             policy=self._policy.name,
         )
         self._on_record = True
-        with suppress(OSError):
+        try:  # noqa: SIM105 - suppress() costs more, and this is every replay
             await response.replay(send)
+        except OSError:
+            pass
 
     def _refusal(self, error: StoreUnavailable | RecordDamaged | NoRoom) -> Refuse:
         self._runtime.log_failure(error)

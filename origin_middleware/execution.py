@@ -50,7 +50,8 @@ class Execution:
         self._client = client
         self._waited = waited
         self._recorder = Recorder(client, scope["method"], policy, self._conclude)
-        self._revealed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._revealed = loop.create_future()
         self._ended = False
         """Its outcome is known. A response may be complete before: whether it counts is
         for a function of the seller's, which may raise."""
@@ -59,7 +60,7 @@ class Execution:
         self._heard = False
         """The handler was told that its client has left, before its response was
         complete."""
-        self._now = asyncio.get_running_loop().time
+        self._now = loop.time
         self._started = self._now()
         self._persistence = Persistence(runtime, policy, attempt.key, claim)
         self._renewal = Renewal(runtime, policy, attempt.key, claim, handler_runs=True)
@@ -107,14 +108,14 @@ class Execution:
         """Starlette cancels a stream when its client leaves, and the effect would be
         half done. So a handler hears of it only once recording is over.
         """
-        await self._revealed.wait()
+        await asyncio.shield(self._revealed)
         message = await self._client.receive()
         self._heard = self._heard or not self._recorder.concluded
         return message
 
     def _has_left(self) -> bool:
         """As `_disconnect`, for a handler that does not wait."""
-        left = self._revealed.is_set() and self._client.seems_gone()
+        left = self._revealed.done() and self._client.seems_gone()
         self._heard = self._heard or (left and not self._recorder.concluded)
         return left
 
@@ -122,8 +123,12 @@ class Execution:
         """The process is about to stop: an endless handler has to hear that nobody
         listens, or the shutdown would wait for it.
         """
-        self._revealed.set()
+        self._reveal()
         self._recorder.hides_disconnect = False
+
+    def _reveal(self) -> None:
+        if not self._revealed.done():
+            self._revealed.set_result(None)
 
     async def _failed(self, error: BaseException) -> None:
         if not self._ended:
@@ -163,13 +168,12 @@ class Execution:
             self._left = self._elapsed() > _SLOW and await self._client.has_left()
             return before
         finally:
-            self._revealed.set()
+            self._reveal()
 
     def _outcome(self, response: StoredResponse | None) -> Outcome:
         if response is None:
             return NotReplayable()
-        kept = response.recordable(self._policy.unrecorded_headers)
-        return Completed(kept.to_bytes())
+        return Completed(response.to_bytes(self._policy.unrecorded_headers))
 
     async def _fail(self, status: int | None) -> None:
         self._ended = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from itertools import count
 
 from .events import LeaseLost
 from .key import Key
@@ -32,7 +33,7 @@ def next_claim(claim: Claim) -> Claim:
 
 
 def _token() -> OwnerToken:
-    return OwnerToken(_process + os.urandom(8))
+    return OwnerToken(_process + next(_numbers).to_bytes(8, "big"))
 
 
 def _be_another_process() -> None:
@@ -40,8 +41,9 @@ def _be_another_process() -> None:
     _process = os.urandom(8)
 
 
-# Half of an owner token says which process it is of.
+# Half of an owner token says which process it is of, and the rest which claim.
 _process = os.urandom(8)
+_numbers = count()
 os.register_at_fork(after_in_child=_be_another_process)
 
 
@@ -84,8 +86,9 @@ class Renewal:
         self._await_next()
 
     def stop(self) -> None:
-        self._stopped = True
-        self._ticker.stop(self._fire)
+        if not self._stopped:
+            self._stopped = True
+            self._ticker.stop(self._fire)
 
     def _await_next(self) -> None:
         # Three tries per lease, however late: one lost renewal must not cost it.

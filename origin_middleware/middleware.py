@@ -17,9 +17,9 @@ Each word is a file of this folder.
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, assert_never
+from typing import Any
 
-from .admission import Admission, Admitted, Clock, Denied
+from .admission import Admission, Clock, Denied
 from .asgi import ASGIApp, Receive, Scope, Send
 from .decision import Refusal
 from .errors import ConfigurationError
@@ -95,17 +95,14 @@ class IdempotencyMiddleware:
         if policy is None or (found := self._admission.admit(scope, policy)) is None:
             await runtime.app(scope, receive, send)
             return
-        match found:
-            case Denied(refusal, detail):
-                runtime.observe(Refused, None, refusal, policy=policy.name)
-                await refuse(send, refusal, detail)
-            case Admitted(key) if is_held(scope, runtime.store, key):
-                await runtime.app(scope, receive, send)
-            case Admitted():
-                exchange = Exchange(runtime, self._admission, policy, found, scope)
-                await exchange.run(receive, send)
-            case _:
-                assert_never(found)
+        if isinstance(found, Denied):
+            runtime.observe(Refused, None, found.refusal, policy=policy.name)
+            await refuse(send, found.refusal, found.detail)
+        elif is_held(scope, runtime.store, found.key):
+            await runtime.app(scope, receive, send)
+        else:
+            exchange = Exchange(runtime, self._admission, policy, found, scope)
+            await exchange.run(receive, send)
 
     def _check(self, policy: Policy) -> None:
         self._admission.check(policy)

@@ -95,8 +95,8 @@ class Reconciliation:
         if self.policy.private:
             response = response.for_the_payer()
         kept = len(response.body) <= self.policy.max_response_bytes
-        response = response.recordable(self.policy.unrecorded_headers)
-        return _Respond(response.to_bytes(), response.status, kept)
+        recorded = response.to_bytes(self.policy.unrecorded_headers)
+        return _Respond(recorded, response.status, kept)
 
     async def _record(self, ruling: _Respond) -> Verdict:
         """Unless the attempt ended after all while the reconciler was asked."""

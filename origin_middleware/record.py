@@ -107,13 +107,12 @@ class Absent:
     """Nobody holds the key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """Another attempt's claim."""
 
     fingerprint: Fingerprint
     lease_left: float
-    trace: bytes = field(default=NO_TRACE, compare=False)
+    trace: bytes = NO_TRACE
     """Of that attempt."""
 
     @property
@@ -121,11 +120,10 @@ class Held:
         return self.lease_left <= 0
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     fingerprint: Fingerprint
     outcome: Outcome
-    trace: bytes = field(default=NO_TRACE, compare=False)
+    trace: bytes = NO_TRACE
     """Of the attempt that completed it."""
 
 

@@ -7,7 +7,6 @@ and before it any that reaches the declared length.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
@@ -75,7 +74,8 @@ class Recorder:
             self._held.append(message)
             await self._end(None)
         else:
-            await self._deliver(message)
+            self._held.append(message)
+            await self._flush()
 
     async def _begin(self, message: Message) -> None:
         if self._status:
@@ -135,26 +135,25 @@ class Recorder:
                 await canonical.replay(self._client.send)
             except OSError:
                 self.lost = True
-        with suppress(OSError):
+        try:  # noqa: SIM105 - as in a replay
             await self._flush()
+        except OSError:
+            pass
 
     async def _flush(self) -> None:
-        held, self._held = self._held, []
-        for message in held:
-            await self._deliver(message)
-
-    async def _deliver(self, message: Message) -> None:
         """While its response is being recorded, a handler does not notice that its
         client left, unless the process is about to stop.
         """
+        held, self._held = self._held, []
         self._untouched = False
-        try:
-            await self._client.send(message)
-        except OSError:
-            self.lost = True
-            if not self.hides_disconnect:
-                self.told = True
-                raise
+        for message in held:
+            try:
+                await self._client.send(message)
+            except OSError:
+                self.lost = True
+                if not self.hides_disconnect:
+                    self.told = True
+                    raise
 
     async def _pass_on(self, message: Message) -> None:
         """Recording is over: an endless stream has to learn that nobody listens any

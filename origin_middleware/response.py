@@ -3,9 +3,8 @@
 import re
 import struct
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from .asgi import Headers, Message, Send, declared_length
 from .errors import RecordDamaged
@@ -50,25 +49,26 @@ _SHARED = (b"public", b"s-maxage", b"private")
 _OTHER_CACHES = (b"surrogate-control", b"edge-control", b"x-accel-expires")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredResponse:
+class StoredResponse(NamedTuple):
     """Status, headers in order and with duplicates, and body."""
 
     status: int
     headers: Headers
     body: bytes
 
-    def to_bytes(self) -> bytes:
-        lines = b"".join([b"%b:%b\n" % header for header in self.headers])
-        return _START.pack(_VERSION, self.status, len(lines)) + lines + self.body
-
-    def recordable(self, unrecorded: Collection[str]) -> "StoredResponse":
+    def to_bytes(self, unrecorded: Collection[str] = ()) -> bytes:
         """Without hop-by-hop headers and those that `unrecorded` names."""
         left_out = HOP_BY_HOP
         if unrecorded:
             left_out = left_out.union(name.lower().encode() for name in unrecorded)
-        headers = [pair for pair in self.headers if pair[0].lower() not in left_out]
-        return StoredResponse(self.status, headers, self.body)
+        lines = b"".join(
+            [
+                b"%b:%b\n" % pair
+                for pair in self.headers
+                if pair[0].lower() not in left_out
+            ]
+        )
+        return _START.pack(_VERSION, self.status, len(lines)) + lines + self.body
 
     def for_the_payer(self) -> "StoredResponse":
         """Only the payer's own cache may keep it."""

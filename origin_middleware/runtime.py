@@ -14,7 +14,7 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Coroutine
-from contextvars import Context, ContextVar
+from contextvars import Context
 from typing import Any, Protocol
 
 from .asgi import ASGIApp, Message, Receive, Send
@@ -36,8 +36,6 @@ _UNDISTURBED = 5.0
 
 # Seconds between two log lines about one kind of failure of the store.
 _PAUSE = 10.0
-
-_MARK: ContextVar[object] = ContextVar("origin_middleware.context")
 
 _everything: "weakref.WeakSet[Runtime]" = weakref.WeakSet()
 
@@ -287,11 +285,9 @@ def _current_context(loop: asyncio.AbstractEventLoop) -> Context | None:
         return None  # an eager one would enter the context a second time
     if sys.version_info >= (3, 12):
         return task.get_context() if task is not None else None
-    # Python 3.11 has it and does not show it. The current one is known by a mark.
-    mark = object()
-    _MARK.set(mark)
+    # Python 3.11 has it and does not show it.
     for found in gc.get_referents(task):
-        if isinstance(found, Context) and found.get(_MARK) is mark:
+        if isinstance(found, Context):
             return found
     return None
 

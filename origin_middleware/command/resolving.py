@@ -200,7 +200,7 @@ def _response(options: argparse.Namespace) -> StoredResponse | None:
             f"--status {response.status} would not be settled, so it cannot be the "
             "recorded response. Where nothing happened, say --did-not-happen."
         )
-    return response.for_the_payer().recordable(())
+    return response.for_the_payer()
 
 
 def _body(given: str) -> bytes:

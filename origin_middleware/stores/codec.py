@@ -13,6 +13,7 @@ the server's clock. The scripts in lua/ read the fixed part by position. The pas
 the end are theirs: they know what was there before, and the time.
 """
 
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -70,14 +71,14 @@ def lease(claim: Claim) -> bytes:
 
 def in_progress(claim: Claim) -> bytes:
     """Without its past, which the scripts know."""
-    return b"%b%b%b%d%010d%013d" % (
-        header(b"P", claim.owner),
-        claim.fingerprint,
-        claim.trace,
-        not claim.declares,
-        milliseconds(claim.lease),
-        milliseconds(claim.retention),
-    )
+    terms = _terms(claim.declares, claim.lease, claim.retention)
+    return b"\x02P" + claim.owner + claim.fingerprint + claim.trace + terms
+
+
+@lru_cache(maxsize=256)  # a process has a few policies
+def _terms(declares: bool, lease: float, retention: float) -> bytes:
+    times = milliseconds(lease), milliseconds(retention)
+    return b"%d%010d%013d" % (not declares, *times)
 
 
 def finished(claim: Claim, outcome: Outcome, status: int) -> bytes:
@@ -166,6 +167,7 @@ def response_size(length: int) -> int:
     return max(0, length - _END.stop)
 
 
+@lru_cache(maxsize=256)
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 

@@ -67,6 +67,26 @@ async def test_a_handler_shares_the_variables_of_its_request() -> None:
     assert VARIABLE.get() == "from the handler"
 
 
+async def test_a_request_is_not_taken_for_those_who_wait_for_it() -> None:
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        VARIABLE.set("from the handler")
+        await App()(scope, receive, send)
+
+    app, seen = IdempotencyMiddleware(handler, store=MemoryStore()), list[str]()
+
+    async def server() -> None:
+        await request(app)
+        seen.append(VARIABLE.get())
+
+    task = asyncio.create_task(server())
+    for name in ("one", "two"):  # who waits for a task gives it a context
+        theirs = contextvars.copy_context()
+        theirs.run(VARIABLE.set, name)
+        task.add_done_callback(lambda _: seen.append(VARIABLE.get()), context=theirs)
+    await task
+    assert seen == ["from the handler", "one", "two"]
+
+
 async def test_requests_at_once_do_not_see_each_others_variables() -> None:
     inner, seen = GatedApp(), list[str]()
 

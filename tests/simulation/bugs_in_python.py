@@ -49,7 +49,7 @@ BUGS = (
     _in(
         _STORE + "claims",
         "a quarantine is ignored",
-        "trusted = self._calls.now() >= visit.endpoint.quarantine",
+        "trusted = not quarantine or self._calls.now() >= quarantine",
         "trusted = True",
     ),
     _in(
@@ -125,8 +125,8 @@ BUGS = (
     _in(
         _STORE + "calls",
         "a server that has lost the scripts is not given them",
-        'if error.code != "NOSCRIPT":',
-        "if True:",
+        'if error.code == "NOSCRIPT" and not spelled_out:',
+        "if False:",
     ),
     _in(
         _STORE + "shared_line",

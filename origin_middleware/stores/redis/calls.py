@@ -66,6 +66,7 @@ class Calls:
         The step may be taken several times, and a line may be lost in the middle of it.
         """
         pause, ask_at, cut_off = _FIRST_PAUSE, "", 0
+        spelled_out = False
         failure: Exception | None = None
         while True:
             visit: Visit | None = None
@@ -73,8 +74,12 @@ class Calls:
                 visit = None if ask_at else self._visit(name, purpose, until)
                 if visit is None:
                     visit = await self._open(name, purpose, until, ask_at)
+                visit.spells_out = spelled_out
                 return await step(visit)
             except ErrorReply as error:
+                if error.code == "NOSCRIPT" and not spelled_out:
+                    spelled_out = True  # nothing has run: at once, to the same server
+                    continue
                 _raise_if_final(error, asked=visit is not None)
                 failure = error
             except OSError as lost:
@@ -178,24 +183,22 @@ class Visit:
     until: float
     asking: bool = False
     """The server is only taking over the slot of the name."""
+    spells_out: bool = False
+    """The server has no script any more, as after a restart or a failover; one that is
+    sent whole, it keeps."""
 
     def send(self, *command: Argument) -> Awaitable[Any]:
         """Raises as `Line.send`."""
         return self.line.send(command, self.until, self.asking)
 
-    async def evaluate(
+    def evaluate(
         self, script: Script, name: bytes, *arguments: Argument, keys: int = 1
-    ) -> Any:
+    ) -> Awaitable[Any]:
         """`name` is the first of the keys; `arguments` begin with the others."""
-        command: Command = ("EVALSHA", script.sha, keys, name, *arguments)
-        try:
-            return await self.line.send(command, self.until, self.asking)
-        except ErrorReply as error:
-            if error.code != "NOSCRIPT":
-                raise
-        # After a restart or a failover. Nothing has run, and EVAL puts the script back
-        # into the cache.
-        return await self.send("EVAL", script.source, keys, name, *arguments)
+        command: Command = (b"EVALSHA", script.digest, keys, name, *arguments)
+        if self.spells_out:
+            command = (b"EVAL", script.source, keys, name, *arguments)
+        return self.line.send(command, self.until, self.asking)
 
     async def read_clock(self) -> None:
         await self.endpoint.read_clock(self.line, self.until)

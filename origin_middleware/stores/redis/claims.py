@@ -57,8 +57,8 @@ class Claims:
     ) -> codec.Stored | int:
         """Which attempt it is where the key is the claim's, else what the key holds.
         Raises StoreUnavailable, and whatever else ends it: then it is withdrawn."""
-        now = self._calls.now
-        usable_until = min(until, now() + claim.lease)
+        now, begun = self._calls.now, until - self._calls.budget
+        usable_until = min(until, begun + claim.lease)
         try:
             reply = await self._calls.run(
                 name, lambda visit: self._try(visit, kind, name, claim), until
@@ -101,7 +101,8 @@ class Claims:
 
     async def _try(self, visit: Visit, kind: Kind, name: bytes, claim: Claim) -> Any:
         """The script's reply."""
-        trusted = self._calls.now() >= visit.endpoint.quarantine
+        quarantine = visit.endpoint.quarantine
+        trusted = not quarantine or self._calls.now() >= quarantine
         not_after = visit.endpoint.offset + round(visit.until * 1000) if trusted else 0
         record, retention = codec.in_progress(claim), milliseconds(claim.retention)
         inquires, takes = int(claim.inquires), claim.takes or b""

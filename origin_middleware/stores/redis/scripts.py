@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from ...errors import RecordDamaged, StoreUnavailable
-from ...record import Evidence, Exhausted, Finished, Held
+from ...record import Evidence, Exhausted, Finished, Held, Recorded
 from .. import codec
 
 
@@ -17,13 +17,14 @@ class Script:
     name: str
     source: str
     sha: str
+    digest: bytes
+    """The same, as a command needs it."""
 
 
 def _load(name: str) -> Script:
     source = (files(__package__) / "lua" / f"{name}.lua").read_text(encoding="utf-8")
-    return Script(
-        name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-    )
+    sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    return Script(name, source, sha, sha.encode())
 
 
 CLAIM = _load("claim")
@@ -37,6 +38,9 @@ RELEASE = _load("release")
 ABANDON = _load("abandon")
 LOOK = _load("look")
 FORGET = _load("forget")
+
+
+_RECORDED = {each.value.encode(): Recorded(each) for each in Evidence}
 
 
 def stored(reply: Any) -> codec.Stored:
@@ -56,10 +60,11 @@ def finished(seen: Held | Finished | Exhausted) -> Finished:
     raise RecordDamaged("A completion was answered with a record in progress.")
 
 
-def evidence(reply: Any) -> Evidence:
+def recorded(reply: Any) -> Recorded:
+    """What a completion found."""
     try:
-        return Evidence(reply.decode())
-    except (AttributeError, ValueError):
+        return _RECORDED[reply]
+    except (KeyError, TypeError):
         raise unexpected(reply) from None
 
 

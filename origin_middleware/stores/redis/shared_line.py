@@ -89,24 +89,23 @@ class SharedLine(asyncio.Protocol):
             lost = ConnectionError(*lost.args)  # no other was to be answered next
 
     def data_received(self, data: bytes) -> None:
-        self._moved = self._loop.time()
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
-                if type(reply) is not hiredis.PushNotification:
-                    self._deliver(reply)  # the rest is the server talking of itself
+                if type(reply) is hiredis.PushNotification:
+                    continue  # the server talks of itself
+                waiting, _, _ = self._pending.popleft()
+                if waiting.done():
+                    continue
+                if isinstance(reply, ErrorReply):
+                    waiting.set_exception(reply)
+                else:
+                    waiting.set_result(reply)
         except (hiredis.HiredisError, IndexError):
             # Replies are told apart by their order alone: none can be trusted now.
             self.close("the server sent what was not asked for")
-
-    def _deliver(self, reply: Any) -> None:
-        waiting, _, _ = self._pending.popleft()
-        if waiting.done():
-            return
-        if isinstance(reply, ErrorReply):
-            waiting.set_exception(reply)
-        else:
-            waiting.set_result(reply)
+        if self._pending:
+            self._moved = self._loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._close(CutOff(f"the connection was lost: {exc or 'closed by the server'}"))

@@ -1,7 +1,7 @@
 """RedisStore: the promises of `Store`, kept by the scripts in lua/."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar, Unpack
 
 from redis.asyncio import Redis
@@ -36,7 +36,7 @@ from .observed import tell
 from .options import OnEviction, Options, check, client_for, observers
 from .replicas import Replicas
 from .safety import Safety
-from .scripts import Script, evidence, finished, stored
+from .scripts import Script, finished, recorded, stored
 from .topology import places
 from .wakeups import WakeUps
 
@@ -141,11 +141,11 @@ class RedisStore:
         """
         await self._session.calls.connect(self._name(Key("")))
 
-    async def claim(self, key: Key, claim: Claim, /) -> Answer:
-        return await self._claimed(CLAIM, key, claim)
+    def claim(self, key: Key, claim: Claim, /) -> Coroutine[Any, Any, Answer]:
+        return self._claimed(CLAIM, key, claim)
 
-    async def take_over(self, key: Key, claim: Claim, /) -> Answer:
-        return await self._claimed(TAKE_OVER, key, claim)
+    def take_over(self, key: Key, claim: Claim, /) -> Coroutine[Any, Any, Answer]:
+        return self._claimed(TAKE_OVER, key, claim)
 
     async def wait(
         self, key: Key, held: Held, timeout: float, /
@@ -173,23 +173,20 @@ class RedisStore:
         name, session = self._name(key), self._session
         session.claims.finished(claim)
         until = session.calls.deadline()
-        match outcome:
-            case Completed(response) if len(response) > LARGE:
-                record = codec.finished_elsewhere(claim, status)
-                reply = await session.bodies.complete(
-                    name, claim, record, response, until
-                )
-            case _:
-                record = codec.finished(claim, outcome, status)
-                retention = milliseconds(claim.retention)
-                response = outcome.response if isinstance(outcome, Completed) else b""
-                reply = await session.calls.evaluate(
-                    scripts.COMPLETE, name, record, retention, response, until=until
-                )
+        response = outcome.response if isinstance(outcome, Completed) else b""
+        if len(response) > LARGE:
+            record = codec.finished_elsewhere(claim, status)
+            reply = await session.bodies.complete(name, claim, record, response, until)
+        else:
+            record = codec.finished(claim, outcome, status)
+            retention = milliseconds(claim.retention)
+            reply = await session.calls.evaluate(
+                scripts.COMPLETE, name, record, retention, response, until=until
+            )
         if isinstance(reply, list):
             seen = await session.bodies.seen(name, codec.decode(reply[0]), until)
             return Preceded(finished(seen))
-        return Recorded(evidence(reply))
+        return recorded(reply)
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
         released = bool(await self._run_owned(scripts.RELEASE, key, claim))
