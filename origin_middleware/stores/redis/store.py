@@ -1,7 +1,7 @@
 """RedisStore: the promises of `Store`, kept by the scripts in lua/."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeVar, Unpack
 
 from redis.asyncio import Redis
@@ -141,11 +141,11 @@ class RedisStore:
         """
         await self._session.calls.connect(self._name(Key("")))
 
-    def claim(self, key: Key, claim: Claim, /) -> Coroutine[Any, Any, Answer]:
-        return self._claimed(CLAIM, key, claim)
+    async def claim(self, key: Key, claim: Claim, /) -> Answer:
+        return await self._claimed(CLAIM, key, claim)
 
-    def take_over(self, key: Key, claim: Claim, /) -> Coroutine[Any, Any, Answer]:
-        return self._claimed(TAKE_OVER, key, claim)
+    async def take_over(self, key: Key, claim: Claim, /) -> Answer:
+        return await self._claimed(TAKE_OVER, key, claim)
 
     async def wait(
         self, key: Key, held: Held, timeout: float, /
