@@ -27,6 +27,8 @@ from .signature import Distrust, checked_secrets, verify
 
 Clock = Callable[[], float]
 
+_REPLAY = header_name(REPLAY_HEADER)
+
 
 @dataclass(frozen=True, slots=True)
 class Denied:
@@ -36,6 +38,8 @@ class Denied:
 
 class Admitted(NamedTuple):
     key: Key
+    headers: Mapping[bytes, bytes]
+    """Of the request; of several lines with one name the last."""
     tenant: str = ""
     """Part of the fingerprint; '' where it is part of the key, or there is none."""
     until: float | None = None
@@ -73,10 +77,11 @@ class Admission:
 
     def admit(self, scope: Scope, policy: Policy) -> Denied | Admitted | None:
         """None where there is no key, and none is required."""
-        key = read_key(scope, policy.header, policy.key_of)
-        replays = key is None and is_intent(policy.header, policy.key_of)
-        if replays:
-            key = header_key(header_name(REPLAY_HEADER), scope)
+        headers = dict(scope["headers"])
+        key = read_key(scope, headers, policy.header, policy.key_of)
+        replays = key is None and _REPLAY in headers
+        if replays and is_intent(policy.header, policy.key_of):
+            key = header_key(_REPLAY, scope, headers)
         if key is None:
             return _missing(scope, policy) if policy.require_key else None
         if isinstance(key, MalformedKey):
@@ -84,11 +89,11 @@ class Admission:
         if not self._secrets:
             if not isinstance(key, ProvenKey):
                 _warn_unverified()
-            return _admitted(scope, policy, key, None, replays)
+            return _admitted(scope, headers, policy, key, None, replays)
         verdict = verify(scope, self._secrets, self._clock(), self._tolerance)
         if isinstance(verdict, Distrust):
             return Denied(Refusal.SIGNATURE_REFUSED, f"{verdict.value}.")
-        return _admitted(scope, policy, key, verdict, replays)
+        return _admitted(scope, headers, policy, key, verdict, replays)
 
     def has_expired(self, admitted: Admitted) -> bool:
         """To be asked again after the body, which may take its time."""
@@ -98,6 +103,7 @@ class Admission:
 
 def _admitted(
     scope: Scope,
+    headers: Mapping[bytes, bytes],
     policy: Policy,
     found: Key | ProvenKey,
     until: float | None,
@@ -108,13 +114,13 @@ def _admitted(
     else:
         key, proof = found, b""
     if policy.tenant_of is None:
-        return Admitted(key, "", until, proof, replays)
+        return Admitted(key, headers, "", until, proof, replays)
     tenant = tenant_name(policy.tenant_of, scope)
     if proof or is_intent(policy.header, policy.key_of):
         # With the tenant in the key, one payment would buy an execution for each
         # tenant that a client can name.
-        return Admitted(key, tenant, until, proof, replays)
-    return Admitted(tenants_key(key, tenant), until=until)
+        return Admitted(key, headers, tenant, until, proof, replays)
+    return Admitted(tenants_key(key, tenant), headers, until=until)
 
 
 def _missing(scope: Scope, policy: Policy) -> Denied:

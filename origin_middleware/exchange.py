@@ -93,8 +93,7 @@ class Exchange:
         self._admitted = admitted
         self._key = admitted.key
         self._scope = scope
-        self._headers = dict(scope["headers"])
-        """Of several lines with one name the last."""
+        self._headers = admitted.headers
         self._body = RequestBody()
         self._now = event_loop().time
         self._begun = self._claimed = self._now()

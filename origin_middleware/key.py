@@ -1,7 +1,7 @@
 """Request → key, or why not."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NewType, Protocol, runtime_checkable
@@ -60,13 +60,14 @@ _LONGEST = 255
 
 
 def read_key(
-    scope: Scope, header: str, key_of: KeyOf | None
+    scope: Scope, headers: Mapping[bytes, bytes], header: str, key_of: KeyOf | None
 ) -> Key | ProvenKey | MalformedKey | None:
     """From `key_of` where there is one, else from the header; None where there is none.
-    Raises ConfigurationError where the function returns something else than a key.
+    `headers` are the request's by their names. Raises ConfigurationError where the
+    function returns something else than a key.
     """
     if key_of is None:
-        return header_key(header_name(header), scope)
+        return header_key(header_name(header), scope, headers)
     return function_key(key_of, scope)
 
 
@@ -83,18 +84,24 @@ def is_intent(header: str, key_of: KeyOf | None) -> bool:
     return key_of is None and header.lower() == INTENT_HEADER
 
 
-def header_key(name: bytes, scope: Scope) -> Key | MalformedKey | None:
+def header_key(
+    name: bytes, scope: Scope, headers: Mapping[bytes, bytes]
+) -> Key | MalformedKey | None:
     """The key in a header (lower case, as ASGI delivers names); None without a line."""
-    found = [value for header, value in scope["headers"] if header == name]
-    if not found:
+    sent = headers.get(name)
+    if sent is None:
         return None
-    if len(found) > 1:
+    if len(headers) < len(scope["headers"]) and _repeats(name, scope):
         return MalformedKey(f"{name.decode()}: the header is repeated.")
-    value = found[0].decode("latin-1")
+    value = sent.decode("latin-1")
     # draft-ietf-httpapi-idempotency-key-header makes it a quoted string; many do not.
     if name == b"idempotency-key" and len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1]
     return checked_key(value, name.decode())
+
+
+def _repeats(name: bytes, scope: Scope) -> bool:
+    return [header for header, _ in scope["headers"]].count(name) > 1
 
 
 def function_key(key_of: KeyOf, scope: Scope) -> Key | ProvenKey | MalformedKey | None:

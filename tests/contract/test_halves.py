@@ -64,7 +64,8 @@ def test_an_intent_that_the_gate_forwards_is_a_key_that_the_origin_takes(
     text: str,
 ) -> None:
     value = text.encode("latin-1")
-    key = read_key(http_scope(key=value), Policy().header, None)
+    scope = http_scope(key=value)
+    key = read_key(scope, dict(scope["headers"]), Policy().header, None)
     assert isinstance(key, MalformedKey) == (not is_intent(text))
 
 
