@@ -218,10 +218,21 @@ def first_is_canonical(books: Books, server: Server) -> Iterator[Violation]:
                 in_time = step.at <= answered and not books.disturbed(
                     step.at - _MOMENT, answered, run.process
                 )  # or it was not told
+                in_time = in_time and not _gave_up(books, run, step.at)
                 if is_other and in_time and before[18:50] == _fingerprint(step):
                     what = f"run {run.number} answers, though another was first"
                     yield Violation("I2", what)
                 break
+
+
+def _gave_up(books: Books, run: Started, by: float) -> bool:
+    """Was its answer on its way, because its outcome could not be written?"""
+    return any(
+        told.asked is run.asked
+        and told.at <= by
+        and isinstance(told.event, events.NotRecorded)
+        for told in books.told
+    )
 
 
 def _owners(step: Step) -> list[bytes]:

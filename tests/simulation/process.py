@@ -22,6 +22,9 @@ from .wire import Client, Faults, Wire
 if TYPE_CHECKING:
     from .play import Play
 
+# What it takes to write an outcome, in seconds; a shutdown may be over meanwhile.
+_WRITES = 0.1
+
 _DIGESTS = {
     script.name: script.sha.encode()
     for script in vars(scripts).values()
@@ -116,7 +119,7 @@ class Process:
         """
         play, now = self.play, self.play.world.now
         running = [run for run in play.books.started if run.process == self.number]
-        if any(run.ended is None for run in running):
+        if any((run.ended or now) > now - _WRITES for run in running):
             play.books.died[self.number] = now
             play.books.disturb(now, self.number, "exit")
         else:
