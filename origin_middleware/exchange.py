@@ -1,6 +1,5 @@
 """One request with a key, from its claim to its answer. Read it from the top."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -8,7 +7,7 @@ from typing import assert_never
 
 from . import events
 from .admission import Admission, Admitted
-from .asgi import Message, Receive, Scope, Send, declared_length
+from .asgi import Receive, Scope, Send, declared_length
 from .attempt import Attempt
 from .client import Client
 from .decision import (
@@ -30,6 +29,7 @@ from .key import Key
 from .lease import first_claim, next_claim
 from .policy import Policy
 from .problem import refuse
+from .reading import Reading, forget, read_before
 from .reconciliation import Reconciliation
 from .record import (
     NO_TRACE,
@@ -60,13 +60,6 @@ _KNOWN = (RecordDamaged, ResponseUnavailable)
 
 # How long reading a response may take, whatever the patience, in seconds.
 _READ = 1.0
-
-# In the scope, until an answer is on record: who reads the body, from where, and what.
-# A middleware outside may dispatch the request again, and a server gives a body once.
-_READ_BEFORE = "origin_middleware.body"
-
-# A middleware that kept the body gives it at once, whatever is in between, in seconds.
-_MOMENT = 0.05
 
 # Requests of one key that may wait in one process: each holds a connection and a body.
 _MOST_WAITING = 1_000
@@ -102,7 +95,7 @@ class Exchange:
         self._trace = NO_TRACE
         """Of the attempt that was found last."""
         self._on_record = False
-        self._read_outside: tuple[Runtime, Receive, RequestBody] | None = None
+        self._read_outside: Reading | None = None
         """By another instance."""
 
     async def run(self, receive: Receive, send: Send) -> None:
@@ -126,17 +119,20 @@ class Exchange:
             if ours is None:
                 self._body.close()
             if self._read_outside is not None:
-                self._scope[_READ_BEFORE] = self._read_outside
+                self._read_outside.begin(self._scope)
             elif self._on_record:
-                self._scope.pop(_READ_BEFORE, None)
+                forget(self._scope)
 
     async def _read(self, receive: Receive) -> Fingerprint | Refuse | None:
         """The whole request. None where the client left before its end."""
-        scope, policy = self._scope, self._policy
+        scope, policy, reader = self._scope, self._policy, self._runtime
         limit = policy.max_request_bytes
-        if _READ_BEFORE in scope:
-            receive = await self._read_again(receive, scope[_READ_BEFORE])
-        scope[_READ_BEFORE] = self._runtime, receive, self._body
+        before = read_before(scope)
+        if before is not None:
+            if before.reader is not reader:
+                self._read_outside = before
+            receive, self._body = await before.again(reader, receive)
+        Reading(reader, receive, self._body).begin(scope)
         try:
             declared = declared_length(self._headers)
             if limit is not None and declared is not None and declared > limit:
@@ -152,33 +148,6 @@ class Exchange:
         admitted, headers = self._admitted, policy.fingerprint_headers
         digest = self._body.digest
         return fingerprint(scope, digest, headers, admitted.tenant, admitted.proof)
-
-    async def _read_again(
-        self, receive: Receive, before: tuple[Runtime, Receive, RequestBody]
-    ) -> Receive:
-        """What is still to be read, after what another dispatch has read."""
-        reader, source, read = before
-        if reader is not self._runtime:
-            self._read_outside = before
-        body = read.again()
-        if body is not None and source == receive:
-            self._body = body
-            return receive
-        if body is None or not body.whole or reader is not self._runtime:
-            return receive
-        asked = asyncio.ensure_future(receive())
-        try:
-            if not (await asyncio.wait([asked], timeout=_MOMENT))[0]:
-                self._body = body
-                return receive
-        finally:
-            asked.cancel()
-        first = [asked.result()]
-
-        async def anew() -> Message:
-            return first.pop() if first else await receive()
-
-        return anew
 
     async def _ask(
         self, claim: Claim

@@ -29,7 +29,9 @@ _LOOP = "asyncio: tasks, callbacks, sockets"
 _APP = "the app, and the benchmark's client"
 
 _FILES = {
-    _REQUEST: "middleware admission key signature routes request scope trace asgi",
+    _REQUEST: (
+        "middleware admission key signature routes reading request scope trace asgi"
+    ),
     _RESPONSE: "recorder response problem",
 }
 _PART_OF = {

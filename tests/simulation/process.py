@@ -119,11 +119,14 @@ class Process:
         """
         play, now = self.play, self.play.world.now
         running = [run for run in play.books.started if run.process == self.number]
-        if any((run.ended or now) > now - _WRITES for run in running):
+        left = self._left()
+        if any(
+            run.ended is None or (left and run.ended > now - _WRITES) for run in running
+        ):
             play.books.died[self.number] = now
             play.books.disturb(now, self.number, "exit")
         else:
-            play.books.left += [(self.number, each) for each in self._left()]
+            play.books.left += [(self.number, each) for each in left]
         self.exiting = True
         pending = self.loop.pending()
         for task in pending:
