@@ -35,8 +35,8 @@ CLAIMS = st.sampled_from(
         a_claim(
             owner,
             fingerprint,
-            lease=10,
-            retention=100,
+            lease=100,
+            retention=1000,
             max_attempts=most,
             inquires=owner == "b",
             declares=owner in "ad",
@@ -47,12 +47,12 @@ CLAIMS = st.sampled_from(
     ]
 )
 OUTCOMES = st.sampled_from([Completed(b""), Completed(b"x" * 5000), NotReplayable()])
-PASSED = st.sampled_from([3.0, 7.0, 11.0, 60.0])
+PASSED = st.sampled_from([30.0, 70.0, 110.0, 600.0])
 
 
 class Agreement(RuleBasedStateMachine):
-    """Time passes only through `advance`; what a real server takes meanwhile is rounded
-    away.
+    """Time passes only through `advance`, in long steps; what a real server takes
+    meanwhile, on however busy a machine, is rounded away.
     """
 
     def __init__(self, bench: Bench, runner: asyncio.Runner) -> None:
@@ -103,17 +103,17 @@ class Agreement(RuleBasedStateMachine):
         if told is not None and expected is not None:
             # The clocks are not the same, and no test can set a server's.
             assert without_times(told) == without_times(expected)
-            assert told.expires_in == pytest.approx(expected.expires_in, abs=0.9)
+            assert told.expires_in == pytest.approx(expected.expires_in, abs=9)
 
     def teardown(self) -> None:
-        self.run(self.bench.advance(1_000))
+        self.run(self.bench.advance(10_000))
 
     def agree(self, told: Any, expected: Any) -> None:
         if isinstance(told, Held) and isinstance(expected, Held):
             assert told.fingerprint == expected.fingerprint
             assert told.abandoned == expected.abandoned
             if not expected.abandoned:  # how long ago it lapsed is nobody's business
-                assert told.lease_left == pytest.approx(expected.lease_left, abs=0.9)
+                assert told.lease_left == pytest.approx(expected.lease_left, abs=9)
         else:
             assert told == expected
             if isinstance(told, Claimed):
