@@ -1,6 +1,7 @@
 """A bundle: the zip, and the settings that are inside. Reads one from its file."""
 
 import json
+import struct
 import zipfile
 import zlib
 from base64 import b64encode
@@ -8,6 +9,11 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
+
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python without it raises RuntimeError
+    LZMAError = RuntimeError  # type: ignore[misc, assignment]
 
 from ..errors import COMMAND, Refused
 from ..runtime.settings import Settings, SettingsError, parse
@@ -31,6 +37,8 @@ DAMAGED = (
     RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
+    struct.error,
+    LZMAError,
 )
 
 

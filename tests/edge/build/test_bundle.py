@@ -1,6 +1,8 @@
 """A zip that was damaged on its way: refused in words, whatever zipfile makes of it."""
 
+import zipfile
 from contextlib import suppress
+from io import BytesIO
 from random import Random
 
 import pytest
@@ -35,11 +37,30 @@ def test_a_packing_that_nobody_knows_is_refused() -> None:
     assert keys_in(bytes(damaged)) is None
 
 
+def packed(method: int) -> bytes:
+    """By somebody else's zip."""
+    stream = BytesIO()
+    with (
+        zipfile.ZipFile(BytesIO(CONTENT)) as ours,
+        zipfile.ZipFile(stream, "w", method) as theirs,
+    ):
+        for name in ours.namelist():
+            theirs.writestr(name, ours.read(name))
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize("seed", range(10))
-def test_no_damage_is_a_traceback(seed: int) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [CONTENT, packed(zipfile.ZIP_BZIP2), packed(zipfile.ZIP_LZMA)],
+    ids=["deflate", "bzip2", "lzma"],
+)
+def test_no_damage_is_a_traceback(content: bytes, seed: int) -> None:
     random = Random(seed)  # noqa: S311 - no secret
+    settings = content.index(b"settings.json")
     for _ in range(100):
-        damaged = bytearray(CONTENT)
+        damaged = bytearray(content)
+        damaged[settings + random.randrange(200)] = random.randrange(256)
         for _ in range(3):
             damaged[random.randrange(len(damaged))] = random.randrange(256)
         keys_in(bytes(damaged))
