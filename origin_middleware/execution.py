@@ -58,8 +58,8 @@ class Execution:
         self._recorded: int | None = None
         self._left = False
         self._heard = False
-        """The handler was told that its client has left, before its response was
-        complete."""
+        """The handler was told that its client has left, before its outcome was
+        known."""
         self._now = loop.time
         self._started = self._now()
         self._persistence = Persistence(runtime, policy, attempt.key, claim)
@@ -110,13 +110,13 @@ class Execution:
         """
         await asyncio.shield(self._revealed)
         message = await self._client.receive()
-        self._heard = self._heard or not self._recorder.concluded
+        self._heard = self._heard or not self._ended
         return message
 
     def _has_left(self) -> bool:
         """As `_disconnect`, for a handler that does not wait."""
         left = self._revealed.done() and self._client.seems_gone()
-        self._heard = self._heard or (left and not self._recorder.concluded)
+        self._heard = self._heard or (left and not self._ended)
         return left
 
     def let_go(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from itertools import count
 
 from .events import LeaseLost
 from .key import Key
@@ -33,7 +32,9 @@ def next_claim(claim: Claim) -> Claim:
 
 
 def _token() -> OwnerToken:
-    return OwnerToken(_process + next(_numbers).to_bytes(8, "big"))
+    # A counter would go on from the same number in two copies of one process, such as
+    # two environments that were restored from one snapshot.
+    return OwnerToken(_process + os.urandom(8))
 
 
 def _be_another_process() -> None:
@@ -41,9 +42,8 @@ def _be_another_process() -> None:
     _process = os.urandom(8)
 
 
-# Half of an owner token says which process it is of, and the rest which claim.
+# Half of an owner token says which process it is of.
 _process = os.urandom(8)
-_numbers = count()
 os.register_at_fork(after_in_child=_be_another_process)
 
 

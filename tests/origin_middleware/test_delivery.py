@@ -236,6 +236,21 @@ async def test_a_stream_over_the_limit_ends_when_its_client_leaves() -> None:
     assert (await request(app)).code == "not-replayable"
 
 
+async def test_a_task_that_a_handler_leaves_behind_hears_of_the_disconnect() -> None:
+    connection, left = Connection(), list[asyncio.Future[Message]]()
+
+    async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        left.append(asyncio.ensure_future(receive()))
+        await asyncio.sleep(0)
+        await App()(scope, receive, send)
+
+    app = IdempotencyMiddleware(leaving, store=MemoryStore())
+    await app(http_scope(), connection.receive, connection.send)
+    connection.leave.set()
+    assert await left[0] == {"type": "http.disconnect"}
+
+
 async def test_a_client_that_leaves_is_not_noticed_while_its_response_is_recorded() -> (
     None
 ):

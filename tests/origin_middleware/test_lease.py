@@ -1,6 +1,8 @@
 """A lease is kept alive while its handler runs, and no longer."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -74,6 +76,32 @@ async def test_renewal_ends_with_the_handler(messages: list[ZeroDivisionError]) 
     except ZeroDivisionError:
         assert messages
     assert await next_renewal(store) == 0
+
+
+FORK = """
+import ctypes, os
+from origin_middleware.lease import first_claim
+from origin_middleware.policy import Policy
+
+libc = ctypes.PyDLL(None)  # fork(2) itself, of which Python does not hear
+for _ in range(2):
+    child = libc.fork()
+    if child == 0:
+        print(first_claim(Policy(), b"", b"").owner.hex(), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_two_copies_of_one_process_have_different_claims() -> None:
+    """As environments that are restored from one snapshot are: with one token, both
+    would take the record for their own.
+    """
+    told = subprocess.run(
+        [sys.executable, "-c", FORK], capture_output=True, text=True, check=True
+    )
+    first, second = told.stdout.split()
+    assert first != second
 
 
 async def next_renewal(store: FaultyStore) -> int:

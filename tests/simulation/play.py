@@ -7,12 +7,11 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from origin_middleware import Policy, lease, persistence, runtime
+from origin_middleware import Policy, persistence, runtime
 from origin_middleware.stores.redis import store
 
 from .books import Asked, Books
@@ -223,7 +222,6 @@ def _seeded(seed: int) -> Iterator[None]:
     with (
         patch.object(os, "urandom", rng.randbytes),
         patch.object(secrets, "token_hex", lambda size: rng.randbytes(size).hex()),
-        patch.object(lease, "_numbers", count()),
         patch.object(store, "LARGE", LARGE),
         patch.object(runtime, "_check_room", lambda: None),
     ):

@@ -13,7 +13,7 @@ from .. import codec
 from ..codec import Stored, milliseconds
 from . import scripts
 from .calls import Calls, Visit
-from .line import CutOff
+from .line import CutOff, ErrorReply
 from .scripts import unexpected
 from .topology import Purpose
 
@@ -113,6 +113,11 @@ async def _complete(
         if written.exception() is None:  # so it was not for the size of the body
             raise ConnectionError(*lost.args) from lost
         raise
+    except ErrorReply as error:
+        if error.code != "NOSCRIPT":
+            raise
+        visit.spells_out = True  # the body is there, and is not sent again
+        reply = await visit.evaluate(scripts.COMPLETE, name, *points, keys=2)
     return reply
 
 

@@ -49,6 +49,19 @@ async def names(store: RedisStore, client: Redis, key: str) -> list[bytes]:
     return sorted([name async for name in client.scan_iter(pattern)], key=len)
 
 
+async def test_a_body_is_not_sent_again_because_the_server_has_lost_a_script(
+    store: RedisStore, client: Redis
+) -> None:
+    key = a_key()
+    await store.claim(key, a_claim())
+    await client.script_flush()
+    before = (await client.info("stats"))["total_net_input_bytes"]
+    told = await store.complete(key, a_claim(), Completed(BODY))
+    assert told == Recorded(Evidence.OWNED)
+    sent = (await client.info("stats"))["total_net_input_bytes"] - before
+    assert len(BODY) < sent < 1.5 * len(BODY)
+
+
 async def test_a_large_response_comes_back_as_it_was(store: RedisStore) -> None:
     key = a_key()
     await store.claim(key, a_claim())
