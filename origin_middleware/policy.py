@@ -61,7 +61,8 @@ class Policy:
     max_attempts: int = 20
     """How often the handler runs for one key if nothing is delivered. What is not
     delivered is not charged for, so without a limit one payment would buy any number of
-    404s. From then on 409, until the retention has passed."""
+    404s. From then on 409, until the retention has passed. Claims of which nobody knows
+    whether they came to anything count, so after disturbances it may run less often."""
 
     max_request_bytes: int | None = 16_777_216
     """Requests with a larger body are refused (413) before the handler runs; None for

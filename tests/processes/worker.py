@@ -157,7 +157,7 @@ def _put_marks(mark: _Mark) -> None:
     names = {
         by: name
         for name, script in (("claim", scripts.CLAIM), ("completion", scripts.COMPLETE))
-        for by in (script.sha, script.source)
+        for by in (script.digest, script.source)
     }
     before: Callable[..., Awaitable[Any]] = SharedLine.send
 
@@ -165,7 +165,7 @@ def _put_marks(mark: _Mark) -> None:
         reply = before(line, command, *more)
         name = names.get(command[1] if len(command) > 1 else "")
         if command[-1] == "1" and command[1] in (
-            scripts.RENEW.sha,
+            scripts.RENEW.digest,
             scripts.RENEW.source,
         ):
             name = "effects"

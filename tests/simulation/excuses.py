@@ -9,6 +9,7 @@ from .books import Asked, Books, Disturbance, Started, Told
 from .handler import record_name
 from .server import Server, Step
 
+_CLAIM = scripts.CLAIM.sha.encode()
 _MARK = scripts.MARK.sha.encode()
 _TAKE_OVER = scripts.TAKE_OVER.sha.encode()
 _RENEW = scripts.RENEW.sha.encode()
@@ -297,7 +298,22 @@ def attempts(books: Books, server: Server, key: int) -> int:
         if step.script == _TAKE_OVER and (step.before or b"")[1:2] == b"R"
     }
     counted = [run for run in runs if not run.inquired or run.owner in given_back]
-    return len(counted) + len(claimed)
+    return len(counted) + len(claimed) + _came_again(server, key)
+
+
+def _came_again(server: Server, key: int) -> int:
+    """Claims that had been tried twice, and of which the other try came when the key
+    had been given back: one that nobody waits for any more, and it counts.
+    """
+    name, applied, again = record_name(key), set[bytes](), 0
+    for step in server.steps:
+        owner = (step.after or b"")[2:18]
+        if step.script != _CLAIM or step.name != name or step.before == step.after:
+            continue
+        if owner in applied and (step.before or b"")[1:2] == b"R":
+            again += 1
+        applied.add(owner)
+    return again
 
 
 def _is_in_doubt(books: Books, asked: Asked) -> bool:

@@ -101,7 +101,8 @@ TABLE = {
 def documented(cell: Cell) -> str:
     row = TABLE[cell.step]
     refused = cell.fault.isupper() and cell.fault not in PASSING
-    if cell.fault == "NOSCRIPT" and len(STEPS[cell.step].word) == 40:
+    evaluates = len(STEPS[cell.step].word) == 40
+    if cell.fault == "NOSCRIPT" and (evaluates or not cell.goes_on):
         return row.once  # the script is sent along
     if cell.step == "ask for settings" and refused:
         return row.once  # and a warning
