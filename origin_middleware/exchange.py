@@ -86,7 +86,6 @@ class Exchange:
         self._admitted = admitted
         self._key = admitted.key
         self._scope = scope
-        self._headers = admitted.headers
         self._body = RequestBody()
         self._now = event_loop().time
         self._begun = self._claimed = self._now()
@@ -106,7 +105,9 @@ class Exchange:
             if isinstance(digest, Refuse):
                 await self._answer(digest, send)
             elif digest is not None:
-                claim = first_claim(self._policy, digest, trace_of(self._headers))
+                claim = first_claim(
+                    self._policy, digest, trace_of(self._admitted.headers)
+                )
                 claim, decision = await self._ask(claim)
                 if isinstance(decision, (Replay, Refuse)):
                     await self._answer(decision, send)
@@ -134,7 +135,7 @@ class Exchange:
             receive, self._body = await before.again(reader, receive)
         Reading(reader, receive, self._body).begin(scope)
         try:
-            declared = declared_length(self._headers)
+            declared = declared_length(self._admitted.headers)
             if limit is not None and declared is not None and declared > limit:
                 return Refuse(Refusal.REQUEST_TOO_LARGE)
             if not await self._body.read(receive, limit):

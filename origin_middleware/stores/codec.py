@@ -72,7 +72,7 @@ def lease(claim: Claim) -> bytes:
 def in_progress(claim: Claim) -> bytes:
     """Without its past, which the scripts know."""
     terms = _terms(claim.declares, claim.lease, claim.retention)
-    return b"\x02P" + claim.owner + claim.fingerprint + claim.trace + terms
+    return header(b"P", claim.owner) + claim.fingerprint + claim.trace + terms
 
 
 @lru_cache(maxsize=256)  # a process has a few policies

@@ -9,10 +9,10 @@ from .books import Asked, Books, Disturbance, Started, Told
 from .handler import record_name
 from .server import Server, Step
 
-_CLAIM = scripts.CLAIM.sha.encode()
-_MARK = scripts.MARK.sha.encode()
-_TAKE_OVER = scripts.TAKE_OVER.sha.encode()
-_RENEW = scripts.RENEW.sha.encode()
+_CLAIM = scripts.CLAIM.digest
+_MARK = scripts.MARK.digest
+_TAKE_OVER = scripts.TAKE_OVER.digest
+_RENEW = scripts.RENEW.digest
 
 # A server says for how many whole seconds it has been up.
 _UPTIME = 1.0

@@ -24,7 +24,7 @@ from .books import Asked, Books, Started, Violation
 from .handler import HandlerFailed, record_name
 from .server import Server, Step
 
-_COMPLETE = scripts.COMPLETE.sha.encode()
+_COMPLETE = scripts.COMPLETE.digest
 
 _MAY_PASS = ("store-unavailable", "in-progress")
 
@@ -37,8 +37,7 @@ _MOMENT = 0.1
 _AT_ONCE = 0.5
 
 _ENDS = tuple(
-    script.sha.encode()
-    for script in (scripts.COMPLETE, scripts.RELEASE, scripts.ABANDON)
+    script.digest for script in (scripts.COMPLETE, scripts.RELEASE, scripts.ABANDON)
 )
 
 

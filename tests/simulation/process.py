@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WRITES = 0.1
 
 _DIGESTS = {
-    script.name: script.sha.encode()
+    script.name: script.digest
     for script in vars(scripts).values()
     if isinstance(script, scripts.Script)
 }
