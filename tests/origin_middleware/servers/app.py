@@ -64,5 +64,5 @@ app = Starlette(
 app.add_middleware(
     IdempotencyMiddleware,
     store=RedisStore.from_url(os.environ["REDIS_URL"]),
-    policy=Policy(require_key=True, lease=2.0),
+    policy=Policy(require_key=True, lease=4.0),
 )

@@ -30,6 +30,9 @@ TABLE = re.compile(r"(?<=<!-- matrix -->\n).*?(?=<!-- end of matrix -->)", re.DO
 # So many at once: they mostly wait.
 _AT_ONCE = 6
 
+# Far more than a server takes to start, or a request to be answered, on a busy machine.
+_PATIENCE = 90
+
 LONG, SHORT = 30, 1
 KINDS = ["plain", "streaming", "sync", "background"]
 APP = "tests.origin_middleware.servers.app:app"
@@ -102,6 +105,7 @@ class Trial:
         self._cell = cell
         self._key = token_hex(8)
         self._ledger = Ledger(directory / f"{self._key}.jsonl")
+        self._log = directory / f"{self._key}.log"
         self._environment = os.environ | {
             "REDIS_URL": redis_url,
             "LEDGER": str(directory / f"{self._key}.jsonl"),
@@ -111,13 +115,13 @@ class Trial:
     async def play(self) -> str:
         """What the retry got, and how often the side effect happened if not once."""
         with self._serving() as (process, url):
-            await _answers(url)
+            await self._started(process, url)
             first = asyncio.create_task(self._ask(url))
-            await self._effect()
+            await self._effect(first)
             retry = await self._interrupt(process, url, first)
         if retry is None:
-            with self._serving() as (_, url):
-                await _answers(url)
+            with self._serving() as (process, url):
+                await self._started(process, url)
                 retry = await self._ask(url)
         with suppress(asyncio.CancelledError, httpx.HTTPError):
             await first
@@ -139,44 +143,51 @@ class Trial:
                 os.kill(int(str(self._ledger.rows()[0]["pid"])), signal.SIGKILL)
             case _:
                 process.send_signal(signal.SIGTERM)
-                await asyncio.to_thread(process.wait, 20)
+                await asyncio.to_thread(process.wait, _PATIENCE)
         return None
 
     async def _ask(self, url: str) -> httpx.Response:
+        """Again after a 503: on a busy machine the store may be reached too late."""
         headers = {"x-settlement-intent-id": self._key}
-        async with httpx.AsyncClient(timeout=30) as http:
-            return await http.get(f"{url}/{self._cell.kind}", headers=headers)
+        async with httpx.AsyncClient(timeout=_PATIENCE) as http:
+            while True:
+                answer = await http.get(f"{url}/{self._cell.kind}", headers=headers)
+                if answer.status_code != 503:
+                    return answer
 
-    async def _effect(self) -> None:
-        async with asyncio.timeout(20):
-            while not self._ledger.rows():  # noqa: ASYNC110 - another process writes
+    async def _started(self, process: "subprocess.Popen[bytes]", url: str) -> None:
+        async with asyncio.timeout(_PATIENCE), httpx.AsyncClient() as http:
+            while process.poll() is None:
+                with suppress(httpx.TransportError):
+                    await http.get(f"{url}/nowhere")
+                    return
+                await asyncio.sleep(0.05)
+        raise RuntimeError(f"the server ended: {self._log.read_text()}")
+
+    async def _effect(self, first: "asyncio.Task[httpx.Response]") -> None:
+        async with asyncio.timeout(_PATIENCE):
+            while not self._ledger.rows():
+                if first.done():
+                    raise RuntimeError(f"no side effect: {_described(first.result())}")
                 await asyncio.sleep(0.02)
 
     @contextmanager
     def _serving(self) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
         port = free_port()
-        process = subprocess.Popen(
-            self._cell.server.arguments(port, self._cell.event.grace),
-            env=self._environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                self._cell.server.arguments(port, self._cell.event.grace),
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         try:
             yield process, f"http://127.0.0.1:{port}"
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-async def _answers(url: str) -> None:
-    async with asyncio.timeout(30), httpx.AsyncClient() as http:
-        while True:
-            with suppress(httpx.TransportError):
-                await http.get(f"{url}/nowhere")
-                return
-            await asyncio.sleep(0.05)
 
 
 def _described(retry: httpx.Response) -> str:
@@ -187,7 +198,8 @@ def _described(retry: httpx.Response) -> str:
     return f"{retry.status_code} {retry.text}"
 
 
-async def play_all() -> dict[Cell, str]:
+async def play_all() -> dict[Cell, str | BaseException]:
+    """What a cell gave, or why it could not be played."""
     with tempfile.TemporaryDirectory() as directory, running(valkey()) as redis:
         places = asyncio.Semaphore(_AT_ONCE)
 
@@ -195,7 +207,7 @@ async def play_all() -> dict[Cell, str]:
             async with places:
                 return await Trial(cell, redis.url, Path(directory)).play()
 
-        outcomes = await asyncio.gather(*map(play, CELLS))
+        outcomes = await asyncio.gather(*map(play, CELLS), return_exceptions=True)
     return dict(zip(CELLS, outcomes, strict=True))
 
 
@@ -208,7 +220,12 @@ def table(outcomes: dict[Cell, str]) -> str:
 
 
 def main() -> None:
-    made = table(asyncio.run(play_all()))
+    """Raises ExceptionGroup where a cell could not be played."""
+    played = asyncio.run(play_all())
+    outcomes = {cell: found for cell, found in played.items() if isinstance(found, str)}
+    if failed := [found for found in played.values() if isinstance(found, Exception)]:
+        raise ExceptionGroup("not played", failed)
+    made = table(outcomes)
     GUARANTEES.write_text(TABLE.sub(lambda _: made, GUARANTEES.read_text()))
 
 

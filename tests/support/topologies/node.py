@@ -1,12 +1,9 @@
 """One server process of a topology, with a hand on it."""
 
-import secrets
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from sample_origin.processes import RedisServer
+from sample_origin.processes import RedisServer, free_port
 
 # What a topology takes to settle is seconds, on a busy machine some more; longer means
 # that it never will.
@@ -82,22 +79,6 @@ class Node:
             retry=Retry(NoBackoff(), 0),
             socket_timeout=5,
         )
-
-
-# With a cluster bus 10,000 above, and all below those of outgoing connections.
-_PORTS = cycle(range(10_000, 22_000))
-for _ in range(secrets.randbelow(12_000)):
-    next(_PORTS)
-
-
-def free_port() -> int:
-    """Not twice the same, because several servers may be about to take theirs."""
-    return next(p for p in _PORTS if _is_free(p) and _is_free(p + 10_000))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import trustme
 
-from sample_origin.processes import NoServerError
+from sample_origin.processes import NoServerError, free_port
 
-from .node import NOT_PERSISTENT, Node, free_port, nodes, start
+from .node import NOT_PERSISTENT, Node, nodes, start
 from .single import Single
 
 
