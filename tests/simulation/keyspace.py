@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-_FULL_STOPS = {"SET", "APPEND", "SETRANGE"}
+_FULL_STOPS = {b"SET", b"APPEND", b"SETRANGE"}
 
 
 class CommandError(Exception):
@@ -23,26 +23,26 @@ class Keyspace:
         self.published: list[tuple[bytes, bytes]] = []
         self.touched: Callable[[bytes], None] = lambda _: None
         """Told of a name before it changes."""
-        self._commands: dict[str, Callable[..., Any]] = {
-            "APPEND": self._append,
-            "DEL": self._del,
-            "GET": self.get,
-            "GETRANGE": self._getrange,
-            "PEXPIRE": self._pexpire,
-            "PING": lambda: "PONG",
-            "PTTL": self._pttl,
-            "PUBLISH": self._publish,
-            "SET": self._set,
-            "SETRANGE": self._setrange,
-            "TIME": self._time,
-            "UNLINK": self._del,
+        self._commands: dict[bytes, Callable[..., Any]] = {
+            b"APPEND": self._append,
+            b"DEL": self._del,
+            b"GET": self.get,
+            b"GETRANGE": self._getrange,
+            b"PEXPIRE": self._pexpire,
+            b"PING": lambda: "PONG",
+            b"PTTL": self.left,
+            b"PUBLISH": self._publish,
+            b"SET": self._set,
+            b"SETRANGE": self._setrange,
+            b"TIME": self._time,
+            b"UNLINK": self._del,
         }
 
-    def __call__(self, name: str, *args: bytes) -> Any:
+    def __call__(self, name: bytes, *args: bytes) -> Any:
         """Raises CommandError."""
         command = self._commands.get(name)
         if command is None:
-            raise CommandError(f"ERR unknown command '{name}'")
+            raise CommandError(f"ERR unknown command '{name.decode()}'")
         if self.full and name in _FULL_STOPS and not self.wrote:
             raise CommandError(
                 "OOM command not allowed when used memory > 'maxmemory'."
@@ -107,11 +107,12 @@ class Keyspace:
         self._write(name, value, self._clock() + int(left))
         return 1
 
-    def _pttl(self, name: bytes) -> int:
-        if self.get(name) is None:
+    def left(self, name: bytes) -> int:
+        """Its time to live."""
+        held = self.data.get(name) if self.get(name) is not None else None
+        if held is None:
             return -2
-        expires = self._expires(name)
-        return -1 if expires is None else max(0, expires - self._clock())
+        return -1 if held[1] is None else max(0, held[1] - self._clock())
 
     def _del(self, *names: bytes) -> int:
         gone = 0

@@ -6,6 +6,7 @@ own, with a clock of its own, which can be stalled or stopped without the others
 """
 
 import asyncio
+from asyncio import events
 from asyncio.events import _set_running_loop
 from collections import deque
 from collections.abc import Callable
@@ -25,6 +26,9 @@ _MOST_CALLBACKS = 100_000
 _TURN = 0.000_002
 
 
+_of_this_thread = asyncio.get_running_loop
+
+
 class Livelock(Exception):
     """Callbacks without end, and time stands still or hardly moves."""
 
@@ -36,24 +40,40 @@ class World:
         self._count = count()
         self._due: list[tuple[float, int, Loop | None, Any]] = []
         self._awake: deque[Loop] = deque()
-        self._running: Loop | None = None
+        self.awaken = self._awake.append
+        self.running: Loop | None = None
 
     def call_at(self, when: float, call: Callable[..., object], *args: Any) -> None:
         """For what happens outside all processes: the network, the server."""
         heappush(self._due, (when, next(self._count), None, (call, args)))
 
+    def deliver_at(
+        self, when: float, loop: "Loop", callback: Callable[..., object], *args: Any
+    ) -> None:
+        """For what a process is told from outside."""
+        handle = Handle(callback, args, loop.outside)
+        heappush(self._due, (when, next(self._count), loop, handle))
+
     def run(self, until: float = inf) -> None:
         """Until nothing is left to do, or that instant. Raises Livelock."""
+        # Before Python 3.12, asyncio's own asks the kernel each time for the process's
+        # number: a tenth of what a schedule takes.
+        asyncio.get_running_loop = events.get_running_loop = self._running_loop
         try:
             self._run(until)
         finally:
+            asyncio.get_running_loop = events.get_running_loop = _of_this_thread
             self.enter(None)
+
+    def _running_loop(self) -> "Loop":
+        if self.running is None:
+            raise RuntimeError("no running event loop")
+        return self.running
 
     def enter(self, loop: "Loop | None") -> None:
         """It is the running one from here on."""
-        if loop is not self._running:
-            _set_running_loop(loop)
-            self._running = loop
+        _set_running_loop(loop)
+        self.running = loop
 
     def _run(self, until: float) -> None:
         due, awake = self._due, self._awake
@@ -69,34 +89,28 @@ class World:
             if loop is None:
                 self.now = max(self.now, when)
                 call[0](*call[1])
-            elif not call.cancelled() and not loop.dead:
+            elif call.callback is not None and not loop.dead:
                 self.now = max(self.now, when)
                 loop.enqueue(call)
 
-    def awaken(self, loop: "Loop") -> None:
-        self._awake.append(loop)
-
-    def set_timer(self, loop: "Loop", handle: "Handle") -> None:
-        when = handle.when - loop.offset
+    def set_timer(self, when: float, loop: "Loop", handle: "Handle") -> None:
         heappush(self._due, (when, next(self._count), loop, handle))
 
 
 class Handle:
     """What asyncio's handles are, without what only their debug mode needs."""
 
-    __slots__ = ("args", "callback", "context", "when")
+    __slots__ = ("args", "callback", "context")
 
     def __init__(
         self,
         callback: Callable[..., object] | None,
         args: tuple[Any, ...],
         context: Context,
-        when: float = 0.0,
     ) -> None:
         self.callback = callback
         self.args = args
         self.context = context
-        self.when = when
 
     def cancel(self) -> None:
         self.callback = None
@@ -116,11 +130,14 @@ class Loop(asyncio.BaseEventLoop):
         self.dead = False
         self.world = world
         self.offset = offset
+        self.outside = copy_context()
+        """Of what no task of it has asked for."""
         self.escaped: list[BaseException | str] = []
         """What no task and no callback has caught."""
         self.tasks: list[asyncio.Task[Any]] = []
         self._stalled_until = 0.0
         self._waiting: deque[Handle] = deque()
+        self._turns = False
 
     def time(self) -> float:
         return self.world.now + self.offset
@@ -167,7 +184,9 @@ class Loop(asyncio.BaseEventLoop):
             return
         world.callbacks += len(waiting)
         world.now += _TURN
-        world.enter(self)
+        if self is not world.running:
+            world.enter(self)
+        self._turns = True
         try:
             for _ in range(len(waiting)):
                 if not waiting:
@@ -177,11 +196,12 @@ class Loop(asyncio.BaseEventLoop):
                     handle.context.run(handle.callback, *handle.args)
         except BaseException as error:  # SystemExit as well: it would end a worker
             self.escaped.append(error)
+        self._turns = False
         if waiting:
             world.awaken(self)
 
     def enqueue(self, handle: Handle) -> None:
-        if not self._waiting:
+        if not self._waiting and not self._turns:
             self.world.awaken(self)
         self._waiting.append(handle)
 
@@ -193,13 +213,11 @@ class Loop(asyncio.BaseEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> Handle:
-        handle = Handle(callback, args, _given(context))
-        if self.dead:
-            return handle
-        waiting = self._waiting
-        if not waiting:
-            self.world.awaken(self)
-        waiting.append(handle)
+        handle = Handle(callback, args, copy_context() if context is None else context)
+        if not self.dead:
+            if not self._waiting and not self._turns:
+                self.world.awaken(self)
+            self._waiting.append(handle)
         return handle
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment] # as above
@@ -211,8 +229,8 @@ class Loop(asyncio.BaseEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> Handle:
-        handle = Handle(callback, args, _given(context), when)
-        self.world.set_timer(self, handle)
+        handle = Handle(callback, args, copy_context() if context is None else context)
+        self.world.set_timer(when - self.offset, self, handle)
         return handle
 
     def call_later(  # type: ignore[override] # as above
@@ -222,7 +240,9 @@ class Loop(asyncio.BaseEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> Handle:
-        return self.call_at(self.time() + delay, callback, *args, context=context)
+        handle = Handle(callback, args, copy_context() if context is None else context)
+        self.world.set_timer(self.world.now + delay, self, handle)
+        return handle
 
     def create_task(
         self,
@@ -250,10 +270,6 @@ class Loop(asyncio.BaseEventLoop):
 
     def is_running(self) -> bool:
         return not self.dead
-
-
-def _given(context: Context | None) -> Context:
-    return copy_context() if context is None else context
 
 
 def _resolve(future: "asyncio.Future[Any]", result: Any) -> None:

@@ -51,17 +51,17 @@ class _Interpreter:
     def _compiled(self, source: bytes) -> Any:
         return self._lua.execute(b"return function(KEYS, ARGV) %b\nend" % source)
 
-    def _call(self, name: bytes, *args: bytes | float) -> Any:
+    def _call(self, name: bytes, *args: Any) -> Any:
         assert self._keyspace is not None
-        given = [arg if isinstance(arg, bytes) else b"%.17g" % arg for arg in args]
-        reply = self._keyspace(name.decode(), *given)
+        given = [arg if type(arg) is bytes else b"%.17g" % arg for arg in args]
+        reply = self._keyspace(name, *given)
+        if type(reply) is bytes or type(reply) is int:
+            return reply
         if reply is None:
             return False
         if type(reply) is list:
             return self._lua.table_from(reply)
-        if type(reply) is str:
-            return self._lua.table_from({b"ok": reply.encode()})
-        return reply
+        return self._lua.table_from({b"ok": reply.encode()})
 
     def _reply(self, reply: Any) -> Any:
         if reply is None or reply is False:

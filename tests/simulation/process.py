@@ -242,7 +242,8 @@ class _Connection:
         self._asked = asked
         self._world = process.play.world
         self._read = False
-        self._gone: asyncio.Future[None] = process.loop.create_future()
+        self._gone = False
+        self._listening: list[asyncio.Future[None]] = []
         if asked.request.leaves is not None:
             process.loop.call_later(asked.request.leaves, self._leave)
 
@@ -252,15 +253,20 @@ class _Connection:
         self.close()
 
     def close(self) -> None:
-        if not self._gone.done():
-            self._gone.set_result(None)
+        self._gone = True
+        for listening in self._listening:
+            if not listening.done():
+                listening.set_result(None)
 
     async def receive(self) -> Message:
         if not self._read:
             self._read = True
             body = b"%d" % self._asked.request.variant
             return {"type": "http.request", "body": body, "more_body": False}
-        await asyncio.shield(self._gone)
+        if not self._gone:
+            listening = self._process.loop.create_future()
+            self._listening.append(listening)
+            await listening
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:

@@ -79,8 +79,8 @@ class Server:
 
     def execute(self, command: list[bytes], process: int) -> bytes:
         """The reply, as it goes over the wire."""
-        name = command[0].decode().upper()
-        if self.answers and name != "INFO":
+        name = command[0].upper()
+        if self.answers and name != b"INFO":
             return b"-%b\r\n" % self.answers.encode()
         try:
             reply = self._execute(name, command[1:], process)
@@ -89,18 +89,18 @@ class Server:
         self._publish()
         return encoded(reply)
 
-    def _execute(self, name: str, args: list[bytes], process: int) -> Any:
+    def _execute(self, name: bytes, args: list[bytes], process: int) -> Any:
         match name:
-            case "EVALSHA":
+            case b"EVALSHA":
                 source = self._scripts.get(args[0])
                 if source is None:
                     raise CommandError("NOSCRIPT No matching script. Please use EVAL.")
                 return self._evaluate(args[0], source, args[1:], process)
-            case "EVAL":
+            case b"EVAL":
                 digest = _digest(args[0])
                 self._scripts[digest] = args[0]
                 return self._evaluate(digest, args[0], args[1:], process)
-            case "INFO":
+            case b"INFO":
                 return self._info()
             case _:
                 self.keyspace.wrote = False
@@ -111,7 +111,7 @@ class Server:
     ) -> Any:
         name, error = args[1], ""
         before = self.keyspace.get(name)
-        left = self.keyspace("PTTL", name)
+        left = self.keyspace.left(name)
         try:
             return interpreter.run(self.keyspace, source, int(args[0]), *args[1:])
         except CommandError as refused:

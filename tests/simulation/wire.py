@@ -96,7 +96,7 @@ class Wire:
         """Asked once for each message."""
         self._ordinal += 1
         fault = self.faults.by_number.get(self._ordinal)
-        if fault is None and command and command[0] == b"EVALSHA":
+        if fault is None and self.faults.aimed and command and command[0] == b"EVALSHA":
             self._scripts[command[1]] += 1
             fault = self.faults.aimed.get((command[1], self._scripts[command[1]]))
         if fault is None:
@@ -204,11 +204,7 @@ class Link:
             return
         when = max(self._replies_until, world.now + self._wire.latency() + late)
         self._replies_until = when
-        world.call_at(when, self._deliver, reply)
-
-    def _deliver(self, reply: bytes) -> None:
-        if self.held:
-            self._wire.loop.call_soon(self._hear, reply)
+        world.deliver_at(when, self._wire.loop, self._hear, reply)
 
     def _hear(self, reply: bytes) -> None:
         if self.held:
