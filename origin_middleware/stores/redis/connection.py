@@ -10,7 +10,8 @@ pool is used, which is slower.
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
@@ -23,7 +24,7 @@ from redis.asyncio.sentinel import MasterNotFoundError
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 
-from .line import Command, ErrorReply, Line, error_reply
+from .line import Command, ErrorReply, Line, error_reply, now
 from .shared_line import SharedLine
 
 _log = logging.getLogger("origin_middleware")
@@ -39,6 +40,39 @@ _PRIVATE = ("_connect", "_reader", "_writer")
 _AT_ONCE = 32
 
 
+# So many times as long as for one reply: all of the budget.
+_LONGEST = 4
+
+
+class ConnectTimeout:
+    """How long it may take to connect.
+
+    No longer than a reply at first, because packets that were lost are not worth
+    waiting for. But TLS and a login take several round trips, and each takes its time
+    where the server is far away: what was too short is doubled.
+    """
+
+    def __init__(self, silence: float) -> None:
+        self.silence = silence
+        """How long a reply may take."""
+        self.seconds = silence
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """Raises TimeoutError."""
+        begun = now()
+        try:
+            async with asyncio.timeout(self.seconds):
+                yield
+        except TimeoutError:
+            self._learn(2 * self.seconds)
+            raise
+        self._learn(2 * (now() - begun))
+
+    def _learn(self, seconds: float) -> None:
+        self.seconds = min(max(seconds, self.silence), _LONGEST * self.silence)
+
+
 class Connections:
     """To one server."""
 
@@ -51,17 +85,17 @@ class Connections:
         """`make` gives a connection to take over, `client` the pool to use instead."""
         self._make = make
         self._client = client
-        self._silence = silence
+        self._timeout = ConnectTimeout(silence)
         self._pool: Pool | None = None
 
     async def open(self) -> Line:
         """Raises OSError where there is no connection, and ErrorReply."""
         if self._pool is None:
-            line = await take_over(self._make(), self._silence)
+            line = await take_over(self._make(), self._timeout)
             if line is not None:
                 return line
             self._pool = Pool(self._client())
-        return PooledLine(self._pool, self._silence)
+        return PooledLine(self._pool, self._timeout)
 
 
 def opens_sockets(connection_class: type[AbstractConnection]) -> bool:
@@ -72,7 +106,7 @@ def opens_sockets(connection_class: type[AbstractConnection]) -> bool:
 
 
 async def take_over(
-    connection: AbstractConnection, silence: float
+    connection: AbstractConnection, timeout: ConnectTimeout
 ) -> SharedLine | None:
     """None where this redis-py, or this kind of connection, does not allow it.
 
@@ -84,7 +118,7 @@ async def take_over(
     if missing:
         _warn_slower(missing[0])
         return None
-    await _connect(connection, silence)
+    await _connect(connection, timeout)
     stream: object = connection._writer  # noqa: SLF001 - there is no public name
     if stream is None and not connection.is_connected:
         raise ConnectionError("the connection was closed as it was opened")
@@ -93,13 +127,14 @@ async def take_over(
         _warn_slower("_writer")
         return None
     connection._writer = connection._reader = None  # noqa: SLF001 - as above
-    return SharedLine(stream, silence)
+    return SharedLine(stream, timeout.silence)
 
 
-async def _connect(connection: AbstractConnection, silence: float) -> None:
+async def _connect(connection: AbstractConnection, timeout: ConnectTimeout) -> None:
     connection.retry = Retry(NoBackoff(), 0)  # retries are ours, and they tell why
+    seconds = timeout.seconds
     try:
-        async with asyncio.timeout(silence):
+        async with timeout.attempt():
             await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
     except (ResponseError, AuthenticationError) as error:
         await connection.disconnect(nowait=True)
@@ -109,7 +144,7 @@ async def _connect(connection: AbstractConnection, silence: float) -> None:
         raise reply from error
     except TimeoutError:
         await connection.disconnect(nowait=True)
-        raise TimeoutError(f"no connection within {silence:g} s") from None
+        raise TimeoutError(f"no connection within {seconds:g} s") from None
     except MasterNotFoundError as lost:
         await connection.disconnect(nowait=True)
         raise ConnectionError(f"no connection: {words(lost)}") from None
@@ -166,17 +201,17 @@ class PooledLine:
 
     in_order = False
 
-    def __init__(self, pool: Pool, silence: float) -> None:
+    def __init__(self, pool: Pool, timeout: ConnectTimeout) -> None:
         self._pool = pool
-        self._silence = silence
+        self._timeout = timeout
         self.closed = False
 
     async def send(self, command: Command, until: float, asking: bool = False) -> Any:
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout_at(until):
             await self._pool.places.acquire()
         try:
-            async with asyncio.timeout_at(min(loop.time() + self._silence, until)):
+            # The pool may have to connect first.
+            async with asyncio.timeout_at(until), self._timeout.attempt():
                 if asking:
                     return await self._ask(command)
                 return await self._pool.client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py's gap

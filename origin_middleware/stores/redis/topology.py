@@ -19,7 +19,7 @@ from redis.exceptions import (
 )
 
 from ...errors import StoreUnavailable
-from .connection import Connections, opens_sockets
+from .connection import Connections, ConnectTimeout, opens_sockets
 from .line import Line, error_reply, now
 
 # So many hash tags find a slot of every server that has a fair share of them.
@@ -204,6 +204,7 @@ class Cluster:
         self._client = client
         self._greet = greet
         self._silence = silence
+        self._timeout = ConnectTimeout(silence)
         self._endpoints: dict[str, Endpoint] = {}
         self._pools: list[ConnectionPool] = []
 
@@ -227,7 +228,7 @@ class Cluster:
 
     async def learn(self) -> None:
         try:
-            async with asyncio.timeout(self._silence):
+            async with self._timeout.attempt():
                 await self._client.initialize()
                 await self._client.nodes_manager.initialize()
         # A RuntimeError, where another event loop has a lock of the client.

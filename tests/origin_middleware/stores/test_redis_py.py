@@ -17,7 +17,12 @@ from origin_middleware import ConfigurationError, IdempotencyMiddleware, StoreUn
 from origin_middleware.record import Claimed
 from origin_middleware.stores import waiting
 from origin_middleware.stores.redis import RedisStore, connection
-from origin_middleware.stores.redis.connection import Pool, PooledLine, opens_sockets
+from origin_middleware.stores.redis.connection import (
+    ConnectTimeout,
+    Pool,
+    PooledLine,
+    opens_sockets,
+)
 from origin_middleware.stores.redis.line import ErrorReply
 from tests.support.asgi import GatedApp, request
 from tests.support.servers import RedisServer
@@ -176,7 +181,7 @@ async def test_a_pool_asks_on_the_connection_of_the_command(
 ) -> None:
     until = asyncio.get_running_loop().time() + 5
     async with Redis.from_url(valkey_server.url) as client:
-        line = PooledLine(Pool(client), 1.0)
+        line = PooledLine(Pool(client), ConnectTimeout(1.0))
         assert await line.send(("ECHO", b"a"), until, True) == b"a"
         with pytest.raises(ErrorReply, match="unknown command"):
             await line.send(("NO-SUCH",), until, True)

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Connection, Redis
 from redis.credentials import CredentialProvider
 
-from origin_middleware.stores.redis.connection import take_over
+from origin_middleware.stores.redis.connection import ConnectTimeout, take_over
 from origin_middleware.stores.redis.line import CutOff, ErrorReply
 from origin_middleware.stores.redis.shared_line import SharedLine
 from tests.support.machine import Stalls
@@ -48,7 +48,7 @@ async def a_line(
     for _ in range(patience - 1):
         with suppress(TimeoutError):
             return await a_line(port, silence)
-    line = await take_over(Connection(port=port, protocol=3), silence)
+    line = await take_over(Connection(port=port, protocol=3), ConnectTimeout(silence))
     assert line
     return line
 
@@ -363,7 +363,7 @@ async def test_whatever_keeps_a_connection_from_being_made_is_an_outage(
     """Such as a service that gives out passwords, and is away."""
     nobody = Connection(port=valkey_server.port, credential_provider=Away())
     with pytest.raises(ConnectionError, match="no token today"):
-        await take_over(nobody, SILENCE)
+        await take_over(nobody, ConnectTimeout(SILENCE))
 
 
 class Away(CredentialProvider):

@@ -104,6 +104,8 @@ def documented(cell: Cell) -> str:
     evaluates = len(STEPS[cell.step].word) == 40
     if cell.fault == "NOSCRIPT" and (evaluates or not cell.goes_on):
         return row.once  # the script is sent along
+    if cell.step == "connect" and cell.fault == "reply late":
+        return row.once  # the second try has twice as long
     if cell.step == "ask for settings" and refused:
         return row.once  # and a warning
     if cell.step in WRITES and (given_up := _given_up(cell)):

@@ -46,10 +46,11 @@ def _excuse_uvloop() -> None:
     loop.set_exception_handler(excuse)
 
 
-async def claim(options: dict[str, Any]) -> object:
+async def claim(options: dict[str, Any], budget: float | None = None) -> object:
+    """Who is refused hears of it when the budget is spent."""
     _excuse_uvloop()
     async with Redis(**options) as client:
-        store = RedisStore(client, budget=0.5 * await machine.pace())
+        store = RedisStore(client, budget=budget or await machine.pace())
         try:
             return await store.claim(a_key(), a_claim())
         finally:
@@ -59,7 +60,7 @@ async def claim(options: dict[str, Any]) -> object:
 async def test_a_server_and_a_client_that_know_each_other(
     options: dict[str, Any],
 ) -> None:
-    assert await claim(options) == Claimed()
+    assert await claim(options, PATIENT) == Claimed()
 
 
 async def test_the_url_carries_the_certificates(options: dict[str, Any]) -> None:

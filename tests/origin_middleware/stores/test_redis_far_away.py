@@ -1,0 +1,94 @@
+"""A server far away: to connect takes several round trips, and each takes long."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.connection import Connection
+
+from origin_middleware.errors import StoreUnavailable
+from origin_middleware.record import Claimed
+from origin_middleware.stores.redis import RedisStore, connection
+from origin_middleware.stores.redis.connection import ConnectTimeout
+from origin_middleware.stores.redis.topology import Cluster
+from tests.support.proxy import Proxy
+from tests.support.servers import RedisServer
+from tests.support.stores import a_claim, a_key
+
+# A login, the library's name and the number of the database: three round trips. All of
+# them take longer than a quarter of the budget, and each of them less.
+_ROUND_TRIP = 0.12
+
+# Some are too short while the store learns how far away the server is.
+_TRIES = 10
+
+
+class Odd(Connection):
+    """Of a kind that cannot be taken over: the client's pool is used."""
+
+    async def _connect(self) -> None:
+        await super()._connect()  # type: ignore[no-untyped-call] # redis-py's gap
+
+
+@pytest.fixture
+async def proxy(valkey_server: RedisServer) -> AsyncIterator[Proxy]:
+    async with Proxy(valkey_server.port) as proxy:
+        yield proxy
+
+
+@pytest.mark.parametrize("kind", [Connection, Odd])
+async def test_a_server_far_away_is_reached(
+    kind: type[Connection], proxy: Proxy
+) -> None:
+    proxy.latency = _ROUND_TRIP
+    client = Redis.from_url(f"{proxy.url}/1", connection_class=kind)
+    async with client, aclosing(RedisStore(client)) as store:
+        assert Claimed() in [await _outcome(store) for _ in range(_TRIES)]
+
+
+async def _outcome(store: RedisStore) -> object:
+    try:
+        return await store.claim(a_key(), a_claim())
+    except StoreUnavailable as away:
+        return away
+
+
+async def test_a_cluster_far_away_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def initialize(_: object) -> None:
+        await asyncio.sleep(0.04)
+
+    client = RedisCluster(host="localhost")
+    monkeypatch.setattr(type(client), "initialize", initialize)
+    monkeypatch.setattr(type(client.nodes_manager), "initialize", initialize)
+    monkeypatch.setattr(client, "get_primaries", list)
+    cluster = Cluster(client, _greet, 0.05)
+    with pytest.raises(TimeoutError):
+        await cluster.learn()
+    for _ in range(_TRIES):
+        try:
+            return await cluster.learn()
+        except TimeoutError:
+            continue
+    pytest.fail("it was never given enough time")
+
+
+async def _greet(*_: Any) -> None: ...
+
+
+async def test_lost_packets_are_not_waited_for_when_the_server_is_near(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timeout = ConnectTimeout(0.001)
+    for seconds in (0.001, 0.002, 0.004, 0.004):
+        assert timeout.seconds == seconds
+        with pytest.raises(TimeoutError):
+            async with timeout.attempt():
+                await asyncio.sleep(60)
+    clock = iter((5.0, 5.0001))
+    monkeypatch.setattr(connection, "now", lambda: next(clock))
+    async with timeout.attempt():
+        pass
+    assert timeout.seconds == 0.001
