@@ -1,5 +1,6 @@
 """Stores to run one behaviour suite over, each with a hand on its clock."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from secrets import token_hex
@@ -23,6 +24,14 @@ class OwnConnection(Connection):
 
     async def _connect(self) -> None:
         await super()._connect()  # type: ignore[no-untyped-call] # redis-py's gap
+
+
+async def subscribed(store: RedisStore) -> str:
+    """Its channel. On a busy machine, the store may not have waited long enough."""
+    async with asyncio.timeout(30):
+        while not (channel := await store._session.wakeups.channel()):
+            pass
+        return channel
 
 
 @dataclass

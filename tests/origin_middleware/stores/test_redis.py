@@ -21,7 +21,7 @@ from sample_origin.processes import free_port
 from tests.support.asgi import App, request
 from tests.support.machine import Stalls
 from tests.support.servers import RedisServer
-from tests.support.stores import PATIENT, a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key, subscribed
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ async def test_a_lost_subscription_is_opened_again(
     await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call] # redis-py's gap
     await store.complete(key, a_claim(), Completed(b"done"))
     assert isinstance(await wait, Finished)
-    assert await store._session.wakeups.channel() != ""
+    await subscribed(store)
 
 
 async def test_a_claim_that_arrives_too_late_is_not_applied(

@@ -16,7 +16,7 @@ from origin_middleware.stores.redis.connection import ConnectTimeout
 from origin_middleware.stores.redis.topology import Cluster
 from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import OwnConnection, a_claim, a_key
 
 # A login, the library's name and the number of the database: three round trips. All of
 # them take longer than a quarter of the budget, and each of them less.
@@ -26,20 +26,13 @@ _ROUND_TRIP = 0.12
 _TRIES = 10
 
 
-class Odd(Connection):
-    """Of a kind that cannot be taken over: the client's pool is used."""
-
-    async def _connect(self) -> None:
-        await super()._connect()  # type: ignore[no-untyped-call] # redis-py's gap
-
-
 @pytest.fixture
 async def proxy(valkey_server: RedisServer) -> AsyncIterator[Proxy]:
     async with Proxy(valkey_server.port) as proxy:
         yield proxy
 
 
-@pytest.mark.parametrize("kind", [Connection, Odd])
+@pytest.mark.parametrize("kind", [Connection, OwnConnection])
 async def test_a_server_far_away_is_reached(
     kind: type[Connection], proxy: Proxy
 ) -> None:

@@ -14,7 +14,7 @@ from redis.asyncio.client import PubSub
 from origin_middleware.record import Claimed, Completed, Finished, Held
 from origin_middleware.stores.redis import RedisStore
 from tests.support.servers import RedisServer
-from tests.support.stores import PATIENT, a_claim, a_key
+from tests.support.stores import PATIENT, a_claim, a_key, subscribed
 
 # For a thread whose event loop would go on for ever.
 _LONG_ENOUGH = 30.0
@@ -98,7 +98,7 @@ async def wait_in_vain(store: RedisStore) -> None:
     held = await store.claim(key, a_claim("b"))
     assert isinstance(held, Held)
     await store.wait(key, held, 0.05)
-    assert await store._session.wakeups.channel()
+    await subscribed(store)
     await store._session.calls.aclose()
 
 

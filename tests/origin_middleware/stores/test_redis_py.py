@@ -26,7 +26,7 @@ from origin_middleware.stores.redis.connection import (
 from origin_middleware.stores.redis.line import ErrorReply
 from tests.support.asgi import GatedApp, request
 from tests.support.servers import RedisServer
-from tests.support.stores import a_claim, a_key
+from tests.support.stores import a_claim, a_key, subscribed
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +171,7 @@ async def test_a_pool_without_room_has_one_place_for_commands(
     url = valkey_server.url
     client = Redis.from_url(url, connection_class=Odd, max_connections=1)
     async with client, aclosing(RedisStore(client)) as store:
-        assert await store._session.wakeups.channel()  # it has a connection of its own
+        await subscribed(store)  # it has a connection of its own
         claims = (store.claim(a_key(), a_claim()) for _ in range(20))
         assert await asyncio.gather(*claims) == [Claimed()] * 20
 

@@ -15,6 +15,7 @@ from tests.origin_middleware.stores.topologies.names import record_name
 from tests.support.machine import Stalls
 from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer
+from tests.support.stores import subscribed
 
 from .matrix import CELLS, FAULTS, STEPS, Cell
 from .trial import BUDGET, Trial
@@ -79,7 +80,7 @@ class _Table:
             if isinstance(script, scripts.Script):
                 await self._admin.script_load(script.source)
         await self._elsewhere.check()
-        await self._elsewhere._session.wakeups.channel()
+        await subscribed(self._elsewhere)
         self._tasks, self._stalls = _Tasks(), Stalls()
         probe = self._stalls.probe(self._admin.ping)
         self._probing = asyncio.create_task(probe)

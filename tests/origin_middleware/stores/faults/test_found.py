@@ -18,7 +18,7 @@ from tests.support.asgi import App, chunk, request, start
 from tests.support.machine import Stalls
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
-from tests.support.stores import OwnConnection, a_claim, a_key
+from tests.support.stores import OwnConnection, a_claim, a_key, subscribed
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ async def test_a_subscription_that_fell_silent_is_replaced(
 ) -> None:
     """No reset tells of it, as when a router has forgotten the connection."""
     monkeypatch.setattr(wakeups, "_IDLE", 0.1)
-    assert await store._session.wakeups.channel()
+    await subscribed(store)
     proxy.swallow()
     proxy.swallow_nothing()
     await proxy.has_come("SUBSCRIBE", 2)
