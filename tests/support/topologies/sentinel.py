@@ -53,10 +53,13 @@ class Sentinels:
             self.addresses,
             sentinel_kwargs={**quick, "retry": Retry(NoBackoff(), 0)},
         )
+        # Two that look for the primary at once may put one of them into the list twice,
+        # and another one out of it.
+        sentinels = list(manager.sentinels)
         options: dict[str, Any] = {"password": PASSWORD, "protocol": protocol}
         async with manager.master_for(SERVICE, redis_class=Redis, **options) as client:
             yield client
-        for sentinel in manager.sentinels:
+        for sentinel in sentinels:
             await sentinel.aclose()
 
     def holder(self, _: bytes) -> Node:

@@ -122,13 +122,14 @@ async def test_sentinels_that_want_another_password_are_not_told_with_it(
             "retry": Retry(NoBackoff(), 0),
         },
     )
+    sentinels = list(manager.sentinels)
     client: Redis = manager.master_for(SERVICE)
     store = RedisStore(client, budget=PATIENT / 2)
     with pytest.raises(StoreUnavailable, match="sentinel_kwargs") as denied:
         await store.claim(a_key(), a_claim())
     assert not await store._session.wakeups.channel()
     await store.aclose()
-    for each in (client, *manager.sentinels):
+    for each in (client, *sentinels):
         await each.aclose()
     told = "".join(traceback.format_exception(denied.value)) + caplog.text
     assert "Wake-ups are interrupted" in told
