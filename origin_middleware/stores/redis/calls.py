@@ -90,7 +90,8 @@ class Calls:
                         f"of answering, {_ENOUGH} times. Is the response too large?"
                     ) from lost
                 # A time limit of ours tells less than what came before.
-                failure = lost if str(lost) or failure is None else failure
+                limit = isinstance(lost, TimeoutError)
+                failure = failure if failure is not None and limit else lost
             if self.now() + pause >= until:
                 why = str(failure) or "no reply within the budget"
                 reason = _reason(failure)

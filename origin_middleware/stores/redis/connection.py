@@ -60,16 +60,14 @@ class ConnectTimeout:
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
         """Raises TimeoutError."""
-        begun = now()
         try:
             async with asyncio.timeout(self.seconds):
                 yield
         except TimeoutError:
-            self._learn(2 * self.seconds)
+            self.allow(2 * self.seconds)
             raise
-        self._learn(2 * (now() - begun))
 
-    def _learn(self, seconds: float) -> None:
+    def allow(self, seconds: float) -> None:
         self.seconds = min(max(seconds, self.silence), _LONGEST * self.silence)
 
 
@@ -132,10 +130,11 @@ async def take_over(
 
 async def _connect(connection: AbstractConnection, timeout: ConnectTimeout) -> None:
     connection.retry = Retry(NoBackoff(), 0)  # retries are ours, and they tell why
-    seconds = timeout.seconds
+    begun, seconds = now(), timeout.seconds
     try:
         async with timeout.attempt():
             await connection.connect()  # type: ignore[no-untyped-call] # redis-py's gap
+        timeout.allow(2 * (now() - begun))
     except (ResponseError, AuthenticationError) as error:
         await connection.disconnect(nowait=True)
         reply = error_reply(error)

@@ -38,7 +38,7 @@ async def proxy(valkey_server: RedisServer) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def store(proxy: Proxy, pace: float) -> AsyncIterator[RedisStore]:
-    store = RedisStore.from_url(proxy.url, budget=0.6 * pace)
+    store = RedisStore.from_url(proxy.url, budget=1.0 * pace)
     await store.check()
     yield store
     await store.aclose()
