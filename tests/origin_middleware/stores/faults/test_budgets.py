@@ -18,6 +18,7 @@ from tests.support.asgi import KEY, chunk, request, start
 from tests.support.machine import Stalls
 from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer, running, valkey
+from tests.support.stores import PATIENT
 
 from .clocked import clocked
 from .trial import told
@@ -120,11 +121,9 @@ async def shop(proxy: Proxy, stalls: Stalls, pace: float) -> AsyncIterator[Shop]
 
 
 @pytest.fixture
-async def patient_shop(
-    proxy: Proxy, stalls: Stalls, pace: float
-) -> AsyncIterator[Shop]:
+async def patient_shop(proxy: Proxy, stalls: Stalls) -> AsyncIterator[Shop]:
     """So that only the server is slow."""
-    async with opened(proxy, stalls, 8 * pace) as shop:
+    async with opened(proxy, stalls, PATIENT / BUDGET) as shop:
         yield shop
 
 
