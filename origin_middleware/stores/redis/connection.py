@@ -43,19 +43,24 @@ _AT_ONCE = 32
 # So many times as long as for one reply: all of the budget.
 _LONGEST = 4
 
+# An outage of so many seconds may have moved the server far away.
+_OUTAGE = 10.0
+
 
 class ConnectTimeout:
     """How long it may take to connect.
 
     No longer than a reply at first, because packets that were lost are not worth
     waiting for. But TLS and a login take several round trips, and each takes its time
-    where the server is far away: what was too short is doubled.
+    where the server is far away: what was too short is doubled. Not so where it was
+    reached before: an attempt that began in a short outage would outlast it.
     """
 
     def __init__(self, silence: float) -> None:
         self.silence = silence
         """How long a reply may take."""
         self.seconds = silence
+        self._grows_at: float | None = 0.0
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
@@ -64,8 +69,12 @@ class ConnectTimeout:
             async with asyncio.timeout(self.seconds):
                 yield
         except TimeoutError:
-            self.allow(2 * self.seconds)
+            if self._grows_at is None:
+                self._grows_at = now() + _OUTAGE
+            if now() >= self._grows_at:
+                self.allow(2 * self.seconds)
             raise
+        self._grows_at = None
 
     def allow(self, seconds: float) -> None:
         self.seconds = min(max(seconds, self.silence), _LONGEST * self.silence)
