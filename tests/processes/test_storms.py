@@ -9,7 +9,6 @@ from .storms import Weather, kill_a_worker, restart_the_server, storm, storms, s
 
 pytestmark = pytest.mark.slow
 
-
 # On a busy machine, a storm may be over before all of it has come about.
 _TRIES = 5
 

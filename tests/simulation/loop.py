@@ -215,9 +215,7 @@ class Loop(asyncio.BaseEventLoop):
     ) -> Handle:
         handle = Handle(callback, args, copy_context() if context is None else context)
         if not self.dead:
-            if not self._waiting and not self._turns:
-                self.world.awaken(self)
-            self._waiting.append(handle)
+            self.enqueue(handle)
         return handle
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment] # as above

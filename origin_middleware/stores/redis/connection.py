@@ -39,7 +39,6 @@ _PRIVATE = ("_connect", "_reader", "_writer")
 # More would queue in the pool, where waiting looks like a server that does not answer.
 _AT_ONCE = 32
 
-
 # So many times as long as for one reply: all of the budget.
 _LONGEST = 4
 

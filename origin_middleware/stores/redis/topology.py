@@ -203,7 +203,6 @@ class Cluster:
     def __init__(self, client: RedisCluster, greet: Greet, silence: float) -> None:
         self._client = client
         self._greet = greet
-        self._silence = silence
         self._timeout = ConnectTimeout(silence)
         self._endpoints: dict[str, Endpoint] = {}
         self._pools: list[ConnectionPool] = []
@@ -250,7 +249,9 @@ class Cluster:
     def _of(self, node: ClusterNode) -> Endpoint:
         if node.name not in self._endpoints:
             make = partial(node.connection_class, **node.connection_kwargs)
-            connections = Connections(make, partial(self._pool, node), self._silence)
+            connections = Connections(
+                make, partial(self._pool, node), self._timeout.silence
+            )
             tag = partial(self._tag, node.name)
             self._endpoints[node.name] = Endpoint(connections.open, self._greet, tag)
         return self._endpoints[node.name]
