@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.exceptions import (
     AuthenticationError,
     NoPermissionError,
@@ -26,6 +27,7 @@ from .line import Line, error_reply, now
 _TAGS = 1024
 
 Connect = Callable[[], Awaitable[Line]]
+_Make = Callable[[], AbstractConnection]
 Greet = Callable[["Endpoint", Line], Awaitable[None]]
 """Learns what has to be known of a server that was just connected to."""
 
@@ -171,8 +173,25 @@ class Topology(Protocol):
 def topology(client: Redis | RedisCluster, greet: Greet, silence: float) -> Topology:
     if isinstance(client, RedisCluster):
         return Cluster(client, greet, silence)
-    make = client.connection_pool.make_connection
+    pool = client.connection_pool
+    make = pool.make_connection
+    if isinstance(pool, SentinelConnectionPool):
+        make = _with_all_sentinels(make, pool.sentinel_manager)
     return Single(Endpoint(Connections(make, lambda: client, silence).open, greet))
+
+
+def _with_all_sentinels(make: _Make, manager: Sentinel) -> _Make:
+    """When two connections look for the primary at once, redis-py may list one sentinel
+    twice and forget another, which could be the last one that is up.
+    """
+    sentinels = list(manager.sentinels)
+
+    def made() -> AbstractConnection:
+        if len(set(manager.sentinels)) < len(sentinels):
+            manager.sentinels = sentinels.copy()
+        return make()
+
+    return made
 
 
 class Single:

@@ -7,15 +7,17 @@ forgets otherwise is measured in benchmarks/experiments/failover.py.
 import asyncio
 import logging
 import traceback
+from contextlib import aclosing
 from secrets import token_hex
 
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from origin_middleware import StoreUnavailable
+from origin_middleware.record import Claimed
 from origin_middleware.stores.redis import RedisStore
 from tests.support.stores import PATIENT, a_claim, a_key
 from tests.support.topologies import Sentinels
@@ -107,6 +109,26 @@ async def test_a_sentinel_that_is_gone_is_passed_over(
     getattr(watched.sentinels[0].process, gone)()
     async with shop(watched) as selling:
         assert (await selling.ask(token_hex(8))).status == 200
+
+
+async def test_a_sentinel_that_redis_py_has_forgotten_is_asked(
+    watched: Sentinels,
+) -> None:
+    primary = watched.primary()
+    async with (
+        watched.client() as client,
+        aclosing(RedisStore(client, budget=PATIENT)) as store,
+    ):
+        await store.check()
+        pool = client.connection_pool
+        assert isinstance(pool, SentinelConnectionPool)
+        asked = pool.sentinel_manager.sentinels
+        asked[2] = asked[1]  # as two that look for the primary at once may leave it
+        for sentinel in watched.sentinels[:2]:
+            sentinel.process.kill()
+        primary.ask("CLIENT", "KILL", "TYPE", "normal")
+        answer = await store.claim(a_key(), a_claim(lease=2 * PATIENT))
+        assert isinstance(answer, Claimed)
 
 
 async def test_sentinels_that_want_another_password_are_not_told_with_it(
