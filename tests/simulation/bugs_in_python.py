@@ -20,7 +20,7 @@ BUGS = (
     # The claims of the store
     _in(
         _STORE + "claims",
-        "a claim that is read too late is believed",
+        "a reply to a claim is believed although it was read too late",
         "            if now() > usable_until:\n"
         "                await self._renew(kind, name, claim)\n",
         "",
@@ -30,13 +30,13 @@ BUGS = (
     ),
     _in(
         _STORE + "claims",
-        "a claim that is given up is not withdrawn",
+        "a claim that ran out of time is not withdrawn",
         "                self._ghosts.add(ghost._replace(until=until))\n            raise",
         "                pass\n            raise",
     ),
     _in(
         _STORE + "claims",
-        "a withdrawal is taken for conclusive at once",
+        "a withdrawal counts as final while the claim may still arrive",
         "    return clock > ghost.not_after or ghost.not_after == _APPLIED",
         "    return True",
     ),
@@ -48,19 +48,19 @@ BUGS = (
     ),
     _in(
         _STORE + "claims",
-        "a quarantine is ignored",
+        "the quarantine is ignored",
         "trusted = not quarantine or self._calls.now() >= quarantine",
         "trusted = True",
     ),
     _in(
         _STORE + "claims",
-        "a claim does not recognise itself",
+        "a repeated claim does not recognise its own record",
         "                if found.owner != claim.owner:",
         "                if True:",
     ),
     _in(
         _STORE + "claims",
-        "a try in doubt is forgotten where another holds the key",
+        "a claim in doubt is forgotten when another request holds the key",
         "                    self.released(claim, until)\n",
         "                    self.finished(claim)\n",
     ),
@@ -72,37 +72,37 @@ BUGS = (
     ),
     _in(
         _STORE + "claims",
-        "a claim that is cancelled is not in doubt",
+        "a cancelled claim is not noted as in doubt",
         "        except BaseException:\n            self._doubt(kind, name, claim, not_after)",
         "        except Exception:\n            self._doubt(kind, name, claim, not_after)",
     ),
     _in(
         _STORE + "claims",
-        "a claim that is cancelled is not withdrawn",
+        "a cancelled claim is not withdrawn",
         "        except BaseException:\n            if ghost :=",
         "        except Exception:\n            if ghost :=",
     ),
     _in(
         _STORE + "claims",
-        "to close does not wait for claims in doubt",
+        "closing the store does not wait for claims in doubt",
         "            await asyncio.wait([self._task], timeout=until - now())\n",
         "            await asyncio.wait([self._task], timeout=min(0, until - now()))\n",
     ),
     _in(
         _STORE + "claims",
-        "an inquiry that is undone takes an attempt along",
+        "undoing an inquiry subtracts an attempt",
         "counted = 0 if kind is TAKE_OVER and claim.inquires else 1",
         "counted = 1",
     ),
     _in(
         _STORE + "claims",
-        "somebody has set the server's clock, and nobody asks for it",
+        "a server's clock that was set is not read again",
         "            await visit.read_clock()\n            raise\n",
         "            raise\n",
     ),
     _in(
         _STORE + "claims",
-        "a withdrawal waits for a clock that was set back",
+        "a withdrawal waits for the server's clock, which may be set back",
         "    await visit.evaluate(ghost.undo, ghost.name, ghost.header, ghost.counted)\n",
         "    if clock > ghost.not_after or ghost.not_after == _APPLIED:\n"
         "        await visit.evaluate(\n"
@@ -111,26 +111,26 @@ BUGS = (
     ),
     _in(
         _STORE + "store",
-        "a release forgets that a try is in doubt",
+        "a release forgets that a claim is in doubt",
         "        self._session.claims.released(claim)\n        return released\n",
         "        return released\n",
     ),
     _in(
         _STORE + "store",
-        "a claim that is lost leaves its doubt behind",
+        "a lost claim stays among the claims in doubt",
         "        if not renewed:\n            self._session.claims.released(claim)\n",
         "",
     ),
     # Connections
     _in(
         _STORE + "calls",
-        "a server that has lost the scripts is not given them",
+        "scripts are not sent again to a server that lost them",
         'if error.code == "NOSCRIPT" and not spelled_out:',
         "if False:",
     ),
     _in(
         _STORE + "shared_line",
-        "a reply that comes late goes to the next command",
+        "a late reply goes to the next command",
         '                reply.set_exception(TimeoutError("no reply within the budget"))\n',
         '                reply.set_exception(TimeoutError("no reply within the budget"))\n'
         "        self._pending = deque(p for p in self._pending if not p[0].done())\n"
@@ -139,25 +139,25 @@ BUGS = (
     ),
     _in(
         _STORE + "shared_line",
-        "a connection that is silent is kept",
+        "a silent connection is kept",
         "        if now >= self._due():",
         "        if False:",
     ),
     _in(
         _STORE + "safety",
-        "a server that is not empty is trusted, whatever its mark",
+        "a server that is not empty is trusted whatever its mark",
         'kept = seen.aof_enabled != "0" and marked and not seen.empty',
         'kept = seen.aof_enabled != "0" and not seen.empty',
     ),
     _in(
         _STORE + "safety",
-        "a server that lost our latest claim is trusted",
+        "a server that lost this process's latest claim is trusted",
         'return begins == b"" and now() < expires',
         "return False",
     ),
     _in(
         _STORE + "safety",
-        "a replica that was promoted is trusted",
+        "a promoted replica is trusted",
         "            return not (self._replicated and seen.up > now() - continued.at + 1)",
         "            return False",
         _STORE + "safety",
@@ -166,19 +166,19 @@ BUGS = (
     ),
     _in(
         _STORE + "safety",
-        "a quarantine begins when a process hears of it",
+        "the quarantine counts from when a process hears of the restart",
         "since = told if seen.was_replica else told - seen.up",
         "since = told",
     ),
     _in(
         _STORE + "bodies",
-        "a body and its record, seen at different times, count as damaged",
+        "a record that changes while its body is read counts as damaged",
         "            if await self._is_gone(name, place, record, until):",
         "            if True:",
     ),
     _in(
         "stores/waiting",
-        "a wake-up that is lost is never made good",
+        "a lost wake-up is never made up for",
         "pause = min(_FLOOR, seen.lease_left)",
         "pause = seen.lease_left + 100",
         "stores/waiting",
@@ -188,25 +188,25 @@ BUGS = (
     # What a request gets
     _in(
         "exchange",
-        "the work of a claim is part of its request",
+        "a handler runs in the task of its request",
         "await self._runtime.outlive(client, self._carry_out(*ours, client))",
         "await self._carry_out(*ours, client)",
     ),
     _in(
         "exchange",
-        "what is abandoned is taken over, whatever the policy",
+        "abandoned records are taken over whatever the policy",
         'takes_over = self._policy.on_abandoned != "refuse"',
         "takes_over = True",
     ),
     _in(
         "exchange",
-        "a store that goes away in the middle counts as one that was away",
+        "a store that fails during a wait counts as unavailable from the start",
         "            if answer is not None or isinstance(error, _KNOWN):",
         "            if isinstance(error, _KNOWN):",
     ),
     _in(
         "exchange",
-        "a claim that is made again has the token of the first",
+        "a second claim reuses the owner token of the first",
         "                    claim = next_claim(claim)\n"
         "                    answer = await self._send(self._runtime.store.claim, claim)",
         "                    answer = await self._send(self._runtime.store.claim, claim)",
@@ -219,20 +219,20 @@ BUGS = (
     ),
     _in(
         "decision",
-        "without a store the handler runs",
+        "the handler runs without the store, whatever the policy",
         '    if on_store_unavailable == "execute":',
         "    if True:",
     ),
     _in(
         "decision",
-        "an attempt that has lapsed is waited for",
+        "requests wait for an attempt whose lease has lapsed",
         "    if held.abandoned:\n",
         "    if held.abandoned and patience_left <= 0:\n",
     ),
     # Execution and record
     _in(
         "execution",
-        "an outcome that is unknown is given back",
+        "outcome_unknown() releases the key",
         "            case Statement.OUTCOME_UNKNOWN:\n                return False",
         "            case Statement.OUTCOME_UNKNOWN:\n                return True",
     ),
@@ -244,25 +244,25 @@ BUGS = (
     ),
     _in(
         "execution",
-        "a handler that is told that its client has left has failed",
+        "a handler that ends because its client has left counts as failed",
         "            case None if self._heard or self._recorder.told:",
         "            case None if False:",
     ),
     _in(
         "execution",
-        "a handler that is cancelled has failed",
+        "a cancelled handler counts as failed",
         "            if not is_interrupted(error):\n",
         "            if True:\n",
     ),
     _in(
         "execution",
-        "a handler that raises has not failed",
+        "a handler that raises does not count as failed",
         "            if not is_interrupted(error):\n                await self._failed(error)\n",
         "",
     ),
     _in(
         "persistence",
-        "what cannot be recorded is given back",
+        "the key is released when the outcome cannot be written",
         "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n",
         "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n"
         "            with suppress(Exception):\n"
@@ -270,68 +270,68 @@ BUGS = (
     ),
     _in(
         "persistence",
-        "what cannot be recorded is not tried again",
+        "an outcome that could not be written is not tried again",
         "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n"
         "            self._postpone(write)\n",
         "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n",
     ),
     _in(
         "persistence",
-        "what could not be recorded is told to nobody",
+        "no event says that an outcome could not be written",
         "            self._runtime.observe(NotRecorded, self._key, policy=self._policy.name)\n",
         "",
     ),
     _in(
         "persistence",
-        "a run that comes second answers for itself",
+        "a run that completes second sends its own response",
         "                if fingerprint == self.claim.fingerprint:",
         "                if False:",
     ),
     _in(
         "persistence",
-        "a run that comes second answers with another request's response",
+        "a run that completes second answers with a different request's response",
         "                if fingerprint == self.claim.fingerprint:",
         "                if True:",
     ),
     _in(
         "lease",
-        "a lease is not renewed",
+        "the lease is not renewed",
         "        self._ticker.start(self._fire, self._claim.lease / 4)",
         "        pass",
     ),
     _in(
         "lease",
-        "a lease is renewed once",
+        "the lease is renewed only once",
         "        if ours:\n            self._await_next()\n",
         "        if ours:\n            pass\n",
     ),
     _in(
         "lease",
-        "a lease is renewed when it has lapsed",
+        "the first renewal comes when the lease has lapsed",
         "self._claim.lease / 4",
         "self._claim.lease",
     ),
     _in(
         "lease",
-        "a renewal that crosses the end of its claim raises an alarm",
+        "a renewal that crosses the completion reports a lost lease",
         "        if self._stopped:\n            return\n",
         "",
     ),
     _in(
         "reconciliation",
-        "a ruling is carried out under a claim that may be lost",
+        "a reconciler's ruling is carried out without confirming the claim",
         "            return Execute(attempt) if ours else None",
         "            return Execute(attempt)",
     ),
     _in(
         "reconciliation",
-        "a lease is not renewed while a reconciler thinks",
+        "the lease is not renewed while a reconciler runs",
         "        renewal.start()\n",
         "",
     ),
     _in(
         "reconciliation",
-        "what nobody knows is given back",
+        "a reconciler that does not know releases the key",
         "            await self.runtime.store.abandon(self.key, self.claim)",
         "            await self.runtime.store.release(self.key, self.claim)",
     ),
@@ -345,7 +345,7 @@ BUGS = (
     ),
     _in(
         "recorder",
-        "a handler hears that its client has left, and is cut off",
+        "a handler is told at once that its client has left",
         "        self.hides_disconnect = True",
         "        self.hides_disconnect = False",
     ),
@@ -358,19 +358,19 @@ BUGS = (
     # Effects that are declared
     _in(
         "attempt",
-        "effects begin though the claim is lost",
+        "effects begin although the claim is lost",
         "        if not await self._begin():\n",
         "        if await self._begin() is None:\n",
     ),
     _in(
         "execution",
-        "a handler that failed after its effects began has done nothing",
+        "a handler that failed after its effects began counts as having done nothing",
         "return declared and not self._attempt.effects_may_have_begun",
         "return declared",
     ),
     _in(
         "exchange",
-        "that effects begin is not told to the store",
+        "the store is not told that effects begin",
         "        return partial(self._runtime.store.begin_effects, self._key, claim)",
         "        return partial(self._runtime.store.renew, self._key, claim)",
     ),

@@ -181,7 +181,8 @@ def table(found: list[Found]) -> str:
     ]
     for each in sorted(found, key=lambda each: each.failed / each.played):
         first = f"{each.first:,}" if each.failed else "not found"
-        share = f"{100 * each.failed / each.played:.2g} %" if each.failed else "0"
+        percent = 100 * each.failed / each.played
+        share = f"{percent:{'.0f' if percent >= 10 else '.2g'}} %" if percent else "0"
         test = f"`{each.test}`" if each.test else "none"
         row = [each.name, first, share, each.invariants, test]
         rows.append(f"| {' | '.join(row)} |")
