@@ -4,7 +4,8 @@
 |---------|-------------------------------------------------------------------------|
 | Settled | has moved                                                               |
 | Failed  | has not moved                                                           |
-| Unknown | may move: nothing was heard, or the transaction is not yet in a block   |
+| Unknown | may move, or have moved: nothing was heard, or the facilitator itself   |
+|         | does not know                                                           |
 
 "The chain has used this payment up already" is a failure for a first question, and a
 settlement where an earlier question was asked and its outcome is unknown.
@@ -39,6 +40,18 @@ _USED = {
     "permit2_invalid_nonce",
     DUPLICATE,
 }
+
+# How facilitators say that they sent a transaction, or may have, and do not know more.
+_UNSURE = {
+    PENDING,
+    "settle_exact_node_failure",
+    "unexpected_settle_error",
+    "unknown_error",
+}
+_TIMED_OUT = "_timed_out"
+
+# What they say before they send one, with any status.
+_REFUSED = ("insufficient_", "invalid_", "unsupported_")
 
 # The SDK's client raises this for every status but 200, with the whole body.
 _NOT_200 = re.compile(r"Facilitator settle failed \((\d{3})\): (.*)", re.DOTALL)
@@ -106,8 +119,8 @@ class Question:
             return answer
         if answer.success:
             return Settled(answer)
-        if answer.error_reason == PENDING:
-            return Unknown(PENDING, answer.transaction)
+        if _is_unsure(answer):
+            return Unknown(answer.error_reason or "no reason", answer.transaction)
         if not again:
             return Failed(answer)
         if not is_used(answer.error_reason):
@@ -124,6 +137,13 @@ def is_used(reason: str | None) -> bool:
     return reason in _USED
 
 
+def _is_unsure(answer: SettleResponse) -> bool:
+    reason = answer.error_reason or ""
+    if not reason:
+        return bool(answer.transaction)
+    return reason in _UNSURE or reason.endswith(_TIMED_OUT)
+
+
 def _writable(answer: SettleResponse) -> SettleResponse:
     """Neither a record nor a header can have what is no JSON, such as half a character,
     or is too deep to be read again. The money has moved all the same."""
@@ -135,7 +155,7 @@ def _writable(answer: SettleResponse) -> SettleResponse:
     return answer
 
 
-def _hidden(error: BaseException) -> SettleResponse | None:
+def _hidden(error: BaseException) -> SettleResponse | Unknown | None:
     """The answer in an error of the SDK's client: facilitators send it with other
     statuses than 200, and CDP its pending settlements with 500.
     """
@@ -146,5 +166,10 @@ def _hidden(error: BaseException) -> SettleResponse | None:
         answer = SettleResponse.model_validate(json.loads(found[2]))
     except (ValueError, ValidationError, RecursionError):
         return None
+    reason = answer.error_reason
     # A success is one with 200 only: something in between may have failed.
-    return None if answer.success or not answer.error_reason else answer
+    if answer.success or not reason:
+        return None
+    if found[1] >= "500" and not (is_used(reason) or reason.startswith(_REFUSED)):
+        return Unknown(reason, answer.transaction)
+    return answer

@@ -36,7 +36,15 @@ USED = (
     "permit2_invalid_nonce",
     "duplicate_settlement",
 )
-PENDING = "settlement_pending"
+# How they say that they sent a transaction, or may have, and do not know more.
+UNSURE = (
+    "settlement_pending",
+    "settle_exact_node_failure",
+    "unexpected_settle_error",
+    "unknown_error",
+)
+# What they say before they send one, with any status.
+REFUSED = ("insufficient_", "invalid_", "unsupported_")
 
 # CloudFront limits the headers of a generated response to 10,240 bytes.
 LARGEST_DEMAND = 8_192
@@ -283,20 +291,29 @@ def _found(answer: Answer | NoAnswer) -> _Found:
             return _Found("unknown", error)
         case Answer(200, {"success": True, **rest}):
             return _Found("settled", "", _word(rest.get("transaction")), _receipt(rest))
-        case Answer(_, {"success": False, **rest}):
-            reason = _code(rest.get("errorReason")) or "settle_refused"
-            kind = "refused"
-            if reason == PENDING:
-                kind = "unknown"
-            elif reason in USED:
-                kind = "used"
-            return _Found(
-                kind, reason, _word(rest.get("transaction")), _receipt(rest, reason)
-            )
+        case Answer(status, {"success": False, **rest}):
+            reason = _code(rest.get("errorReason"))
+            transaction = _word(rest.get("transaction"))
+            kind = _kind(status, reason, transaction)
+            reason = reason or "settle_refused"
+            return _Found(kind, reason, transaction, _receipt(rest, reason))
         case Answer(200):
             return _Found("unknown", "the answer to settle is malformed")
         case Answer(status):
             return _Found("unknown", f"settle answered {status}")
+
+
+def _kind(status: int, reason: str, transaction: str) -> str:
+    """Of an answer without success."""
+    if reason in USED:
+        return "used"
+    if not reason:
+        unsure = status >= 500 or transaction != ""
+    elif reason in UNSURE or reason.endswith("_timed_out"):
+        unsure = True
+    else:
+        unsure = status >= 500 and not reason.startswith(REFUSED)
+    return "unknown" if unsure else "refused"
 
 
 def _outcome(

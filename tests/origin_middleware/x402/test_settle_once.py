@@ -305,6 +305,7 @@ def hidden(status: int, reason: str) -> ValueError:
 
 USED, POOR = "permit2_invalid_nonce", "insufficient_funds"
 NO_ANSWER = TimeoutError()
+PAID = ("0x1", None)
 
 
 @pytest.mark.parametrize(
@@ -315,6 +316,12 @@ NO_ANSWER = TimeoutError()
         ([hidden(500, "settlement_pending"), failed(USED)], ("0x2", None), 2),
         # A reason is a reason with any status.
         ([hidden(400, POOR), hidden(400, POOR)], ("0x2", POOR), 2),
+        ([hidden(500, POOR), hidden(500, POOR)], ("0x2", POOR), 2),
+        # The facilitator itself does not know: the payer may have paid.
+        ([hidden(503, "internal_error"), failed(USED)], ("0x2", None), 2),
+        ([failed("settle_exact_evm_transaction_confirmation_timed_out")], PAID, 2),
+        ([failed("unexpected_settle_error"), failed(USED)], ("", None), 2),
+        ([failed("", transaction="0x3"), failed(USED)], ("0x3", None), 2),
         # A used payment is ours only if we have asked before.
         ([failed(USED), failed(USED)], ("", USED), 2),
         ([NO_ANSWER, failed(USED)], ("", None), 2),

@@ -37,6 +37,9 @@ def test_verify_answers_that_say_nothing(answer: Answer | NoAnswer) -> None:
     assert isinstance(standard._verified(answer), Unavailable)
 
 
+TIMED_OUT = "settle_exact_evm_transaction_confirmation_timed_out"
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
@@ -48,6 +51,16 @@ def test_verify_answers_that_say_nothing(answer: Answer | NoAnswer) -> None:
             "unknown",
         ),
         (Answer(400, {"success": False, "errorReason": "broke"}), "refused"),
+        (Answer(500, {"success": False, "errorReason": "broke"}), "unknown"),
+        (Answer(500, {"success": False, "errorReason": "invalid_x"}), "refused"),
+        (Answer(500, {"success": False}), "unknown"),
+        (Answer(200, {"success": False}), "refused"),
+        (Answer(200, {"success": False, "transaction": "0x1"}), "unknown"),
+        (Answer(200, {"success": False, "errorReason": TIMED_OUT}), "unknown"),
+        (
+            Answer(200, {"success": False, "errorReason": "unexpected_settle_error"}),
+            "unknown",
+        ),
         (
             Answer(200, {"success": False, "errorReason": "permit2_invalid_nonce"}),
             "used",
