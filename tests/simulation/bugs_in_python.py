@@ -49,8 +49,15 @@ BUGS = (
     _in(
         _STORE + "claims",
         "the quarantine is ignored",
-        "trusted = not quarantine or self._calls.now() >= quarantine",
-        "trusted = True",
+        "return not quarantine or self._calls.now() >= quarantine",
+        "return True",
+    ),
+    _in(
+        _STORE + "claims",
+        "effects begin during a quarantine",
+        "            if not self._trusts(visit):\n"
+        '                raise _quarantined("no effects begin")\n',
+        "",
     ),
     _in(
         _STORE + "claims",

@@ -34,7 +34,7 @@ def second_start(books: Books, server: Server, first: Started, second: Started) 
         return True
     if _is_taken_over(books, server, first, second):
         return True
-    return lost(books, server, first, second)
+    return lost(books, server, first, second.process, second.at)
 
 
 def _is_taken_over(
@@ -42,7 +42,9 @@ def _is_taken_over(
 ) -> bool:
     """The policy allows it, the lease had lapsed, and there was a reason for that."""
     options = books.plan.options
-    if options.declares and first.effect is None:
+    if options.declares and (
+        first.effect is None or _begins_after_a_loss(books, server, first, second)
+    ):
         return _has_left(books, server, first, second.at)
     if options.on_abandoned == "refuse":
         return False
@@ -52,6 +54,16 @@ def _is_taken_over(
     ):
         return False
     return _has_left(books, server, first, second.at)
+
+
+def _begins_after_a_loss(
+    books: Books, server: Server, first: Started, second: Started
+) -> bool:
+    """The store has lost that the other had the key in the meantime."""
+    begins = first.declared
+    if begins is None or begins <= second.at:
+        return False
+    return lost(books, server, second, first.process, begins)
 
 
 def _has_left(books: Books, server: Server, run: Started, at: float) -> bool:
@@ -68,33 +80,35 @@ def _margin(books: Books) -> float:
     return books.plan.options.lease + books.plan.options.budget
 
 
-def lost(books: Books, server: Server, first: Started, second: Started) -> bool:
-    """The store lost the record of the first, and the second's process could not know,
-    or had waited out its quarantine.
+def lost(
+    books: Books, server: Server, run: Started, process: int, until: float
+) -> bool:
+    """The store lost the record of the run before that instant, and the process could
+    not know, or had waited out its quarantine.
     """
-    name, quarantine = record_name(first.key), books.plan.options.quarantine
+    name, quarantine = record_name(run.key), books.plan.options.quarantine
     for loss in server.losses:
-        if not first.at <= loss.at + _SLACK or loss.at > second.at:
+        if not run.at <= loss.at + _SLACK or loss.at > until:
             continue
         if name not in loss.names:
             continue
-        if quarantine == 0 or second.at >= loss.at + quarantine - _SLACK:
+        if quarantine == 0 or until >= loss.at + quarantine - _SLACK:
             return True
-        if not _knew(books, server, second.process, loss.at):
+        if not _knew(books, server, process, loss.at):
             return True
-        if _looks_restarted(books, server, second, loss.at):
+        if _looks_restarted(books, server, process, until, loss.at):
             return True
     return False
 
 
 def _looks_restarted(
-    books: Books, server: Server, run: Started, promoted: float
+    books: Books, server: Server, process: int, until: float, promoted: float
 ) -> bool:
-    """The replica that was promoted has restarted before its process met it: it looks
+    """The replica that was promoted has restarted before the process met it: it looks
     like the old primary, restarted with its data."""
-    met = (s.at for s in server.steps if s.process == run.process and s.at > promoted)
+    met = (s.at for s in server.steps if s.process == process and s.at > promoted)
     return any(
-        promoted < each.at < next(met, run.at)
+        promoted < each.at < next(met, until)
         for each in books.disturbances
         if each.what == "restart"
     ) and any(

@@ -101,8 +101,7 @@ class Claims:
 
     async def _try(self, visit: Visit, kind: Kind, name: bytes, claim: Claim) -> Any:
         """The script's reply."""
-        quarantine = visit.endpoint.quarantine
-        trusted = not quarantine or self._calls.now() >= quarantine
+        trusted = self._trusts(visit)
         not_after = visit.endpoint.offset + round(visit.until * 1000) if trusted else 0
         record, retention = codec.in_progress(claim), milliseconds(claim.retention)
         inquires, takes = int(claim.inquires), claim.takes or b""
@@ -113,11 +112,7 @@ class Claims:
             if error.code != "LATE":
                 raise
             if not trusted:
-                raise StoreUnavailable(
-                    "Redis may have lost records: new claims wait until retries of "
-                    "older ones are over.",
-                    reason="quarantine",
-                ) from error
+                raise _quarantined("new claims wait") from error
             # Our idea of the server's clock was wrong: somebody has set it.
             await visit.read_clock()
             raise
@@ -149,15 +144,26 @@ class Claims:
 
     async def begin_effects(self, name: bytes, claim: Claim) -> bool:
         """As a claim, it counts only once as many replicas have it as wanted: one that
-        is promoted without it would have the handler run again.
+        is promoted without it would have the handler run again. Nor does it count in a
+        quarantine: what is lost may be the record of another request that had the key.
         """
         owned, until = codec.header(b"P", claim.owner), self._calls.deadline()
         more = (owned, milliseconds(claim.retention), codec.lease(claim), "1")
-        begun = await self._calls.evaluate(scripts.RENEW, name, *more, until=until)
+
+        async def begin(visit: Visit) -> Any:
+            if not self._trusts(visit):
+                raise _quarantined("no effects begin")
+            return await visit.evaluate(scripts.RENEW, name, *more)
+
+        begun = await self._calls.run(name, begin, until)
         if begun and self._replicas.wanted:
             write = ("EVAL", scripts.RENEW.source, 1, name, *more)
             await self._replicate(name, write, until, "The beginning of effects")
         return bool(begun)
+
+    def _trusts(self, visit: Visit) -> bool:
+        quarantine = visit.endpoint.quarantine
+        return not quarantine or self._calls.now() >= quarantine
 
     async def _replicate(
         self, name: bytes, write: Command, until: float, what: str
@@ -228,6 +234,13 @@ class Ghost(NamedTuple):
     """The same instant on the event loop's clock, which is never set back."""
     counted: int = 1
     """How many attempts it would count for; undone, for none."""
+
+
+def _quarantined(what: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"Redis may have lost records: {what} until retries of older ones are over.",
+        reason="quarantine",
+    )
 
 
 class Ghosts:

@@ -175,6 +175,32 @@ async def test_a_server_that_lost_its_latest_writes_gets_no_new_claims(
     await idle.aclose()
 
 
+async def test_no_effects_begin_on_a_server_that_lost_its_latest_writes(
+    own_server: RedisServer,
+) -> None:
+    """Another process had taken the key over, and the handler has run there. The server
+    has lost that, and knows only the claim of before."""
+    stalled, other = (RedisStore.from_url(own_server.url) for _ in range(2))
+    key, claim = a_key(), a_claim(lease=0.5, declares=True)
+    await stalled.claim(key, claim)
+    files = own_server._directory / "appendonlydir"
+    shutil.copytree(files, kept := files.with_name("kept"))
+    while await other.claim(key, a_claim("another", declares=True)) != Claimed(2):
+        pass  # the lease has not lapsed
+    await other.claim(a_key(), a_claim())
+    own_server.kill()
+    shutil.rmtree(files)
+    shutil.copytree(kept, files)
+    own_server.start()
+    with pytest.raises(StoreUnavailable):
+        await other.claim(a_key(), a_claim())  # which gives the server another mark
+    with pytest.raises(StoreUnavailable, match="no effects begin"):
+        await stalled.begin_effects(key, claim)
+    assert await stalled.renew(key, claim)  # its outcome can still be told
+    await stalled.aclose()
+    await other.aclose()
+
+
 async def test_clients_with_connections_of_their_own_notice_it_as_well(
     own_server: RedisServer,
 ) -> None:
