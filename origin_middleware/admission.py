@@ -87,8 +87,10 @@ class Admission:
         if isinstance(key, MalformedKey):
             return Denied(Refusal.KEY_MALFORMED, key.reason)
         if not self._secrets:
-            if not isinstance(key, ProvenKey):
+            if is_intent(policy.header, policy.key_of):
                 _warn_unverified()
+            elif not (isinstance(key, ProvenKey) or _tells_clients_apart(policy)):
+                _warn_shared()
             return _admitted(scope, headers, policy, key, None, replays)
         verdict = verify(scope, self._secrets, self._clock(), self._tolerance)
         if isinstance(verdict, Distrust):
@@ -138,6 +140,20 @@ def _warn_unverified() -> None:
         "set. A client that reaches this app directly can make up a key, or read the "
         "recorded response of another client. Let only the gate reach this app, or "
         "use a gate that signs."
+    )
+
+
+def _tells_clients_apart(policy: Policy) -> bool:
+    return policy.tenant_of is not None or bool(policy.fingerprint_headers)
+
+
+@cache
+def _warn_shared() -> None:
+    """Once for each process."""
+    logging.getLogger("origin_middleware").warning(
+        "Clients choose their own keys, and two that choose the same one share a "
+        "record: one may read the response of the other. Set Policy(tenant_of=...), or "
+        "Policy(fingerprint_headers=('authorization',))."
     )
 
 

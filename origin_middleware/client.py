@@ -3,7 +3,6 @@ depend on it.
 """
 
 import asyncio
-import logging
 from typing import Any
 
 from .asgi import Message, Receive, Send
@@ -16,14 +15,20 @@ class ClientGone(OSError):
 
 
 def is_departure(error: BaseException) -> bool:
-    """Did a handler end because it was told so? That is how endless ones do."""
+    """Did the handler end because it was told that its client had left? That is how
+    endless handlers end.
+    """
     if isinstance(error, BaseExceptionGroup):
         return all(map(is_departure, error.exceptions))
-    return isinstance(error, ClientGone)
+    if isinstance(error, ClientGone):
+        return True
+    # What Starlette makes of it, where the server speaks ASGI 2.4.
+    is_starlettes = type(error).__name__ == "ClientDisconnect"
+    return is_starlettes and isinstance(error.__context__, ClientGone)
 
 
 class Client:
-    __slots__ = ("_asked", "_busy", "_left", "_receive", "_send", "gone")
+    __slots__ = ("_asked", "_busy", "_left", "_receive", "_send", "failure", "gone")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -33,6 +38,16 @@ class Client:
         self._asked: asyncio.Task[Message] | None = None
         self.gone = False
         """Nothing is sent any more."""
+        self.failure: Exception | None = None
+        """Of the server, or of a middleware outside, when it was sent something."""
+
+    def raise_failure(self) -> None:
+        """What a server or a middleware outside has raised is for who called it."""
+        if self.failure is not None:
+            try:
+                raise self.failure
+            finally:
+                self.failure = None  # a circle would wait for the collector
 
     def leave(self) -> None:
         """The request has been cancelled: its server answers by itself from now on, and
@@ -97,8 +112,8 @@ class Client:
     async def send(self, message: Message) -> None:
         """Raises ClientGone once the client is gone, without asking the server again.
 
-        An exception of the server means that nobody hears us. It is not a failure of
-        the handler: the message was checked before.
+        An exception means that nobody hears us. It is not a failure of the handler,
+        because the message was checked before: `raise_failure` has it.
         """
         if self.gone:
             raise ClientGone
@@ -113,10 +128,7 @@ class Client:
             raise
         except Exception as exc:  # servers and other middleware may raise anything
             self.gone = True
-            if not isinstance(exc, OSError):
-                logging.getLogger("origin_middleware").warning(
-                    "The server did not take a message: %r", exc
-                )
+            self.failure = exc
             raise ClientGone from exc
         finally:
             self._busy.discard(task)

@@ -9,7 +9,7 @@ from . import events
 from .admission import Admission, Admitted
 from .asgi import Receive, Scope, Send, declared_length
 from .attempt import Attempt
-from .client import Client
+from .client import Client, ClientGone
 from .decision import (
     ClaimAgain,
     Execute,
@@ -98,7 +98,7 @@ class Exchange:
         """By another instance."""
 
     async def run(self, receive: Receive, send: Send) -> None:
-        """Raises what the handler raises."""
+        """Raises what the handler raises, and what `send` raises."""
         ours: tuple[Claim, Execute | TakeOver | RunUnprotected] | None = None
         try:
             digest = await self._read(receive)
@@ -116,6 +116,7 @@ class Exchange:
             if ours is not None:
                 client = Client(receive, send)
                 await self._runtime.outlive(client, self._carry_out(*ours, client))
+                client.raise_failure()
         finally:
             if ours is None:
                 self._body.close()
@@ -241,7 +242,8 @@ class Exchange:
             if isinstance(verdict, Execute) and self._is_late(claim):
                 verdict = await self._confirm(claim, verdict, first)
             if isinstance(verdict, (Replay, Refuse)):
-                await self._answer(verdict, client.send)
+                with suppress(ClientGone):  # `run` raises its reason
+                    await self._answer(verdict, client.send)
                 return
             with Passage(scope, store, key, client, signed=self._admission.verifies):
                 match verdict:
@@ -349,10 +351,7 @@ class Exchange:
             policy=self._policy.name,
         )
         self._on_record = True
-        try:  # noqa: SIM105 - suppress() costs more, and this is every replay
-            await response.replay(send)
-        except OSError:
-            pass
+        await response.replay(send)
 
     def _refusal(self, error: StoreUnavailable | RecordDamaged | NoRoom) -> Refuse:
         self._runtime.log_failure(error)
@@ -374,8 +373,7 @@ class Exchange:
             self._trace,
             policy=self._policy.name,
         )
-        with suppress(OSError):
-            await refuse(send, refusal, key=self._key)
+        await refuse(send, refusal, key=self._key)
 
     async def _run_unprotected(self, client: Client) -> None:
         self._runtime.observe(

@@ -98,16 +98,22 @@ class Recorder:
             await self._flush()
 
     async def _body(self, message: Message) -> None:
+        if not self._status:
+            raise RuntimeError("The response was not started before its body.")
         chunk = b"".join((message.get("body") or b"",))
         last = not message.get("more_body", False)
+        self._size += len(chunk)
         if self._has_body:
             self._chunks.append(chunk)
-            self._size += len(chunk)
             self._check_length(last)
-        self._held.append(message)
-        if self._size > self._policy.max_response_bytes:
-            await self._end(None)
+            # A copy, because a handler may use one dict for several messages.
+            self._held.append({**message, "body": chunk})
         elif last:
+            self._held.append(message)
+        large = self._size > self._policy.max_response_bytes
+        if large and self._has_body:
+            await self._end(None)
+        elif large or last:  # without a body it is complete, however much is produced
             body = b"".join(self._chunks)
             await self._end(StoredResponse(self._status, self._headers, body))
         elif not self._looks_complete():

@@ -2,7 +2,8 @@
 function.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from posixpath import normpath
 from typing import Never
 
 from .asgi import Scope
@@ -56,10 +57,6 @@ def _by_function(function: PolicyOf, check: Callable[[Policy], None]) -> PolicyO
 def _by_path(
     policies: Mapping[str, Policy], check: Callable[[Policy], None]
 ) -> PolicyOf:
-    """The patterns of the gate's routes.toml: a path, or a prefix with `/*`, which
-    covers the prefix itself and everything below it. A path goes before a prefix, and a
-    longer prefix before a shorter one.
-    """
     if not policies:
         raise ConfigurationError(
             "IdempotencyMiddleware(policy={}): an empty mapping protects nothing. Name "
@@ -70,43 +67,74 @@ def _by_path(
         if not isinstance(policy, Policy):
             _refuse(pattern, f"{policy!r:.60} is not a Policy(...).")
         check(policy)
-    exact = {path: each for path, each in policies.items() if not path.endswith("/*")}
-    prefixes = sorted(
-        (
-            (path.removesuffix("*"), each)
-            for path, each in policies.items()
-            if path.endswith("/*")
-        ),
-        key=lambda prefix: len(prefix[0]),
-        reverse=True,
-    )
+    patterns = _Patterns(policies)
 
     def found(scope: Scope) -> Policy | None:
         paths = _paths(scope)
+        policy = patterns.match(paths)
+        if "//" in paths[0] or "/." in paths[0]:
+            # Most apps answer 404; some, such as StaticFiles, resolve it.
+            resolved = [normpath(f"/{path.lstrip('/')}") for path in paths]
+            other = patterns.match(resolved)
+            if policy is None or (other is not None and other.require_key):
+                return other
+        return policy
+
+    return found
+
+
+class _Patterns:
+    """The patterns of the gate's routes.toml: a path, or a prefix with `/*`, which
+    covers the prefix itself and everything below it. A path goes before a prefix, and a
+    longer prefix before a shorter one.
+    """
+
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        self._exact = {
+            path: each for path, each in policies.items() if not path.endswith("/*")
+        }
+        self._prefixes = sorted(
+            (
+                (path.removesuffix("*"), each)
+                for path, each in policies.items()
+                if path.endswith("/*")
+            ),
+            key=lambda prefix: len(prefix[0]),
+            reverse=True,
+        )
+
+    def match(self, paths: Sequence[str]) -> Policy | None:
         for path in paths:
-            if path in exact:
-                return exact[path]
-        for prefix, policy in prefixes:
+            if path in self._exact:
+                return self._exact[path]
+        for prefix, policy in self._prefixes:
             for path in paths:
                 if f"{path}/".startswith(prefix):
                     return policy
         return None
 
-    return found
-
 
 def _paths(scope: Scope) -> tuple[str, ...]:
-    """The path with the mount's prefix and without it. A mounted app knows its routes
-    without; the gate's list has them with it. Either way of writing protects.
+    """The path with the prefixes of mounts and the server's root path, and without
+    them. A mounted app knows its routes without; the gate's list has them with it.
+    Either way of writing protects.
     """
     # Starlette's routes match a path that has a line feed at its end.
     path: str = scope["path"].removesuffix("\n")
     root: str = scope.get("root_path", "")
-    if not root:
-        return (path,)
-    if f"{path}/".startswith(f"{root}/"):
-        return path, path.removeprefix(root)
-    return path, root + path
+    return (path, *_beyond(root.rstrip("/"), path)) if root else (path,)
+
+
+def _beyond(root: str, path: str) -> Iterator[str]:
+    """With each part of the root path taken off, or put in front where the server has
+    not done that."""
+    segments = root.split("/")
+    for n in range(1, len(segments)):
+        front, end = "/".join(segments[: n + 1]), "/".join(segments[n:])
+        if f"{path}/".startswith(f"{front}/"):
+            yield path.removeprefix(front)
+        else:
+            yield f"/{end}{path}"
 
 
 def _check_pattern(pattern: object) -> None:
@@ -122,7 +150,7 @@ def _check_pattern(pattern: object) -> None:
     if any(segment.startswith((":", "$")) for segment in segments):
         _refuse(pattern, f"placeholders have no meaning here. {_PREFIX}")
     if {".", ".."} & set(segments) or "" in segments[:-1]:
-        _refuse(pattern, "'.', '..' and '//' are never in a path that a route gets.")
+        _refuse(pattern, "write the path that '.', '..' and '//' lead to.")
 
 
 _PREFIX = "Write the part before it and '/*', as in '/orders/*'."

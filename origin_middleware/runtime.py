@@ -57,6 +57,10 @@ class Run(Protocol):
     def let_go(self) -> None: ...
 
 
+# Of an app: nothing comes after these.
+_ENDINGS = ("lifespan.shutdown.", "lifespan.startup.failed")
+
+
 class Runtime:
     def __init__(self, app: ASGIApp, store: Store, observers: Observers[Event]) -> None:
         self.app = app
@@ -195,7 +199,7 @@ class Runtime:
             return message
 
         async def closing_send(message: Message) -> None:
-            if message["type"].startswith("lifespan.shutdown."):
+            if message["type"].startswith(_ENDINGS):
                 await self.store.aclose()
             await send(message)
 

@@ -55,10 +55,15 @@ async def test_a_server_that_takes_no_message_does_not_make_the_handler_fail(
     inner, events = App(begin, chunk(b"do", more=True), chunk(b"ne")), list[Event]()
     app = IdempotencyMiddleware(inner, store=MemoryStore(), observer=endings(events))
     connection = Broken(failure)
-    await app(http_scope(), connection.receive, connection.send)
+    with pytest.raises(type(failure)) as raised:  # when the handler is done
+        await app(http_scope(), connection.receive, connection.send)
+    assert raised.value is failure
     assert [type(event) for event in events] == [Executed, Undelivered]
     assert (await request(app)).body == b"done"
     assert inner.executions == 1
+    connection = Broken(failure)
+    with pytest.raises(type(failure)):  # as without the middleware, from a replay too
+        await app(http_scope(), connection.receive, connection.send)
 
 
 async def test_a_request_cancelled_while_its_client_does_not_read_is_recorded() -> None:

@@ -187,3 +187,23 @@ def test_without_asyncio_an_app_does_not_start() -> None:
     with pytest.raises(ConfigurationError, match="needs asyncio"):
         app({"type": "lifespan"}, receive, send).send(None)
     assert [message["type"] for message in told] == ["lifespan.startup.failed"]
+
+
+async def test_a_store_is_closed_where_the_app_itself_does_not_start() -> None:
+    """No shutdown comes after that."""
+    store, told = FaultyStore(), list[Message]()
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    app = IdempotencyMiddleware(inner, store=store)
+    await app({"type": "lifespan"}, receive, send)
+    assert [message["type"] for message in told] == ["lifespan.startup.failed"]
+    assert store.calls[-1] == "aclose"

@@ -92,7 +92,56 @@ async def test_the_client_cannot_have_the_whole_response_before_it_is_on_record(
     await app(http_scope(method=method), connection.receive, connection.send)
     assert connection.sent.index({"type": "complete"}) == at_the_record
     connection.sent.remove({"type": "complete"})
-    assert connection.sent == messages
+    is_empty = method == "HEAD" or messages[0]["status"] == 204
+    assert connection.sent == [messages[0], messages[-1]] if is_empty else messages
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)]
+)
+async def test_a_response_without_a_body_does_not_collect_what_a_handler_produces(
+    method: str, status: int
+) -> None:
+    """Starlette runs a GET's handler for a HEAD, whole body and all."""
+    left: list[bool] = []
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(status))
+        try:
+            while True:
+                await send(chunk(b"x" * 50, more=True))
+        except OSError:
+            left.append(True)
+
+    connection = Connection()
+    policy = Policy(max_response_bytes=100, delivered="below-400")
+    app = IdempotencyMiddleware(endless, store=MemoryStore(), policy=policy)
+    connection.leave.set()
+    with pytest.raises(OSError, match="the client is gone"):
+        await app(http_scope(method=method), connection.receive, connection.send)
+    assert left == [True]
+    again = await request(app, method=method)
+    assert (again.status, again.body) == (status, b"")
+
+
+async def test_a_message_that_is_used_again_has_reached_its_client() -> None:
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(LENGTH_4)
+        message = chunk(b"done", more=True)
+        await send(message)
+        message.update(body=b"", more_body=False)
+        await send(message)
+
+    app = IdempotencyMiddleware(handler, store=MemoryStore())
+    for _ in range(2):
+        assert (await request(app)).body == b"done"
+
+
+async def test_a_body_before_its_response_is_started_is_a_failure() -> None:
+    app = IdempotencyMiddleware(App(chunk(b"done")), store=MemoryStore())
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="was not started"):
+            await request(app)
 
 
 async def test_a_key_is_released_before_the_client_can_retry() -> None:
@@ -211,7 +260,8 @@ async def test_an_event_stream_ends_when_its_client_leaves() -> None:
     connection = Connection()
     app = IdempotencyMiddleware(endless, store=MemoryStore())
     connection.leave.set()
-    await app(http_scope(), connection.receive, connection.send)
+    with pytest.raises(OSError, match="the client is gone"):  # the server's own
+        await app(http_scope(), connection.receive, connection.send)
     assert heard == [{"type": "http.disconnect"}]
 
 
@@ -231,7 +281,8 @@ async def test_a_stream_over_the_limit_ends_when_its_client_leaves() -> None:
         endless, store=MemoryStore(), policy=Policy(max_response_bytes=100)
     )
     connection.leave.set()
-    await app(http_scope(), connection.receive, connection.send)
+    with pytest.raises(OSError, match="the client is gone"):
+        await app(http_scope(), connection.receive, connection.send)
     assert left == [True]
     assert (await request(app)).code == "not-replayable"
 
@@ -270,7 +321,8 @@ async def test_a_client_that_leaves_is_not_noticed_while_its_response_is_recorde
         assert await listener == {"type": "http.disconnect"}
 
     app = IdempotencyMiddleware(with_listener, store=MemoryStore())
-    await app(http_scope(), connection.receive, connection.send)
+    with pytest.raises(OSError, match="the client is gone"):
+        await app(http_scope(), connection.receive, connection.send)
     assert connection.sent == []
     assert (await request(app)).body == b"still here"
 
@@ -724,3 +776,28 @@ async def test_a_background_task_that_fails_when_its_client_has_left_is_told() -
         FailedAfterRecord,
         Undelivered,
     ]
+
+
+@pytest.mark.parametrize("version", ["2.3", "2.4"])
+async def test_a_stream_that_ends_because_its_client_left_is_no_anomaly(
+    version: str,
+) -> None:
+    """Where the server speaks ASGI 2.4, Starlette raises an error of its own."""
+
+    async def ticks() -> AsyncIterator[bytes]:
+        while True:
+            yield b"data: tick\n\n"
+            await asyncio.sleep(0)
+
+    events = list[Event]()
+    stream = StreamingResponse(ticks(), media_type="text/event-stream")
+    app = IdempotencyMiddleware(stream, store=MemoryStore(), observer=endings(events))
+    connection = Connection()
+    scope = {**http_scope(), "asgi": {"version": "3.0", "spec_version": version}}
+    running = asyncio.create_task(app(scope, connection.receive, connection.send))
+    while len(connection.sent) < 5:  # noqa: ASYNC110 - turns of the event loop
+        await asyncio.sleep(0)
+    connection.leave.set()
+    await asyncio.wait([running])
+    assert running.exception() is not None
+    assert FailedAfterRecord not in map(type, events)

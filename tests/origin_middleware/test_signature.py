@@ -238,6 +238,25 @@ async def test_without_secrets_it_is_said_once_what_that_means(
     assert caplog.text.count("Keys are taken on trust") == 1
 
 
+@pytest.mark.parametrize(
+    ("policy", "times"),
+    [
+        (Policy(header="idempotency-key"), 1),
+        (Policy(header="idempotency-key", fingerprint_headers=("authorization",)), 0),
+        (Policy(header="idempotency-key", tenant_of=lambda _: "a"), 0),
+    ],
+)
+async def test_where_clients_choose_their_keys_it_is_said_that_they_may_share_one(
+    caplog: pytest.LogCaptureFixture, policy: Policy, times: int
+) -> None:
+    admission._warn_shared.cache_clear()
+    app = IdempotencyMiddleware(App(), store=MemoryStore(), policy=policy)
+    for key in (b"1", b"2"):
+        await request(app, key=None, headers=[(b"idempotency-key", key)])
+    assert caplog.text.count("Clients choose their own keys") == times
+    assert "secrets" not in caplog.text
+
+
 async def test_an_app_keeps_its_own_copy_of_the_secrets() -> None:
     inner, mine = App(), dict(SECRETS)
     app = IdempotencyMiddleware(
