@@ -87,4 +87,4 @@ class RecordDamaged(StoreError):
 
 
 class ClaimLost(OriginMiddlewareError):
-    """An attempt has lost its claim before its effects began."""
+    """The attempt lost its claim before its effects began."""

@@ -45,6 +45,7 @@ class Executed(_Told):
     key: Key
     status: int
     seconds: float
+    """Until the response was complete, or it was known that it would not be kept."""
     kept: bool = True
     """False where the response is not on record, only that there was one: it was too
     large, may be endless, or the store did not take it. Retries get 409."""
@@ -73,7 +74,7 @@ class Replayed(_Told):
     waited: float
     seconds: float = 0.0
     trace: bytes = NO_TRACE
-    """Of the attempt whose response it is: trace id (16 bytes), span id (8), flags."""
+    """The attempt whose response it is: its trace id (16 bytes), span id (8), flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ class Refused(_Told):
     waited: float = 0.0
     seconds: float = 0.0
     trace: bytes = NO_TRACE
-    """Of the attempt that has the key, as in Replayed; zeros where there is none."""
+    """The trace of the attempt that has the key, as in Replayed; zeros where there is
+    none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class TakenOver(_Told):
 
     key: Key
     trace: bytes = NO_TRACE
-    """Of the attempt that was abandoned, as in Replayed."""
+    """The trace of the attempt that was abandoned, as in Replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,8 @@ class Superseded(_Told):
     key: Key
     by_other_request: bool = False
     status: int | None = None
-    """Of the response that came second; None where it is a reconciler's, for which no
-    handler ran."""
+    """The status of the response that came second; None where it is a reconciler's, for
+    which no handler ran."""
     seconds: float = 0.0
 
 
@@ -171,8 +173,9 @@ class LeaseLost(_Told):
 @dataclass(frozen=True, slots=True)
 class Undelivered(_Told):
     """The response is on record, and its client was not there to take it: the gate has
-    probably not settled it, and will not unless the client asks again. The log of your
-    handler has the intent.
+    probably not settled it, and will not unless the client asks again. Logs have only
+    the key's digest: to find the intent, log it in your handler, or read `key` in an
+    observer of your own.
     """
 
     key: Key

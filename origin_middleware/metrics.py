@@ -64,7 +64,7 @@ _BYTES = tuple(float(256 * 4**power) for power in range(7))
 REQUESTS = Metric(
     "requests",
     "{request}",
-    "How requests with a key, or without a required one, have ended.",
+    "Requests by outcome: those with a key, and those refused for lack of one.",
     ("outcome", "reason", "policy"),
 )
 STARTS = Metric(
@@ -76,14 +76,15 @@ STARTS = Metric(
 DURATION = Metric(
     "handler.duration",
     "s",
-    "Of the handler.",
+    "How long handlers took, until their response was complete, or it was known that "
+    "it would not be recorded.",
     ("outcome", "policy"),
     _SECONDS,
 )
 WAIT = Metric(
     "wait.duration",
     "s",
-    "Of waiting for another attempt with the same key.",
+    "How long requests waited for another attempt with the same key.",
     ("outcome",),
     _SECONDS,
 )
@@ -104,18 +105,18 @@ RULINGS = Metric(
     ("kind",),
     known=("policy", "execute", "refuse", "respond"),
 )
-SIZE = Metric("recorded.size", "By", "Of recorded responses.", ("kept",), _BYTES)
+SIZE = Metric("recorded.size", "By", "Size of recorded responses.", ("kept",), _BYTES)
 STORE = Metric(
     "store.duration",
     "s",
-    "Of a call of the store, its own retries included.",
+    "How long calls to the store took, including retries.",
     ("operation",),
     _STORE_SECONDS,
 )
 STORE_ERRORS = Metric(
     "store.errors",
     "{error}",
-    "Calls of the store that failed.",
+    "Calls to the store that failed.",
     ("operation", "error"),
 )
 
@@ -124,7 +125,13 @@ METRICS = (
     *(STORE, STORE_ERRORS),
 )
 
-ACTIVE = Metric("handler.active", "{execution}", "Handlers that run now.", ("policy",))
+ACTIVE = Metric(
+    "handler.active",
+    "{execution}",
+    "Handlers that run now, until their response is recorded, or it is known that it "
+    "will not be.",
+    ("policy",),
+)
 """Goes up and down, so it is not among those that add up: see `active`."""
 
 _ANOMALIES = {
@@ -137,7 +144,7 @@ _ANOMALIES = {
 
 
 def measured(event: Event | StoreCalled) -> Iterator[Measured]:
-    """Of one event."""
+    """What one event adds to which metrics."""
     measure = _MEASURES.get(type(event))
     return iter(()) if measure is None else measure(event)
 

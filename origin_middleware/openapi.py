@@ -31,7 +31,7 @@ _MEDIA_TYPE = "application/problem+json"
 
 _REPLAYED: Schema = {
     "description": "true where this is the recorded response of an earlier request.",
-    "schema": {"type": "string", "const": "true"},
+    "schema": {"type": "string", "enum": ["true"]},  # OpenAPI 3.0 has no const
 }
 
 _PROBLEM: Schema = {
@@ -45,6 +45,7 @@ _PROBLEM: Schema = {
         "status": {"type": "integer"},
         "code": {"type": "string"},
         "detail": {"type": "string"},
+        "instance": {"type": "string", "format": "uri"},
     },
 }
 
@@ -52,6 +53,10 @@ _PROBLEM: Schema = {
 def document(app: object) -> None:
     """Replaces `app.openapi`, so that the schema of a FastAPI app says what its
     IdempotencyMiddleware answers. Call it after `add_middleware`.
+
+    A policy's path may begin with the app's `root_path`. That of the server, as in
+    `uvicorn --root-path`, is not known here: leave it out of the policy's paths, or use
+    `describe`.
 
     Raises ConfigurationError where the app has no such middleware, or no schema.
     """
@@ -70,7 +75,8 @@ def document(app: object) -> None:
         nonlocal described
         schema: Schema = openapi()
         if schema is not described:  # FastAPI makes it once, and keeps it
-            described = describe(schema, policy, signed=signed)
+            root_path = getattr(app, "root_path", "")
+            described = describe(schema, policy, signed=signed, root_path=root_path)
         return described
 
     setattr(app, "openapi", documented)  # noqa: B010 - as FastAPI's pages do it, on any app
@@ -81,9 +87,11 @@ def describe(
     policy: Policy | Mapping[str, Policy] | PolicyOf,
     *,
     signed: bool = False,
+    root_path: str = "",
 ) -> Schema:
     """Adds to a schema what IdempotencyMiddleware(policy=policy) answers, and returns
-    it. `signed` says whether the middleware has secrets.
+    it. `signed` says whether the middleware has secrets, and `root_path` is where the
+    app is mounted.
 
     A policy for one literal path is not found behind a template such as
     `/orders/{number}`; one for `/orders/*` is.
@@ -93,7 +101,7 @@ def describe(
         for method in _METHODS:
             if method not in item:
                 continue
-            found = policy_for(_scope(path, method))
+            found = policy_for(_scope(path, method, root_path))
             if found is not None:
                 _describe(item[method], found, signed)
                 schemas = schema.setdefault("components", {}).setdefault("schemas", {})
@@ -113,7 +121,7 @@ def _options(app: object) -> Mapping[str, Any]:
     )
 
 
-def _scope(path: str, method: str) -> Scope:
+def _scope(path: str, method: str, root_path: str) -> Scope:
     """What a policy function may ask of a request: all that servers say of each."""
     return {
         "type": "http",
@@ -124,7 +132,7 @@ def _scope(path: str, method: str) -> Scope:
         "server": None,
         "method": method.upper(),
         "path": path,
-        "root_path": "",
+        "root_path": root_path,
         "raw_path": path.encode(),
         "query_string": b"",
         "headers": [],
@@ -208,4 +216,4 @@ def _headers(problems: list[Problem]) -> Iterator[tuple[str, Schema]]:
         seconds = "How many seconds to wait, where a retry can help."
         yield "Retry-After", {"description": seconds, "schema": {"type": "integer"}}
     if any(each.status == 401 for each in problems):
-        yield "WWW-Authenticate", {"schema": {"type": "string", "const": "Signature"}}
+        yield "WWW-Authenticate", {"schema": {"type": "string", "enum": ["Signature"]}}

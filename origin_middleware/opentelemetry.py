@@ -37,6 +37,7 @@ except ImportError as missing:
         "pip install 'origin-middleware[opentelemetry]'"
     ) from missing
 
+from .errors import StoreFailure
 from .events import (
     ALARMS,
     Event,
@@ -64,7 +65,6 @@ _NAME = "origin_middleware"
 
 # Semantic conventions, "Database client metrics": they have a name for a call already.
 _STORE_NAME = "db.client.operation.duration"
-_STORE_CALL = {"db.system.name": "redis", "db.operation.name": "EVALSHA"}
 
 
 class OpenTelemetryObserver:
@@ -86,13 +86,17 @@ class OpenTelemetryObserver:
         self._active = self._meter.create_up_down_counter(
             PREFIX + ACTIVE.name, ACTIVE.unit, ACTIVE.description
         )
-        self._attributes: dict[tuple[Metric, tuple[str, ...]], dict[str, str]] = {}
+        self._attributes: dict[object, dict[str, str]] = {}
+        self._begin_at_zero()
 
     def __call__(self, event: Event | StoreCalled, /) -> None:
+        if not self._attributes:  # the first event: the provider may be new
+            self._begin_at_zero()
         outcome = None
+        failure = event.failure if isinstance(event, StoreCalled) else None
         for metric, value, labels in measured(event):
             outcome = labels[0] if metric is REQUESTS else outcome
-            self._record[metric](value, self._attributes_of(metric, labels))
+            self._record[metric](value, self._attributes_of(metric, labels, failure))
         if isinstance(event, StoreCalled):
             return
         if change := active(event):
@@ -114,14 +118,22 @@ class OpenTelemetryObserver:
         )
         return histogram.record
 
-    def _attributes_of(self, metric: Metric, labels: tuple[str, ...]) -> dict[str, str]:
-        known = self._attributes.get((metric, labels))
+    def _begin_at_zero(self) -> None:
+        """What `Metric.known` asks for."""
+        for metric in METRICS:
+            for value in metric.known:
+                self._record[metric](0, {metric.labels[0]: value})
+
+    def _attributes_of(
+        self, metric: Metric, labels: tuple[str, ...], failure: StoreFailure | None
+    ) -> dict[str, str]:
+        known = self._attributes.get((metric, labels, failure))
         if known is None:
             pairs = zip(metric.labels, labels, strict=True)
             known = {name: value for name, value in pairs if value}
             if metric is STORE:
-                known = {**_STORE_CALL, "db.stored_procedure.name": labels[0]}
-            self._attributes[metric, labels] = known
+                known = _store_call(labels[0], failure)
+            self._attributes[metric, labels, failure] = known
         return known
 
     def _describe(self, span: Span, event: Event, outcome: str | None) -> None:
@@ -181,6 +193,17 @@ class OpenTelemetryObserver:
                 },
             )
         )
+
+
+def _store_call(operation: str, failure: StoreFailure | None) -> dict[str, str]:
+    """The attributes that the semantic conventions ask for."""
+    attributes = {"db.system.name": "redis"}
+    if operation != "check":  # which sends several commands
+        attributes["db.operation.name"] = "EVALSHA"
+        attributes["db.stored_procedure.name"] = operation
+    if failure is not None:
+        attributes["error.type"] = failure
+    return attributes
 
 
 def _link(span: Span, trace: bytes, kind: str) -> None:

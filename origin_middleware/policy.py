@@ -61,8 +61,9 @@ class Policy:
     max_attempts: int = 20
     """How often the handler runs for one key if nothing is delivered. What is not
     delivered is not charged for, so without a limit one payment would buy any number of
-    404s. From then on 409, until the retention has passed. Claims of which nobody knows
-    whether they came to anything count, so after disturbances it may run less often."""
+    404s. From then on 409, until the retention has passed. A claim whose fate is
+    unknown counts too, so after a store outage the handler may run fewer times than
+    this."""
 
     max_request_bytes: int | None = 16_777_216
     """Requests with a larger body are refused (413) before the handler runs; None for
@@ -73,7 +74,9 @@ class Policy:
 
     fingerprint_headers: Collection[str] = ()
     """Request headers that have to be the same in a retry, such as authorization: with
-    another value, the request is another one (422). A payment is no login."""
+    another value, the request is another one (422). A payment is no login. The host is
+    not compared: where one app serves several, with keys that clients choose, add it
+    here, or use `tenant_of`."""
 
     delivered: Delivered = "delivered"
     """Does a response count? Must match the gate's `settle` rule, or charges and
@@ -88,7 +91,9 @@ class Policy:
         "multipart/x-mixed-replace",
     )
     """Responses of these types may be endless: they are delivered and not kept, and
-    their handler hears when the client leaves."""
+    their handler hears when the client leaves. Add `application/jsonl` (FastAPI's JSON
+    Lines) if yours are endless: the handler otherwise hears it only after
+    `max_response_bytes`."""
 
     private: bool = True
     """Answers under a key are marked `Cache-Control: private`, and lose what only

@@ -47,14 +47,17 @@ PROBLEMS = {
     ),
     Refusal.OUTCOME_UNKNOWN: Problem(
         409,
-        "An earlier attempt ended without a record. It is not executed again.",
+        "The outcome of an earlier attempt is unknown, so this request is not run "
+        "again.",
     ),
     Refusal.ATTEMPTS_EXHAUSTED: Problem(
         409,
-        "This request was executed as often as it may be, and nothing was delivered.",
+        "This request has used up its attempts; none of them delivered a response.",
     ),
     Refusal.NOT_ON_RECORD: Problem(
-        409, "The payment of this request is used, and no response to it is on record."
+        409,
+        "The payment for this request has already been used, and no response to it is "
+        "recorded.",
     ),
 }
 

@@ -62,7 +62,7 @@ class PrometheusObserver:
 
 
 class _Recording:
-    """Of one metric. It is bound to label values once, which is most of the cost."""
+    """Records one metric. Binding label values costs most, so it is done once."""
 
     def __init__(self, metric: Counter | Histogram, known: Iterable[str]) -> None:
         self._metric = metric

@@ -18,6 +18,7 @@ from origin_middleware import (
     Refusal,
 )
 from origin_middleware.asgi import Message
+from origin_middleware.key import Key
 from origin_middleware.openapi import COMPONENT, describe, document
 from origin_middleware.problem import refuse
 
@@ -117,7 +118,7 @@ async def test_a_refusal_is_as_described(refusal: Refusal) -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await refuse(send, refusal, "More about it.")
+    await refuse(send, refusal, "More about it.", key=Key("intent-1"))
     start, body = sent
     schema = documented(policy=PAID, secrets=SECRETS)
     operation = schema["paths"]["/reports/{number}"]["post"]
@@ -183,6 +184,34 @@ def test_a_function_chooses_the_policy_here_too() -> None:
     schema = documented(policy=policy)
     assert codes(schema["paths"]["/reports/{number}"]["post"])
     assert not codes(schema["paths"]["/free"]["get"])
+
+
+@pytest.mark.filterwarnings("ignore:The `root_path` parameter")
+def test_a_policy_is_found_by_the_path_with_the_prefix_of_the_app() -> None:
+    app = FastAPI(root_path="/api")
+    app.add_middleware(
+        IdempotencyMiddleware,
+        store=MemoryStore(),
+        policy={"/api/with": Policy(), "/without": Policy()},
+    )
+    for path in ("/with", "/without", "/free"):
+        app.get(path)(lambda: None)
+    document(app)
+    paths = app.openapi()["paths"]
+    found = [path for path, item in paths.items() if codes(item["get"])]
+    assert found == ["/with", "/without"]
+
+
+def test_a_schema_of_openapi_3_0_has_no_const() -> None:
+    app = shop(policy=PAID, secrets=SECRETS)
+    app.openapi_version = "3.0.3"
+    document(app)
+    schema = app.openapi()
+    assert '"const"' not in json.dumps(schema)
+    responses = schema["paths"]["/reports/{number}"]["post"]["responses"]
+    replayed = responses["201"]["headers"]["Idempotent-Replayed"]["schema"]
+    asked_for = responses["401"]["headers"]["WWW-Authenticate"]["schema"]
+    assert (replayed["enum"], asked_for["enum"]) == (["true"], ["Signature"])
 
 
 def test_a_schema_that_is_described_again_stays_the_same() -> None:

@@ -7,10 +7,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
 
 from origin_middleware.metrics import METRICS
+from origin_middleware.opentelemetry import OpenTelemetryObserver
 from origin_middleware.prometheus import PrometheusObserver
+
+from .test_prometheus import told
 
 DOCS = Path(__file__).parents[3] / "docs"
 DASHBOARDS = DOCS / "dashboards"
@@ -42,6 +47,40 @@ def test_every_name_is_exported(file: str) -> None:
     used = set(re.findall(r"origin_middleware_\w+", text))
     assert used
     assert used <= exported()
+
+
+_UNITS = {"s": "_seconds", "By": "_bytes"}
+
+
+def test_the_names_of_opentelemetry_become_those_of_prometheus() -> None:
+    """As an OpenTelemetry collector writes them for a Prometheus. The store's duration
+    has another one."""
+    reader = InMemoryMetricReader()
+    observer = OpenTelemetryObserver(meter_provider=MeterProvider([reader]))
+    for event in told():
+        observer(event)
+    data = reader.get_metrics_data()
+    assert data
+    metrics = data.resource_metrics[0].scope_metrics[0].metrics
+    names = {
+        each.name.replace(".", "_")
+        + _UNITS.get(each.unit or "", "")
+        + ("_total" if getattr(each.data, "is_monotonic", False) else "")
+        for each in metrics
+    }
+    of_store = "db_client_operation_duration_seconds"
+    assert names - {of_store} <= exported()
+    (labels,) = {
+        label.replace(".", "_")
+        for each in metrics
+        if each.name == "db.client.operation.duration"
+        for point in each.data.data_points
+        for label in point.attributes or ()
+        if "procedure" in label
+    }
+    for file in ("prometheus.rules.yaml", "grafana.json"):
+        text = (DASHBOARDS / file).read_text()
+        assert re.search(f"{of_store}_bucket{{{labels}!", text), file
 
 
 def test_the_dashboard_shows_every_metric() -> None:

@@ -1,6 +1,8 @@
 """What an OpenTelemetry collector gets, over OTLP, while a story is played."""
 
 import asyncio
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,11 +28,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import (
+    InMemoryMetricReader,
+    PeriodicExportingMetricReader,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from origin_middleware.metrics import ACTIVE, METRICS, STORE
+from origin_middleware.events import StoreCalled
+from origin_middleware.metrics import ACTIVE, ANOMALIES, METRICS, RULINGS, STORE
 from origin_middleware.opentelemetry import OpenTelemetryObserver
 from tests.support.running import serving
 from tests.support.servers import RedisServer, running, valkey
@@ -221,3 +227,70 @@ def test_no_key_is_shown(collected: Collector) -> None:
     everything = str((collected.spans, collected.metrics, collected.logs))
     assert "jokes" in everything
     assert INTENT not in everything
+
+
+# Without a collector.
+
+
+def counted(reader: InMemoryMetricReader) -> dict[str, list[Any]]:
+    """The data points of each metric."""
+    data = reader.get_metrics_data()
+    return {
+        metric.name: list(metric.data.data_points)
+        for resource in (data.resource_metrics if data else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+
+
+def test_what_an_alert_waits_for_begins_at_zero() -> None:
+    """Or the first anomaly of a process would be no increase."""
+    reader = InMemoryMetricReader()
+    OpenTelemetryObserver(meter_provider=MeterProvider([reader]))
+    found = counted(reader)
+    for metric in (ANOMALIES, RULINGS):
+        zeros = found[f"origin_middleware.{metric.name}"]
+        assert {
+            point.attributes["kind"]: point.value for point in zeros
+        } == dict.fromkeys(metric.known, 0)
+
+
+_LATE = """
+from opentelemetry.metrics import set_meter_provider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from origin_middleware.events import StoreCalled
+from origin_middleware.opentelemetry import OpenTelemetryObserver
+
+observer, reader = OpenTelemetryObserver(), InMemoryMetricReader()
+set_meter_provider(MeterProvider([reader]))
+observer(StoreCalled("check", 0.1))
+print(reader.get_metrics_data().to_json())
+"""
+
+
+def test_it_begins_at_zero_where_the_provider_is_set_later() -> None:
+    """As in an app that sets it when it starts. A process has one global provider."""
+    command = [sys.executable, "-c", _LATE]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert '"kind": "superseded"' in told
+
+
+def test_a_call_of_the_store_is_described_as_the_conventions_say() -> None:
+    """Semantic conventions, "Database client metrics"."""
+    reader = InMemoryMetricReader()
+    observer = OpenTelemetryObserver(meter_provider=MeterProvider([reader]))
+    observer(StoreCalled("claim", 0.1))
+    observer(StoreCalled("claim", 1.0, "timeout"))
+    observer(StoreCalled("check", 0.1))
+    claim = {
+        "db.system.name": "redis",
+        "db.operation.name": "EVALSHA",
+        "db.stored_procedure.name": "claim",
+    }
+    calls = counted(reader)["db.client.operation.duration"]
+    assert [(dict(call.attributes), call.count) for call in calls] == [
+        (claim, 1),
+        (claim | {"error.type": "timeout"}, 1),
+        ({"db.system.name": "redis"}, 1),  # no one command, and no script
+    ]

@@ -16,7 +16,13 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from origin_middleware import ConfigurationError, events
+from origin_middleware import (
+    ConfigurationError,
+    IdempotencyMiddleware,
+    MemoryStore,
+    events,
+)
+from origin_middleware.asgi import Receive, Scope, Send
 from origin_middleware.decision import Refusal
 from origin_middleware.errors import StoreFailure
 from origin_middleware.events import Event, StoreCalled
@@ -24,6 +30,7 @@ from origin_middleware.key import Key
 from origin_middleware.metrics import METRICS
 from origin_middleware.prometheus import PrometheusObserver
 from origin_middleware.record import Evidence
+from tests.support.asgi import chunk, request, start
 from tests.support.running import serving
 from tests.support.servers import RedisServer
 
@@ -166,6 +173,33 @@ def test_what_an_alert_waits_for_begins_at_zero(
     assert anomalies["kind=superseded",] == 0
     observer(events.Superseded(KEY, status=200))
     assert scraped(registry)["origin_middleware_anomalies_total"]["kind=superseded",]
+
+
+async def test_an_event_stream_is_counted_until_its_headers(
+    observer: PrometheusObserver, registry: CollectorRegistry
+) -> None:
+    """And the help says so."""
+    counted = list[tuple[float | None, float | None]]()
+
+    def count() -> None:
+        active = registry.get_sample_value(f"{name}_active", {"policy": "default"})
+        labels = {"outcome": "executed", "policy": "default"}
+        ended = registry.get_sample_value(f"{name}_duration_seconds_count", labels)
+        counted.append((active, ended))
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        count()
+        await send(start(headers=[(b"content-type", b"text/event-stream")]))
+        count()
+        await send(chunk(b"data: 1\n\n"))
+
+    name = "origin_middleware_handler"
+    await request(IdempotencyMiddleware(stream, store=MemoryStore(), observer=observer))
+    assert counted == [(1, None), (0, 1)]
+    text = generate_latest(registry).decode()
+    for metric in ("active", "duration_seconds"):
+        (helps,) = re.findall(f"^# HELP {name}_{metric} (.*)$", text, re.MULTILINE)
+        assert "until their response" in helps
 
 
 def test_a_second_observer_for_one_registry_is_refused(
