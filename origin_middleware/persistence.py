@@ -112,18 +112,21 @@ class Persistence:
         )
         renewal.start()
         try:
-            while _now() < until:
+            while True:
+                last = _now() >= until  # a process that was stalled tries once more
                 try:
                     await write()
                 except (Exception, asyncio.CancelledError) as exc:  # as above
                     if is_interrupted(exc):
                         raise
+                    if last:
+                        self.tell_unknown(write.status, write.seconds)
+                        return
                     await asyncio.sleep(_PERSIST_EVERY)
                 else:
                     self._runtime.observe(RecordedLate, self._key, policy=name)
                     write.tell(name)
                     return
-            self.tell_unknown(write.status, write.seconds)
         finally:
             renewal.stop()
 

@@ -417,3 +417,21 @@ async def test_an_outcome_that_is_never_written_is_told_in_the_end(
     assert isinstance(not_recorded, NotRecorded)
     assert isinstance(failed, Failed)
     assert (failed.status, failed.released) == (status, False)
+
+
+async def test_an_outcome_is_written_by_a_process_that_stood_still_for_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was stopped while it waited, and its time was over when it went on."""
+    stalled = 0.0
+    monkeypatch.setattr("origin_middleware.persistence._now", lambda: stalled)
+    monkeypatch.setattr("origin_middleware.persistence._PERSIST_EVERY", 0.0)
+    store, events = FaultyStore(), list[Event]()
+    app = IdempotencyMiddleware(App(), store=store, observer=endings(events))
+    store.away("complete")
+    await request(app)
+    await store.asked("complete", 3)
+    stalled = 1e9
+    store.faults = {}
+    await app._runtime.drain()
+    assert [type(event) for event in events] == [NotRecorded, RecordedLate, Executed]
