@@ -58,7 +58,7 @@ _STATES = {
 async def list_records(
     options: argparse.Namespace, talk: Talk, records: Records
 ) -> int:
-    looked = found = 0
+    looked = found = settlements = 0
     now = await records.clock()
     async for name, seen in _looked_at(records, options.rate):
         looked += 1
@@ -67,6 +67,9 @@ async def list_records(
         if not _is_meant(seen, options.which):
             continue
         if isinstance(seen, Facts) and now - seen.begun < options.older:
+            continue
+        if options.which == "abandoned" and _is_settlement(seen):
+            settlements += 1
             continue
         found += 1
         talk.say(_line(name, seen))
@@ -77,6 +80,11 @@ async def list_records(
         )
     talk.progress("")
     talk.say(f"{found} {options.which} of {looked:,} records")
+    if settlements:
+        talk.say(
+            f"not counted: {settlements} of settle_once, which asks the facilitator "
+            "again at the next retry"
+        )
     if found and options.which == "abandoned":
         talk.say("next: origin-middleware show sha256:…, for each of them")
     return int(bool(found) and options.fail)
@@ -121,14 +129,19 @@ def _is_meant(seen: Facts | RecordDamaged, which: str) -> bool:
     return which == seen.state and seen.effects is not False
 
 
+def _is_settlement(seen: Facts | RecordDamaged) -> bool:
+    return isinstance(seen, Facts) and seen.is_settlement
+
+
 def _line(name: Key, seen: Facts | RecordDamaged) -> str:
     if isinstance(seen, RecordDamaged):
         return f"sha256:{name}  damaged: {seen}"
     since = f"{span(-(seen.lease_left or 0.0))} ago"
     left = f"lease {span(seen.lease_left or 0.0)}"
     when = since if seen.state == "abandoned" else left
+    what = "settlement of a payment, " if seen.is_settlement else ""
     return (
-        f"sha256:{name}  {seen.state} {when}  first claimed {at(seen.begun)}  "
+        f"sha256:{name}  {what}{seen.state} {when}  first claimed {at(seen.begun)}  "
         f"attempt {seen.attempt}"
     )
 

@@ -82,6 +82,9 @@ async def resolve_record(
     name = digest_of(options)
     response = _response(options)
     before = await look(records, name)
+    if before is not None and before.is_settlement:
+        talk.error(_settled_by_retries(name))
+        return 1
     if before is None or before.state != "abandoned" or before.fingerprint is None:
         talk.error(_why_not(name, before))
         return 1
@@ -129,6 +132,9 @@ async def forget_record(
         if before is None:
             talk.error(f"sha256:{name} is absent: there is nothing to forget.")
             return 1
+        if before.is_settlement:
+            talk.error(_settled_by_retries(name))
+            return 1
         if before.state in ("in progress", "abandoned"):
             talk.error(
                 f"sha256:{name} is {before.state}: its handler may be running, or its "
@@ -158,6 +164,14 @@ async def _release(records: Records, name: Key, claim: Claim) -> bool:
         return True
     seen = await look(records, name)
     return seen is not None and seen.state == "released"
+
+
+def _settled_by_retries(name: Key) -> str:
+    return (
+        f"sha256:{name} is the settlement of a payment, and not a request. There is "
+        "nothing to do: the next retry asks the facilitator again, or gets what it "
+        "said. Without this record, payers who have paid would get 402."
+    )
 
 
 def _why_not(name: Key, seen: Facts | None) -> str:

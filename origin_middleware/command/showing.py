@@ -21,6 +21,12 @@ _SEEN_BY_A_RETRY = {
     "not replayable": "409 not-replayable",
 }
 
+_SEEN_BY_A_SETTLEMENT = {
+    "in progress": "waits for the facilitator's answer",
+    "abandoned": "asks the facilitator again",
+    "completed": "the recorded settlement",
+}
+
 
 def add(commands: Any, server: argparse.ArgumentParser) -> None:
     show = commands.add_parser(
@@ -77,8 +83,9 @@ async def look(records: Records, name: Key) -> Facts | None:
 
 def described(name: Key, facts: Facts) -> list[str]:
     """For a person, most important first."""
-    lines = [f"sha256:{name}", f"{_headline(facts)}"]
-    lines.append(f"a retry gets    {_SEEN_BY_A_RETRY[facts.state]}")
+    lines = [f"sha256:{name}", _headline(facts)]
+    seen = _SEEN_BY_A_SETTLEMENT if facts.is_settlement else _SEEN_BY_A_RETRY
+    lines.append(f"a retry gets    {seen.get(facts.state, facts.state)}")
     if facts.state == "abandoned" and not facts.effects:
         lines[-1] = "a retry gets    runs the handler: its effects had not begun"
     lines.append(f"first claimed   {at(facts.begun)}")
@@ -89,17 +96,25 @@ def described(name: Key, facts: Facts) -> list[str]:
         lines.append(f"response        {facts.size:,} bytes with its headers")
     if facts.owner is not None:
         lines.append(f"by process      {facts.owner[PROCESS].hex()}")
-    if facts.trace is not None and facts.trace != NO_TRACE:
-        lines.append(f"trace           {facts.trace[:16].hex()}")
+    if trace := _trace_id(facts):
+        lines.append(f"trace           {trace}")
     lines.append(f"kept for        {span(facts.expires_in)} more")
     return [*lines, *_next(name, facts)]
 
 
 def _headline(facts: Facts) -> str:
+    if facts.is_settlement:
+        return f"the settlement of a payment, {_state(facts)}"
+    return _state(facts)
+
+
+def _state(facts: Facts) -> str:
     left = facts.lease_left or 0.0
     match facts.state:
         case "in progress":
             return f"in progress: its lease lasts {span(left)} unless it is renewed"
+        case "abandoned" if facts.is_settlement:
+            return f"abandoned {span(-left)} ago: its outcome is unknown"
         case "abandoned":
             began = (
                 "its effects may have begun" if facts.effects else "nothing was done"
@@ -118,6 +133,8 @@ def _next(name: Key, facts: Facts) -> list[str]:
         return ["next: wait; `show --follow` tells when it ends"]
     if facts.state != "abandoned" or not facts.effects:
         return []
+    if facts.is_settlement:
+        return ["next: nothing: the next retry asks the facilitator again"]
     resolve = f"origin-middleware resolve sha256:{name} --reason …"
     return [
         "next: look into your books, and for a line `settle` in the gate's log.",
@@ -130,6 +147,7 @@ def as_json(name: Key, facts: Facts) -> dict[str, Any]:
     return {
         "digest": name,
         "state": facts.state,
+        "settlement": facts.is_settlement,
         "attempt": facts.attempt,
         "first_claimed": facts.begun,
         "expires_in": facts.expires_in,
@@ -139,8 +157,14 @@ def as_json(name: Key, facts: Facts) -> dict[str, Any]:
         "status": facts.status,
         "size": facts.size,
         "process": facts.owner[PROCESS].hex() if facts.owner else None,
-        "trace_id": facts.trace[:16].hex() if facts.trace else None,
+        "trace_id": _trace_id(facts),
     }
+
+
+def _trace_id(facts: Facts) -> str | None:
+    if facts.trace is None or facts.trace == NO_TRACE or facts.is_settlement:
+        return None
+    return facts.trace[:16].hex()
 
 
 async def _print_body(records: Records, name: Key, talk: Talk) -> None:

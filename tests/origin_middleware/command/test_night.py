@@ -1,10 +1,8 @@
-"""One night: an abandoned key is found, read, and settled, on real servers."""
+"""One night: an abandoned key is found, read, and decided, on real servers."""
 
 import asyncio
-import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,17 +13,16 @@ from redis.asyncio import Redis
 from origin_middleware import IdempotencyMiddleware, Policy
 from origin_middleware.command import main
 from origin_middleware.key import Key, key_digest
-from origin_middleware.record import Claimed, Completed
+from origin_middleware.record import Completed
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.scripts import Script
 from tests.support.asgi import PRIVATE, App, request
+from tests.support.night import NAMESPACE, WHY, Ask, abandoned, digest
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
-from tests.support.stores import PATIENT, a_claim
+from tests.support.stores import a_claim
 
-NAMESPACE = "night"
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
-WHY = ("--reason", "test", "--by", "me", "--yes")
 HAPPENED = [
     "resolve",
     "i",
@@ -37,50 +34,6 @@ HAPPENED = [
     "--body",
     "@/dev/null",
 ]
-
-
-@pytest.fixture(params=["valkey", "redis_6_2", "redis_7"])
-def server(request: pytest.FixtureRequest) -> RedisServer:
-    found: RedisServer = request.getfixturevalue(f"{request.param}_server")
-    return found
-
-
-@pytest.fixture
-async def store(server: RedisServer) -> AsyncIterator[RedisStore]:
-    store = RedisStore.from_url(server.url, namespace=NAMESPACE, budget=PATIENT)
-    yield store
-    await store.aclose()
-    async with Redis.from_url(server.url) as client:
-        async for name in client.scan_iter(f"{NAMESPACE}:*"):
-            await client.delete(name)
-
-
-Ask = Callable[..., Any]
-
-
-@pytest.fixture
-def ask(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Run the command: its exit status, and what it printed."""
-
-    async def run(*arguments: str) -> tuple[int, str, str]:
-        where = ("--url", server.url, "--namespace", NAMESPACE)
-        status = await asyncio.to_thread(main, [*arguments, *where])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
-
-
-async def abandoned(store: RedisStore, intent: str = "intent-1") -> str:
-    """Its digest."""
-    claim = a_claim(lease=10)
-    assert await store.claim(Key(intent), claim) == Claimed()
-    assert await store.abandon(Key(intent), claim)
-    return digest(intent)
-
-
-def digest(intent: str) -> str:
-    return hashlib.sha256(intent.encode()).hexdigest()
 
 
 async def test_the_story_of_a_night(store: RedisStore, ask: Ask) -> None:
