@@ -59,7 +59,8 @@ def digest_of(options: argparse.Namespace) -> Key:
     """The digest of the key, by which `Records` knows its record. Raises CannotAsk."""
     given: str = options.key
     if given == "-":
-        given = sys.stdin.readline().strip()
+        # Not of sys.stdin, which reads ahead: a body may follow.
+        given = sys.stdin.buffer.readline().decode(errors="replace").strip()
     if found := _DIGEST.fullmatch(given):
         return Key(found[1])
     if given.startswith(("sha256:", "urn:")):

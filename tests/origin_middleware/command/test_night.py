@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from io import StringIO
+from contextlib import aclosing
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from origin_middleware import IdempotencyMiddleware, Policy
 from origin_middleware.command import main
 from origin_middleware.key import Key, key_digest
 from origin_middleware.record import Completed
+from origin_middleware.response import StoredResponse
 from origin_middleware.stores.redis import RedisStore, scripts
+from origin_middleware.stores.redis.records import Records
 from origin_middleware.stores.redis.scripts import Script
 from tests.support.asgi import PRIVATE, App, request
 from tests.support.night import NAMESPACE, WHY, Ask, abandoned, digest
@@ -90,6 +93,19 @@ async def test_what_happened_is_the_next_answer(
     status, out, _ = await ask("show", "intent-3", "--json")
     seen = json.loads(out)
     assert (seen["schema"], seen["state"], seen["status"]) == (1, "completed", 201)
+
+
+async def test_key_and_body_may_both_come_from_standard_input(
+    store: RedisStore, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = await abandoned(store)
+    given = TextIOWrapper(BytesIO(b'intent-1\n{"order":7}\n'))
+    monkeypatch.setattr("sys.stdin", given)
+    happened = ("--happened", "--status", "201", "--body", "@-")
+    assert (await ask("resolve", "-", *happened, *WHY))[0] == 0
+    async with aclosing(store.like(Records)) as records:
+        recorded = await records.response(Key(name))
+    assert StoredResponse.from_bytes(recorded or b"").body == b'{"order":7}\n'
 
 
 async def _abandon_as(store: RedisStore, intent: str) -> None:
@@ -220,7 +236,7 @@ def test_a_key_in_an_argument_is_advised_against(
     assert main(["digest", "intent-1"]) == 0
     argument = capsys.readouterr()
     assert "note: the key is now in this shell's history" in argument.err
-    monkeypatch.setattr("sys.stdin", StringIO("intent-1\n"))
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"intent-1\n")))
     assert main(["digest", "-"]) == 0
     read = capsys.readouterr()
     assert read.err == ""
