@@ -16,16 +16,17 @@ from typing import Any
 
 from ..errors import RecordDamaged
 from ..key import Key
-from ..policy import delivered
+from ..policy import LONGEST_RETENTION, delivered
 from ..record import Claim, Claimed, Completed, Facts, OwnerToken, Recorded
 from ..response import StoredResponse, checked_response
 from ..stores.redis.records import Records
+from .numbers import number
 from .opened import CannotAsk, add_key, digest_of
 from .showing import as_json, described, look
 from .talking import Talk, span
 
 _LEASE = 30.0
-_RETENTION = 86_400.0
+_A_DAY = 86_400.0
 
 
 def add(commands: Any, server: argparse.ArgumentParser) -> None:
@@ -53,10 +54,9 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
     )
     resolve.add_argument(
         "--retention",
-        type=float,
-        default=_RETENTION,
+        type=number(_LEASE + 1, LONGEST_RETENTION),
         metavar="SECONDS",
-        help="how long it is kept, as in your Policy (default: 86400)",
+        help="how long it is kept (default: what is left, and at least a day)",
     )
     _add_decision(resolve)
     resolve.set_defaults(run=resolve_record)
@@ -95,7 +95,7 @@ async def resolve_record(
         OwnerToken(os.urandom(16)),
         before.fingerprint,
         _LEASE,
-        options.retention,
+        options.retention or max(before.expires_in, _A_DAY),
         max_attempts=999_999,
         inquires=True,
         takes=before.owner,
