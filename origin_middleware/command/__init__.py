@@ -6,7 +6,6 @@ Reading never writes. Exit status: 0 done; 1 no (absent, refused, found with --f
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 
@@ -39,9 +38,6 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         talk.error("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 async def _ask(options: argparse.Namespace, talk: Talk) -> int:

@@ -78,6 +78,8 @@ async def list_records(
             if isinstance(seen, Facts)
             else {"digest": name, "state": "damaged", "why": str(seen)}
         )
+        if talk.unheard:
+            break
     talk.progress("")
     talk.say(f"{found} {options.which} of {looked:,} records")
     if settlements:

@@ -116,7 +116,7 @@ async def resolve_record(
     if not done:
         talk.error(f"sha256:{name}: the attempt has ended after all; see `show`.")
         return 1
-    _keep("resolve", name, options, before, outcome)
+    _keep(talk, "resolve", name, options, before, outcome)
     talk.say(outcome)
     talk.tell(digest=name, outcome=outcome.partition(":")[0])
     return 0
@@ -150,7 +150,7 @@ async def forget_record(
     if not await records.forget(name):
         talk.error(f"sha256:{name} has changed meanwhile; see `show`.")
         return 1
-    _keep("forget", name, options, before, "forgotten")
+    _keep(talk, "forget", name, options, before, "forgotten")
     talk.say("forgotten")
     talk.tell(digest=name, outcome="forgotten")
     return 0
@@ -239,6 +239,7 @@ def _is_sure(options: argparse.Namespace, talk: Talk, name: Key) -> bool:
 
 
 def _keep(
+    talk: Talk,
     act: str,
     name: Key,
     options: argparse.Namespace,
@@ -255,4 +256,4 @@ def _keep(
         "before": as_json(name, before) if before else "damaged",
         "outcome": outcome,
     }
-    print(json.dumps(line), file=sys.stderr, flush=True)
+    talk.keep(json.dumps(line))

@@ -3,7 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 SCHEMA = 1
 
@@ -11,30 +11,42 @@ SCHEMA = 1
 class Talk:
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
+        self.unheard = False
+        """The reader of the output has gone, as `head` does. What is begun goes on,
+        and the exit status stays true."""
 
     def say(self, *lines: str) -> None:
         if not self._as_json:
-            print(*lines, sep="\n", flush=True)
+            self._print("\n".join(lines), sys.stdout)
 
     def tell(self, **facts: Any) -> None:
         """To a program, one object a line."""
         if self._as_json:
-            print(json.dumps({"schema": SCHEMA, **facts}), flush=True)
+            self._print(json.dumps({"schema": SCHEMA, **facts}), sys.stdout)
 
     def error(self, why: str) -> None:
-        if self._as_json:
-            print(json.dumps({"schema": SCHEMA, "error": why}), flush=True)
-        print(f"origin-middleware: {why}", file=sys.stderr, flush=True)
+        self.tell(error=why)
+        self.keep(f"origin-middleware: {why}")
+
+    def keep(self, line: str) -> None:
+        """On standard error."""
+        self._print(line, sys.stderr)
 
     def advise(self, what: str) -> None:
         """A person, on a terminal, where it does not get into what is kept."""
         if sys.stderr.isatty():
-            print(f"note: {what}.", file=sys.stderr, flush=True)
+            self.keep(f"note: {what}.")
 
     def progress(self, line: str) -> None:
         """On a terminal, where it does not get into the output."""
         if sys.stderr.isatty():
-            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+            self._print(f"\r{line}", sys.stderr, end="")
+
+    def _print(self, text: str, file: TextIO, end: str = "\n") -> None:
+        try:
+            print(text, file=file, end=end, flush=True)
+        except BrokenPipeError:
+            self.unheard |= file is sys.stdout
 
     def asked(self, question: str) -> str:
         """'' where nobody can answer."""

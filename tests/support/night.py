@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from origin_middleware.key import Key
 from origin_middleware.record import Claimed
 from origin_middleware.stores.redis import RedisStore
 
+from .servers import RedisServer
 from .stores import a_claim
 
 NAMESPACE = "night"
@@ -27,6 +29,16 @@ async def abandoned(store: RedisStore, intent: str = "intent-1", **terms: Any) -
     assert await store.claim(Key(intent), claim) == Claimed()
     assert await store.abandon(Key(intent), claim)
     return digest(intent)
+
+
+async def copied(store: RedisStore, server: RedisServer, times: int) -> None:
+    """The record of intent-1, under other names."""
+    async with Redis.from_url(server.url) as client:
+        record = await client.get(store._name(Key("intent-1")))
+        pipeline = client.pipeline(transaction=False)
+        for number in range(times):
+            pipeline.set(store._name(Key(f"copy-{number}")), record or b"", ex=900)
+        await pipeline.execute()
 
 
 def digest(intent: str) -> str:
