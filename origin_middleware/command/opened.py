@@ -14,7 +14,8 @@ from ..key import Key, MalformedKey, checked_key, key_digest, tenants_key
 from ..stores.redis import RedisStore
 from ..stores.redis.records import Records
 
-_DIGEST = re.compile(r"(?:sha256:|urn:origin-middleware:record:)?([0-9a-f]{64})")
+_DIGEST = re.compile(r"(?:sha256:|urn:origin-middleware:record:)([0-9a-f]{64})")
+_HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 
 # A person waits longer than a request, for a server that is slow.
 _BUDGET = 5.0
@@ -44,6 +45,11 @@ def add_key(parser: argparse.ArgumentParser) -> None:
         help="the settlement intent, or - to read it from standard input, because "
         "shells keep histories; or sha256:HEX, as logs and problem documents have it",
     )
+    parser.add_argument(
+        "--literal",
+        action="store_true",
+        help="KEY is the key itself, though it looks like a digest",
+    )
     parser.add_argument("--tenant", help="whose key it is, where tenant_of is used")
 
 
@@ -52,7 +58,7 @@ def shows_key(options: argparse.Namespace) -> bool:
     and in the list of the machine's processes?
     """
     given: str = getattr(options, "key", "-")
-    return given != "-" and not _DIGEST.fullmatch(given)
+    return given != "-" and (options.literal or not _is_digest(given))
 
 
 def digest_of(options: argparse.Namespace) -> Key:
@@ -61,18 +67,33 @@ def digest_of(options: argparse.Namespace) -> Key:
     if given == "-":
         # Not of sys.stdin, which reads ahead: a body may follow.
         given = sys.stdin.buffer.readline().decode(errors="replace").strip()
-    if found := _DIGEST.fullmatch(given):
-        return Key(found[1])
-    if given.startswith(("sha256:", "urn:")):
-        raise CannotAsk(
-            f"{given}: a digest has 64 hexadecimal digits. Logs before version 0.1 "
-            "shorten it; take the whole one from the problem document's `instance`."
-        )
+    if not options.literal and _is_digest(given):
+        return _digest(given)
     key = checked_key(given, "KEY")
     if isinstance(key, MalformedKey):
         raise CannotAsk(key.reason)
     whole = key if options.tenant is None else tenants_key(key, options.tenant)
     return Key(key_digest(whole))
+
+
+def _is_digest(given: str) -> bool:
+    """Or what may be meant as one."""
+    begins = given.startswith(("sha256:", "urn:origin-middleware:"))
+    return begins or bool(_HEXADECIMAL.fullmatch(given))
+
+
+def _digest(given: str) -> Key:
+    if found := _DIGEST.fullmatch(given):
+        return Key(found[1])
+    if _HEXADECIMAL.fullmatch(given):
+        raise CannotAsk(
+            f"{given} may be a digest or a key. For the digest, write sha256:{given}; "
+            "for a key that looks like one, add --literal."
+        )
+    raise CannotAsk(
+        f"{given}: a digest has 64 hexadecimal digits. Logs before version 0.1 shorten "
+        "it; take the whole one from the problem document's `instance`."
+    )
 
 
 def _store(options: argparse.Namespace) -> RedisStore:

@@ -223,9 +223,19 @@ def test_a_digest_is_what_logs_call_a_key(
     said = capsys.readouterr().out
     assert key_digest(Key("intent-1")) in said
     (whole,) = re.findall(r"^sha256:([0-9a-f]{64})$", said, re.MULTILINE)
-    for same in (f"sha256:{whole}", whole, f"urn:origin-middleware:record:{whole}"):
+    for same in (f"sha256:{whole}", f"urn:origin-middleware:record:{whole}"):
         assert main(["digest", same]) == 0
         assert whole in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("key", [digest("order 7"), f"sha256:{digest('order 7')}"])
+async def test_a_key_may_look_like_a_digest(
+    key: str, store: RedisStore, ask: Ask
+) -> None:
+    """As where `key_of` makes one."""
+    name = await abandoned(store, key)
+    status, out, _ = await ask("show", key, "--literal", "--json")
+    assert (status, json.loads(out)["digest"]) == (0, name)
 
 
 def test_a_key_in_an_argument_is_advised_against(
@@ -241,9 +251,10 @@ def test_a_key_in_an_argument_is_advised_against(
     read = capsys.readouterr()
     assert read.err == ""
     assert read.out == argument.out
-    for quiet in (f"sha256:{digest('intent-1')}", digest("intent-1")):
-        assert main(["digest", quiet]) == 0
-        assert capsys.readouterr().err == ""
+    assert main(["digest", f"sha256:{digest('intent-1')}"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["digest", f"sha256:{digest('intent-1')}", "--literal"]) == 0
+    assert "note: the key is now" in capsys.readouterr().err
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     assert main(["digest", "intent-1"]) == 0
     assert capsys.readouterr().err == ""
@@ -254,6 +265,7 @@ def test_a_key_in_an_argument_is_advised_against(
     [
         (["show", "with space", "--url", "redis://h"], "only visible ASCII"),
         (["show", "sha256:abc", "--url", "redis://h"], "64 hexadecimal digits"),
+        (["show", "a" * 64, "--url", "redis://h"], "may be a digest or a key"),
         (["show", "i"], "--store shop.main:store"),
         (["show", "i", "--url", "http://x"], "redis://"),
         (["show", "i", "--store", "nowhere"], "MODULE:NAME"),
