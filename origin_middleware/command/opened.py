@@ -87,8 +87,8 @@ def _digest(given: str) -> Key:
         return Key(found[1])
     if _HEXADECIMAL.fullmatch(given):
         raise CannotAsk(
-            f"{given} may be a digest or a key. For the digest, write sha256:{given}; "
-            "for a key that looks like one, add --literal."
+            "64 hexadecimal digits may be a digest or a key. Write sha256: before a "
+            "digest; with --literal, it is a key."
         )
     raise CannotAsk(
         f"{given}: a digest has 64 hexadecimal digits. Logs before version 0.1 shorten "

@@ -72,7 +72,9 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
 
 def _add_decision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", required=True, help="kept in the log line")
-    parser.add_argument("--by", default=getpass.getuser(), help="who decides")
+    parser.add_argument(
+        "--by", help="your name, for the log line (default: the current user)"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -251,9 +253,17 @@ def _keep(
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "act": act,
         "digest": name,
-        "by": options.by,
+        "by": options.by or _user(),
         "reason": options.reason,
         "before": as_json(name, before) if before else "damaged",
         "outcome": outcome,
     }
     talk.keep(json.dumps(line))
+
+
+def _user() -> str:
+    """A container may run under a number that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -1,5 +1,8 @@
 """What is said on the command line, and what cannot be meant."""
 
+import json
+import os
+
 import pytest
 
 from origin_middleware.command import main
@@ -26,6 +29,24 @@ def test_a_number_that_cannot_be_meant(
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert said in capsys.readouterr().err
+
+
+@ONE_SERVER
+@pytest.mark.parametrize("error", [KeyError, OSError])
+async def test_a_user_without_a_name_decides_as_well(
+    error: type[Exception], store: RedisStore, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that runs under any number."""
+
+    def nameless() -> str:
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    await abandoned(store)
+    decided = ("resolve", "intent-1", "--did-not-happen", "--reason", "r", "--yes")
+    status, _, err = await ask(*decided)
+    assert status == 0
+    assert json.loads(err)["by"] == f"uid {os.getuid()}"
 
 
 @ONE_SERVER
