@@ -7,7 +7,9 @@ Reading never writes. Exit status: 0 done; 1 no (absent, refused, found with --f
 import argparse
 import asyncio
 import sys
+import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from . import listing, resolving, server, showing
 from .opened import CannotAsk, opened, shows_key
@@ -18,6 +20,8 @@ INTERRUPTED = 130  # as shells count SIGINT
 
 def run() -> None:
     """The entry point of the command."""
+    if isinstance(sys.stdout, TextIOWrapper):  # it may not have every character
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))
 
 
@@ -38,6 +42,10 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         talk.error("interrupted")
         return INTERRUPTED
+    except Exception as fault:  # 1 would be an answer
+        traceback.print_exc()
+        talk.error(f"{type(fault).__name__}: {fault}")
+        return 2
 
 
 async def _ask(options: argparse.Namespace, talk: Talk) -> int:

@@ -9,6 +9,7 @@ from ..errors import RecordDamaged
 from ..key import Key
 from ..record import Facts
 from ..stores.redis.records import Records
+from .numbers import number, seconds
 from .showing import as_json
 from .talking import Talk, at, span
 
@@ -30,14 +31,14 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
         )
     parser.add_argument(
         "--older",
-        type=_seconds,
+        type=seconds,
         default=0.0,
         metavar="SPAN",
         help="first claimed so long ago: 90s, 10m, 2h, 1d",
     )
     parser.add_argument(
         "--rate",
-        type=_rate,
+        type=number(1, 1e9),
         default=20_000.0,
         metavar="N",
         help="records looked at in a second, at most (default: 20000)",
@@ -146,25 +147,3 @@ def _line(name: Key, seen: Facts | RecordDamaged) -> str:
         f"sha256:{name}  {what}{seen.state} {when}  first claimed {at(seen.begun)}  "
         f"attempt {seen.attempt}"
     )
-
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text[:-1]) * _UNITS[text[-1:]]
-    except (KeyError, ValueError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: write a number and s, m, h or d, as 10m"
-        ) from None
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if rate < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: 1 or more")
-    return rate

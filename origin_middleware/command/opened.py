@@ -120,8 +120,9 @@ def _imported(place: str) -> RedisStore:
         found: object = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as missing:
-        raise CannotAsk(f"--store {place}: {missing}.") from missing
+    except (Exception, SystemExit) as error:  # whatever a module of yours raises
+        why = f"{type(error).__name__}: {error}"
+        raise CannotAsk(f"--store {place}: {why}.") from error
     if not isinstance(found, RedisStore):
         raise CannotAsk(
             f"--store {place} is a {type(found).__name__}, and only a RedisStore can "

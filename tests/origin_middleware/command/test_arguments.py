@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,11 @@ RETENTION = "write a number from 31 to 315360000"
         ([*RESOLVE, "--retention", "nan"], RETENTION),
         ([*RESOLVE, "--retention", "inf"], RETENTION),
         ([*RESOLVE, "--retention", "-5"], RETENTION),
+        (["stats", "--sample", "0"], "write a whole number, 1 or more"),
+        (["stats", "--sample", "-3"], "write a whole number, 1 or more"),
+        (["list", "--older", "nanm"], "write a number and s, m, h or d"),
+        (["list", "--older", "10"], "write a number and s, m, h or d"),
+        (["list", "--rate", "nan"], "write a number from 1 to"),
     ],
 )
 def test_a_number_that_cannot_be_meant(
@@ -29,6 +35,19 @@ def test_a_number_that_cannot_be_meant(
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fails", ["import os; os.environ['SHOP']", "exit('no SHOP')"])
+def test_a_module_that_fails_is_no_answer(
+    fails: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    tmp_path.joinpath("failing_shop.py").write_text(fails)
+    assert main(["show", "intent-1", "--store", "failing_shop:store"]) == 2
+    assert "SHOP" in capsys.readouterr().err
 
 
 @ONE_SERVER

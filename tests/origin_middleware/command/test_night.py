@@ -271,6 +271,8 @@ def test_a_key_in_an_argument_is_advised_against(
         (["show", "i", "--store", "nowhere"], "MODULE:NAME"),
         (["show", "i", "--store", "nowhere:store"], "No module named 'nowhere'"),
         (["show", "i", "--store", "json:dumps"], "only a RedisStore"),
+        (["show", "i", "--store", ":store"], "ValueError: Empty module name"),
+        (["show", "i", "--store", "json:store"], "has no attribute 'store'"),
         (["show", "i", "--url", "redis://127.0.0.1:1"], "did not answer"),
         (
             ["resolve", "i", "--happened", "--reason", "r", "--url", "redis://h"],

@@ -1,6 +1,7 @@
 """Where what the command says is not read, or not by a person."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from origin_middleware.command import main
 from origin_middleware.key import Key
 from origin_middleware.stores.redis import RedisStore
 from tests.support.night import NAMESPACE, ONE_SERVER, WHY, abandoned, copied
@@ -49,6 +51,28 @@ async def test_the_status_is_true_though_nobody_reads_the_output(
     seen = await store.look(Key("intent-1"))
     assert seen is not None
     assert seen.state == "released"
+
+
+@pytest.mark.parametrize("command", [["--help"], ["resolve", "--help"]])
+def test_a_terminal_need_not_have_every_character(command: list[str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "origin_middleware", *command],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"usage: " in ran.stdout
+
+
+def test_a_fault_of_the_command_is_no_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 would be one."""
+    monkeypatch.setattr("origin_middleware.command.showing.digest_of", None)
+    assert main(["digest", "intent-1", "--json"]) == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["error"].startswith("TypeError: ")
+    assert "Traceback" in printed.err
 
 
 @ONE_SERVER
