@@ -73,8 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         help="your RedisStore, as shop.main:store; with its TLS, Sentinel or cluster",
     )
     where.add_argument("--url", help="a server instead: redis://… (default: REDIS_URL)")
-    where.add_argument("--namespace", default="idem", help="with --url")
-    where.add_argument("--json", action="store_true", help="for programs: schema 1")
+    where.add_argument(
+        "--namespace", help="the store's namespace; only with --url (default: idem)"
+    )
+    where.add_argument(
+        "--json", action="store_true", help="one JSON object a line, for programs"
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     for module in (showing, listing, resolving, server):
         module.add(commands, server_of)

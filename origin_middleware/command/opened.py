@@ -17,6 +17,8 @@ from ..stores.redis.records import Records
 _DIGEST = re.compile(r"(?:sha256:|urn:origin-middleware:record:)([0-9a-f]{64})")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 
+_NAMESPACE = "idem"
+
 # A person waits longer than a request, for a server that is slow.
 _BUDGET = 5.0
 
@@ -96,9 +98,20 @@ def _digest(given: str) -> Key:
     )
 
 
+def namespace_of(options: argparse.Namespace) -> str:
+    """Asks no server. Raises CannotAsk."""
+    if options.store is not None:
+        return _store(options).like(Records).namespace
+    return _NAMESPACE if options.namespace is None else options.namespace
+
+
 def _store(options: argparse.Namespace) -> RedisStore:
     if options.store is not None:
+        if (options.url, options.namespace) != (None, None):
+            raise CannotAsk("--store has a server and a namespace: name no others.")
         return _imported(options.store)
+    if options.url == "":
+        raise CannotAsk("--url is empty: is the variable set that it comes from?")
     url = options.url or os.environ.get("REDIS_URL")
     if not url:
         raise CannotAsk(
@@ -106,7 +119,7 @@ def _store(options: argparse.Namespace) -> RedisStore:
             "redis://… and --namespace, or set REDIS_URL."
         )
     try:
-        return RedisStore.from_url(url, namespace=options.namespace)
+        return RedisStore.from_url(url, namespace=namespace_of(options))
     except ConfigurationError as wrong:
         raise CannotAsk(str(wrong)) from wrong
 

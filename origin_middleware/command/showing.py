@@ -10,7 +10,7 @@ from ..key import Key
 from ..record import NO_TRACE, PROCESS, Facts
 from ..response import StoredResponse
 from ..stores.redis.records import Records
-from .opened import add_key, digest_of
+from .opened import add_key, digest_of, namespace_of
 from .talking import Talk, at, span
 
 _SEEN_BY_A_RETRY = {
@@ -47,8 +47,9 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
 
 def digest(options: argparse.Namespace, talk: Talk) -> int:
     found = digest_of(options)
-    talk.say(f"sha256:{found}", f"record {options.namespace}:{{{found}}}")
-    talk.tell(digest=found, record=f"{options.namespace}:{{{found}}}")
+    record = f"{namespace_of(options)}:{{{found}}}"
+    talk.say(f"sha256:{found}", f"record {record}")
+    talk.tell(digest=found, record=record)
     return 0
 
 

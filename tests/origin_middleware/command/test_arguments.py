@@ -9,7 +9,7 @@ import pytest
 from origin_middleware.command import main
 from origin_middleware.key import Key
 from origin_middleware.stores.redis import RedisStore
-from tests.support.night import ONE_SERVER, WHY, Ask, abandoned
+from tests.support.night import ONE_SERVER, WHY, Ask, abandoned, digest
 
 RESOLVE = ("resolve", "intent-1", "--did-not-happen", *WHY)
 RETENTION = "write a number from 31 to 315360000"
@@ -37,6 +37,18 @@ def test_a_number_that_cannot_be_meant(
     assert said in capsys.readouterr().err
 
 
+def test_the_name_of_a_record_begins_with_the_namespace_of_its_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    tmp_path.joinpath("named_shop.py").write_text(
+        "from origin_middleware.stores.redis import RedisStore\n"
+        "store = RedisStore.from_url('redis://h', namespace='shop')\n"
+    )
+    assert main(["digest", "intent-1", "--store", "named_shop:store"]) == 0
+    assert f"record shop:{{{digest('intent-1')}}}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("fails", ["import os; os.environ['SHOP']", "exit('no SHOP')"])
 def test_a_module_that_fails_is_no_answer(
     fails: str,
@@ -47,7 +59,8 @@ def test_a_module_that_fails_is_no_answer(
     monkeypatch.syspath_prepend(tmp_path)
     tmp_path.joinpath("failing_shop.py").write_text(fails)
     assert main(["show", "intent-1", "--store", "failing_shop:store"]) == 2
-    assert "SHOP" in capsys.readouterr().err
+    assert "--store failing_shop:store: " in (said := capsys.readouterr().err)
+    assert "SHOP" in said
 
 
 @ONE_SERVER

@@ -271,6 +271,10 @@ def test_a_key_in_an_argument_is_advised_against(
         (["show", "i", "--store", "nowhere"], "MODULE:NAME"),
         (["show", "i", "--store", "nowhere:store"], "No module named 'nowhere'"),
         (["show", "i", "--store", "json:dumps"], "only a RedisStore"),
+        (["show", "i", "--store", "json:x", "--url", "redis://h"], "name no others"),
+        (["show", "i", "--store", "json:x", "--namespace", "a"], "name no others"),
+        (["show", "i", "--url", ""], "--url is empty"),
+        (["show", "i", "--url", "redis://h", "--namespace", ""], "namespace=''"),
         (["show", "i", "--store", ":store"], "ValueError: Empty module name"),
         (["show", "i", "--store", "json:store"], "has no attribute 'store'"),
         (["show", "i", "--url", "redis://127.0.0.1:1"], "did not answer"),
@@ -293,6 +297,8 @@ def test_wrong_input(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
+    if "--url" in arguments:
+        monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
 
