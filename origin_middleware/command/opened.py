@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ..errors import ConfigurationError, OriginMiddlewareError
+from ..errors import ConfigurationError, OriginMiddlewareError, StoreUnsafe
 from ..key import Key, MalformedKey, checked_key, key_digest, tenants_key
 from ..stores.redis import RedisStore
 from ..stores.redis.records import Records
@@ -31,9 +31,13 @@ class CannotAsk(Exception):
 async def opened(options: argparse.Namespace) -> AsyncIterator[Records]:
     """Raises CannotAsk, also for whatever the store raises meanwhile."""
     store = _store(options)
-    records = store.like(Records, budget=max(store.budget, _BUDGET))
+    # What may be evicted can be read all the same; `check` says it.
+    records = store.like(Records, budget=max(store.budget, _BUDGET), on_eviction="warn")
     try:
         yield records
+    except StoreUnsafe as error:
+        advice = "" if options.store else " Name your RedisStore with --store."
+        raise CannotAsk(f"{error}{advice}") from error
     except OriginMiddlewareError as error:
         raise CannotAsk(str(error)) from error
     finally:

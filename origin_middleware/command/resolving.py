@@ -22,7 +22,7 @@ from ..response import StoredResponse, checked_response
 from ..stores.redis.records import Records
 from .numbers import number
 from .opened import CannotAsk, add_key, digest_of
-from .showing import as_json, described, look
+from .showing import RUNS, as_json, described, look
 from .talking import Talk, span
 
 _LEASE = 30.0
@@ -108,7 +108,7 @@ async def resolve_record(
         return 1
     if response is None:
         done = await _release(records, name, claim)
-        outcome = "released: the next retry runs the handler"
+        outcome = f"released: the next retry {RUNS}"
     else:
         written = await records.complete(
             name, claim, Completed(response.to_bytes()), response.status

@@ -66,7 +66,7 @@ async def show_stats(options: argparse.Namespace, talk: Talk, records: Records) 
 
 
 async def check_server(_: argparse.Namespace, talk: Talk, records: Records) -> int:
-    """Raises StoreUnavailable and StoreUnsafe, which say what to set."""
+    """Raises StoreUnavailable, which says what to do."""
     await records.check()
     found = []
     for address, facts in (await records.servers()).items():

@@ -13,10 +13,12 @@ from ..stores.redis.records import Records
 from .opened import add_key, digest_of, namespace_of
 from .talking import Talk, at, span
 
+RUNS = "runs the handler, unless max_attempts of its policy (default: 20) are used up"
+
 _SEEN_BY_A_RETRY = {
     "in progress": "waits for the attempt, then 409 in-progress",
     "abandoned": "409 outcome-unknown",
-    "released": "runs the handler",
+    "released": RUNS,
     "completed": "the recorded response",
     "not replayable": "409 not-replayable",
 }
@@ -88,7 +90,7 @@ def described(name: Key, facts: Facts) -> list[str]:
     seen = _SEEN_BY_A_SETTLEMENT if facts.is_settlement else _SEEN_BY_A_RETRY
     lines.append(f"a retry gets    {seen.get(facts.state, facts.state)}")
     if facts.state == "abandoned" and not facts.effects:
-        lines[-1] = "a retry gets    runs the handler: its effects had not begun"
+        lines[-1] = f"a retry gets    {RUNS}"
     lines.append(f"first claimed   {at(facts.begun)}")
     lines.append(f"attempts        {facts.attempt or 'unknown: the claim was lost'}")
     if facts.ended is not None:

@@ -31,6 +31,16 @@ async def abandoned(store: RedisStore, intent: str = "intent-1", **terms: Any) -
     return digest(intent)
 
 
+async def died(store: RedisStore, server: RedisServer, intent: str) -> str:
+    """Before its effects began. Its digest."""
+    claim = a_claim(lease=10, declares=True)
+    assert await store.claim(Key(intent), claim) == Claimed()
+    async with Redis.from_url(server.url) as client:
+        later = claim.retention - claim.lease - 1
+        await client.pexpire(store._name(Key(intent)), round(1000 * later))
+    return digest(intent)
+
+
 async def copied(store: RedisStore, server: RedisServer, times: int) -> None:
     """The record of intent-1, under other names."""
     async with Redis.from_url(server.url) as client:
