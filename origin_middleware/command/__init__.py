@@ -1,4 +1,4 @@
-"""origin-middleware: read the records of a store, and settle an unknown outcome.
+"""origin-middleware: read the records of a store, and decide an unknown outcome.
 
 Reading never writes. Exit status: 0 done; 1 no (absent, refused, found with --fail);
 2 could not ask, or asked wrongly.

@@ -34,14 +34,15 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
         type=seconds,
         default=0.0,
         metavar="SPAN",
-        help="first claimed so long ago: 90s, 10m, 2h, 1d",
+        help="only records first claimed at least this long ago: 90s, 10m, 2h, 1d",
     )
     parser.add_argument(
         "--rate",
         type=number(1, 1e9),
         default=20_000.0,
         metavar="N",
-        help="records looked at in a second, at most (default: 20000)",
+        help="how many keys of the server are looked at in a second, at most "
+        "(default: 20000)",
     )
     parser.add_argument(
         "--fail", action="store_true", help="exit with 1 where there are any"
@@ -50,9 +51,9 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
 
 
 _STATES = {
-    "abandoned": "whose outcome is unknown: somebody has to decide (default)",
-    "running": "that are in progress",
-    "damaged": "that cannot be read",
+    "abandoned": "records whose outcome is unknown (default)",
+    "running": "records that are in progress",
+    "damaged": "records that cannot be read",
 }
 
 

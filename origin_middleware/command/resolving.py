@@ -45,12 +45,20 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--happened", action="store_true", help="the next retry gets this response"
     )
-    resolve.add_argument("--status", type=int, help="of the response, such as 201")
     resolve.add_argument(
-        "--header", action="append", default=[], metavar="NAME:VALUE", help="of it"
+        "--status", type=int, help="the status of the response, such as 201"
     )
     resolve.add_argument(
-        "--body", metavar="@FILE", help="of it: @FILE, or @- for standard input"
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME:VALUE",
+        help="a header of the response",
+    )
+    resolve.add_argument(
+        "--body",
+        metavar="@FILE",
+        help="the body of the response: @FILE, or @- for standard input",
     )
     resolve.add_argument(
         "--retention",
@@ -90,7 +98,7 @@ async def resolve_record(
     if before is None or before.state != "abandoned" or before.fingerprint is None:
         talk.error(_why_not(name, before))
         return 1
-    talk.say(*described(name, before)[:-3])
+    talk.say(*described(name, before))
     if not _is_sure(options, talk, name):
         return 1
     claim = Claim(
@@ -104,7 +112,7 @@ async def resolve_record(
     )
     told = await records.take_over(name, claim)
     if not isinstance(told, Claimed):
-        talk.error(f"sha256:{name} is not abandoned any more: somebody was faster.")
+        talk.error(f"sha256:{name}: someone else has decided it meanwhile; see `show`.")
         return 1
     if response is None:
         done = await _release(records, name, claim)
@@ -116,7 +124,10 @@ async def resolve_record(
         done = isinstance(written, Recorded)
         outcome = "completed: the next retry gets this response"
     if not done:
-        talk.error(f"sha256:{name}: the attempt has ended after all; see `show`.")
+        talk.error(
+            f"sha256:{name}: meanwhile the attempt itself reported its outcome; see "
+            "`show`."
+        )
         return 1
     _keep(talk, "resolve", name, options, before, outcome)
     talk.say(outcome)

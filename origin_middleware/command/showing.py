@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from base64 import b64encode
 from typing import Any
 
 from ..errors import RecordDamaged
@@ -11,7 +12,7 @@ from ..record import NO_TRACE, PROCESS, Facts
 from ..response import StoredResponse
 from ..stores.redis.records import Records
 from .opened import add_key, digest_of, namespace_of
-from .talking import Talk, at, span
+from .talking import Talk, at, printable, span
 
 RUNS = "runs the handler, unless max_attempts of its policy (default: 20) are used up"
 
@@ -57,19 +58,29 @@ def digest(options: argparse.Namespace, talk: Talk) -> int:
 
 async def show_record(options: argparse.Namespace, talk: Talk, records: Records) -> int:
     name = digest_of(options)
+    terminal = sys.stdout.isatty()
+    say = talk.say if terminal or not options.body else talk.aside
     facts = await look(records, name)
     while facts is not None and options.follow and facts.state == "in progress":
         talk.progress(f"in progress, lease {span(facts.lease_left or 0)} left")
         await asyncio.sleep(1)
         facts = await look(records, name)
     if facts is None:
-        talk.say(f"sha256:{name}", "absent: a request with this key runs the handler")
+        say(f"sha256:{name}", "absent: a request with this key runs the handler")
         talk.tell(digest=name, state="absent")
         return 1
-    talk.say(*described(name, facts))
-    talk.tell(**as_json(name, facts))
+    say(*described(name, facts), *_next(name, facts))
+    told = as_json(name, facts)
     if options.body:
-        await _print_body(records, name, talk)
+        response = await _recorded(records, name)
+        if response is None:
+            say("there is no recorded body")
+        elif terminal:
+            talk.say(*_readable(response))
+        else:
+            talk.give(response.body)
+        told["body_base64"] = response and b64encode(response.body).decode()
+    talk.tell(**told)
     return 0
 
 
@@ -101,8 +112,8 @@ def described(name: Key, facts: Facts) -> list[str]:
         lines.append(f"by process      {facts.owner[PROCESS].hex()}")
     if trace := _trace_id(facts):
         lines.append(f"trace           {trace}")
-    lines.append(f"kept for        {span(facts.expires_in)} more")
-    return [*lines, *_next(name, facts)]
+    lines.append(f"expires in      {span(facts.expires_in)}")
+    return lines
 
 
 def _headline(facts: Facts) -> str:
@@ -140,7 +151,7 @@ def _next(name: Key, facts: Facts) -> list[str]:
         return ["next: nothing: the next retry asks the facilitator again"]
     resolve = f"origin-middleware resolve sha256:{name} --reason …"
     return [
-        "next: look into your books, and for a line `settle` in the gate's log.",
+        "next: check your books, and look for a line `settle` in the gate's log.",
         f"  it did not happen:  {resolve} --did-not-happen",
         f"  it happened:        {resolve} --happened --status 201 --body @FILE",
     ]
@@ -170,16 +181,13 @@ def _trace_id(facts: Facts) -> str | None:
     return facts.trace[:16].hex()
 
 
-async def _print_body(records: Records, name: Key, talk: Talk) -> None:
+async def _recorded(records: Records, name: Key) -> StoredResponse | None:
     recorded = await records.response(name)
-    if recorded is None:
-        talk.say("there is no recorded body")
-        return
-    response = StoredResponse.from_bytes(recorded)
-    if sys.stdout.isatty():
-        for header, value in response.headers:
-            talk.say(f"{header.decode('latin-1')}: {value.decode('latin-1')}")
-        talk.say("")
-    sys.stdout.flush()
-    sys.stdout.buffer.write(response.body)
-    sys.stdout.buffer.flush()
+    return None if recorded is None else StoredResponse.from_bytes(recorded)
+
+
+def _readable(response: StoredResponse) -> list[str]:
+    headers = [b"%b: %b" % header for header in response.headers]
+    lines = [header.decode("latin-1") for header in headers]
+    body = response.body.decode(errors="backslashreplace")
+    return [printable(line) for line in (*lines, "", body)]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -11,6 +12,7 @@ SCHEMA = 1
 class Talk:
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
+        self._has_progress = False
         self.unheard = False
         """The reader of the output has gone, as `head` does. What is begun goes on,
         and the exit status stays true."""
@@ -28,9 +30,21 @@ class Talk:
         self.tell(error=why)
         self.keep(f"origin-middleware: {why}")
 
+    def aside(self, *lines: str) -> None:
+        """To a person, where the output is for something else."""
+        if not self._as_json:
+            self.keep("\n".join(lines))
+
     def keep(self, line: str) -> None:
         """On standard error."""
         self._print(line, sys.stderr)
+
+    def give(self, body: bytes) -> None:
+        """The output, as it is."""
+        if not self._as_json:
+            with suppress(BrokenPipeError):
+                sys.stdout.buffer.write(body)
+                sys.stdout.buffer.flush()
 
     def advise(self, what: str) -> None:
         """A person, on a terminal, where it does not get into what is kept."""
@@ -38,11 +52,15 @@ class Talk:
             self.keep(f"note: {what}.")
 
     def progress(self, line: str) -> None:
-        """On a terminal, where it does not get into the output."""
+        """On a terminal, until something else is said."""
         if sys.stderr.isatty():
-            self._print(f"\r{line}", sys.stderr, end="")
+            self._print(line, sys.stderr, end="")
+            self._has_progress = True
 
     def _print(self, text: str, file: TextIO, end: str = "\n") -> None:
+        if self._has_progress:
+            self._has_progress = False
+            self._print("\r\x1b[K", sys.stderr, end="")
         try:
             print(text, file=file, end=end, flush=True)
         except BrokenPipeError:
@@ -53,6 +71,14 @@ class Talk:
         if not sys.stdin.isatty():
             return ""
         return input(question).strip()
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else repr(each)[1:-1]
+        for each in text
+    )
 
 
 def at(seconds: float) -> str:
