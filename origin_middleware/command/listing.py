@@ -85,9 +85,10 @@ async def list_records(
     talk.progress("")
     talk.say(f"{found} {options.which} of {looked:,} records")
     if settlements:
+        plural = "" if settlements == 1 else "s"
         talk.say(
-            f"not counted: {settlements} of settle_once, which asks the facilitator "
-            "again at the next retry"
+            f"not counted: {settlements} settlement{plural} of payments; the next "
+            "retry asks the facilitator again"
         )
     if found and options.which == "abandoned":
         talk.say("next: origin-middleware show sha256:…, for each of them")

@@ -34,7 +34,7 @@ async def test_an_unknown_settlement_is_for_its_next_retry(
         status, out, _ = await ask("list", "--fail")
         assert status == 0
         assert "0 abandoned of 2 records" in out
-        assert "not counted: 1 of settle_once" in out
+        assert "not counted: 1 settlement of payments; the next retry asks" in out
 
         name = digest(f"settle:{payment_id(decode_payment(payment.encode()))}")
         status, out, _ = await ask("show", f"sha256:{name}")
