@@ -163,7 +163,7 @@ _SHORTEST_LEASE = 0.05
 
 # A day and ten years: nobody needs more, and a record has room for no more digits.
 _LONGEST_LEASE = 86_400.0
-_LONGEST_RETENTION = 315_360_000.0
+LONGEST_RETENTION = 315_360_000.0
 
 # As many digits as a record has for it.
 _MOST_ATTEMPTS = 999_999
@@ -265,8 +265,8 @@ def _check_times(policy: Policy) -> None:
         _refuse(policy, "lease", f"at least {_SHORTEST_LEASE} seconds")
     if policy.lease > _LONGEST_LEASE:
         _refuse(policy, "lease", f"at most {_LONGEST_LEASE:_.0f} seconds")
-    if policy.retention > _LONGEST_RETENTION:
-        _refuse(policy, "retention", f"at most {_LONGEST_RETENTION:_.0f} seconds")
+    if policy.retention > LONGEST_RETENTION:
+        _refuse(policy, "retention", f"at most {LONGEST_RETENTION:_.0f} seconds")
     if policy.retention <= policy.lease:
         raise ConfigurationError(
             f"Policy(retention={policy.retention!r}) must be longer than lease "

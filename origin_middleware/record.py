@@ -16,6 +16,10 @@ NOBODY = OwnerToken(bytes(16))
 NO_TRACE = bytes(25)
 """W3C Trace Context, in its binary form: 16 bytes of trace id, 8 of span id, flags."""
 
+SETTLEMENT = b"x402 settlement".ljust(25, b"\0")
+"""In place of a trace: the record is that of a payment's settlement, by `settle_once`.
+No trace looks like it, because none has a span id of zeros."""
+
 
 class Claim(NamedTuple):  # a third of the time of a frozen dataclass, per request
     """One attempt to become the one who executes. Times are in seconds."""
@@ -184,3 +188,8 @@ class Facts:
     trace: bytes | None = None
     size: int | None = None
     """Bytes of the recorded response, with its headers."""
+
+    @property
+    def is_settlement(self) -> bool:
+        """Of a payment, and not of a request."""
+        return self.trace == SETTLEMENT

@@ -1,4 +1,4 @@
-"""origin-middleware: read the records of a store, and settle an unknown outcome.
+"""origin-middleware: read the records of a store, and decide an unknown outcome.
 
 Reading never writes. Exit status: 0 done; 1 no (absent, refused, found with --fail);
 2 could not ask, or asked wrongly.
@@ -6,9 +6,10 @@ Reading never writes. Exit status: 0 done; 1 no (absent, refused, found with --f
 
 import argparse
 import asyncio
-import os
 import sys
+import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from . import listing, resolving, server, showing
 from .opened import CannotAsk, opened, shows_key
@@ -19,6 +20,8 @@ INTERRUPTED = 130  # as shells count SIGINT
 
 def run() -> None:
     """The entry point of the command."""
+    if isinstance(sys.stdout, TextIOWrapper):  # it may not have every character
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))
 
 
@@ -39,9 +42,10 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         talk.error("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except Exception as fault:  # 1 would be an answer
+        traceback.print_exc()
+        talk.error(f"{type(fault).__name__}: {fault}")
+        return 2
 
 
 async def _ask(options: argparse.Namespace, talk: Talk) -> int:
@@ -69,8 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         help="your RedisStore, as shop.main:store; with its TLS, Sentinel or cluster",
     )
     where.add_argument("--url", help="a server instead: redis://… (default: REDIS_URL)")
-    where.add_argument("--namespace", default="idem", help="with --url")
-    where.add_argument("--json", action="store_true", help="for programs: schema 1")
+    where.add_argument(
+        "--namespace", help="the store's namespace; only with --url (default: idem)"
+    )
+    where.add_argument(
+        "--json", action="store_true", help="one JSON object a line, for programs"
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     for module in (showing, listing, resolving, server):
         module.add(commands, server_of)

@@ -9,6 +9,7 @@ from ..errors import RecordDamaged
 from ..key import Key
 from ..record import Facts
 from ..stores.redis.records import Records
+from .numbers import number, seconds
 from .showing import as_json
 from .talking import Talk, at, span
 
@@ -30,17 +31,18 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
         )
     parser.add_argument(
         "--older",
-        type=_seconds,
+        type=seconds,
         default=0.0,
         metavar="SPAN",
-        help="first claimed so long ago: 90s, 10m, 2h, 1d",
+        help="only records first claimed at least this long ago: 90s, 10m, 2h, 1d",
     )
     parser.add_argument(
         "--rate",
-        type=_rate,
+        type=number(1, 1e9),
         default=20_000.0,
         metavar="N",
-        help="records looked at in a second, at most (default: 20000)",
+        help="how many keys of the server are looked at in a second, at most "
+        "(default: 20000)",
     )
     parser.add_argument(
         "--fail", action="store_true", help="exit with 1 where there are any"
@@ -49,16 +51,16 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
 
 
 _STATES = {
-    "abandoned": "whose outcome is unknown: somebody has to decide (default)",
-    "running": "that are in progress",
-    "damaged": "that cannot be read",
+    "abandoned": "records whose outcome is unknown (default)",
+    "running": "records that are in progress",
+    "damaged": "records that cannot be read",
 }
 
 
 async def list_records(
     options: argparse.Namespace, talk: Talk, records: Records
 ) -> int:
-    looked = found = 0
+    looked = found = settlements = 0
     now = await records.clock()
     async for name, seen in _looked_at(records, options.rate):
         looked += 1
@@ -68,6 +70,9 @@ async def list_records(
             continue
         if isinstance(seen, Facts) and now - seen.begun < options.older:
             continue
+        if options.which == "abandoned" and _is_settlement(seen):
+            settlements += 1
+            continue
         found += 1
         talk.say(_line(name, seen))
         talk.tell(
@@ -75,8 +80,16 @@ async def list_records(
             if isinstance(seen, Facts)
             else {"digest": name, "state": "damaged", "why": str(seen)}
         )
+        if talk.unheard:
+            break
     talk.progress("")
     talk.say(f"{found} {options.which} of {looked:,} records")
+    if settlements:
+        plural = "" if settlements == 1 else "s"
+        talk.say(
+            f"not counted: {settlements} settlement{plural} of payments; the next "
+            "retry asks the facilitator again"
+        )
     if found and options.which == "abandoned":
         talk.say("next: origin-middleware show sha256:…, for each of them")
     return int(bool(found) and options.fail)
@@ -121,35 +134,18 @@ def _is_meant(seen: Facts | RecordDamaged, which: str) -> bool:
     return which == seen.state and seen.effects is not False
 
 
+def _is_settlement(seen: Facts | RecordDamaged) -> bool:
+    return isinstance(seen, Facts) and seen.is_settlement
+
+
 def _line(name: Key, seen: Facts | RecordDamaged) -> str:
     if isinstance(seen, RecordDamaged):
         return f"sha256:{name}  damaged: {seen}"
     since = f"{span(-(seen.lease_left or 0.0))} ago"
     left = f"lease {span(seen.lease_left or 0.0)}"
     when = since if seen.state == "abandoned" else left
+    what = "settlement of a payment, " if seen.is_settlement else ""
     return (
-        f"sha256:{name}  {seen.state} {when}  first claimed {at(seen.begun)}  "
+        f"sha256:{name}  {what}{seen.state} {when}  first claimed {at(seen.begun)}  "
         f"attempt {seen.attempt}"
     )
-
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text[:-1]) * _UNITS[text[-1:]]
-    except (KeyError, ValueError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: write a number and s, m, h or d, as 10m"
-        ) from None
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if rate < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: 1 or more")
-    return rate

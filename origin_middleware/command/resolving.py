@@ -16,16 +16,17 @@ from typing import Any
 
 from ..errors import RecordDamaged
 from ..key import Key
-from ..policy import delivered
+from ..policy import LONGEST_RETENTION, delivered
 from ..record import Claim, Claimed, Completed, Facts, OwnerToken, Recorded
 from ..response import StoredResponse, checked_response
 from ..stores.redis.records import Records
+from .numbers import number
 from .opened import CannotAsk, add_key, digest_of
-from .showing import as_json, described, look
+from .showing import RUNS, as_json, described, look
 from .talking import Talk, span
 
 _LEASE = 30.0
-_RETENTION = 86_400.0
+_A_DAY = 86_400.0
 
 
 def add(commands: Any, server: argparse.ArgumentParser) -> None:
@@ -44,19 +45,26 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--happened", action="store_true", help="the next retry gets this response"
     )
-    resolve.add_argument("--status", type=int, help="of the response, such as 201")
     resolve.add_argument(
-        "--header", action="append", default=[], metavar="NAME:VALUE", help="of it"
+        "--status", type=int, help="the status of the response, such as 201"
     )
     resolve.add_argument(
-        "--body", metavar="@FILE", help="of it: @FILE, or @- for standard input"
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME:VALUE",
+        help="a header of the response",
+    )
+    resolve.add_argument(
+        "--body",
+        metavar="@FILE",
+        help="the body of the response: @FILE, or @- for standard input",
     )
     resolve.add_argument(
         "--retention",
-        type=float,
-        default=_RETENTION,
+        type=number(_LEASE + 1, LONGEST_RETENTION),
         metavar="SECONDS",
-        help="how long it is kept, as in your Policy (default: 86400)",
+        help="how long it is kept (default: what is left, and at least a day)",
     )
     _add_decision(resolve)
     resolve.set_defaults(run=resolve_record)
@@ -72,7 +80,9 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
 
 def _add_decision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", required=True, help="kept in the log line")
-    parser.add_argument("--by", default=getpass.getuser(), help="who decides")
+    parser.add_argument(
+        "--by", help="your name, for the log line (default: the current user)"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -82,28 +92,31 @@ async def resolve_record(
     name = digest_of(options)
     response = _response(options)
     before = await look(records, name)
+    if before is not None and before.is_settlement:
+        talk.error(_settled_by_retries(name))
+        return 1
     if before is None or before.state != "abandoned" or before.fingerprint is None:
         talk.error(_why_not(name, before))
         return 1
-    talk.say(*described(name, before)[:-3])
+    talk.say(*described(name, before))
     if not _is_sure(options, talk, name):
         return 1
     claim = Claim(
         OwnerToken(os.urandom(16)),
         before.fingerprint,
         _LEASE,
-        options.retention,
+        options.retention or max(before.expires_in, _A_DAY),
         max_attempts=999_999,
         inquires=True,
         takes=before.owner,
     )
     told = await records.take_over(name, claim)
     if not isinstance(told, Claimed):
-        talk.error(f"sha256:{name} is not abandoned any more: somebody was faster.")
+        talk.error(f"sha256:{name}: someone else has decided it meanwhile; see `show`.")
         return 1
     if response is None:
         done = await _release(records, name, claim)
-        outcome = "released: the next retry runs the handler"
+        outcome = f"released: the next retry {RUNS}"
     else:
         written = await records.complete(
             name, claim, Completed(response.to_bytes()), response.status
@@ -111,9 +124,12 @@ async def resolve_record(
         done = isinstance(written, Recorded)
         outcome = "completed: the next retry gets this response"
     if not done:
-        talk.error(f"sha256:{name}: the attempt has ended after all; see `show`.")
+        talk.error(
+            f"sha256:{name}: meanwhile the attempt itself reported its outcome; see "
+            "`show`."
+        )
         return 1
-    _keep("resolve", name, options, before, outcome)
+    _keep(talk, "resolve", name, options, before, outcome)
     talk.say(outcome)
     talk.tell(digest=name, outcome=outcome.partition(":")[0])
     return 0
@@ -128,6 +144,9 @@ async def forget_record(
         before = await records.look(name)
         if before is None:
             talk.error(f"sha256:{name} is absent: there is nothing to forget.")
+            return 1
+        if before.is_settlement:
+            talk.error(_settled_by_retries(name))
             return 1
         if before.state in ("in progress", "abandoned"):
             talk.error(
@@ -144,7 +163,7 @@ async def forget_record(
     if not await records.forget(name):
         talk.error(f"sha256:{name} has changed meanwhile; see `show`.")
         return 1
-    _keep("forget", name, options, before, "forgotten")
+    _keep(talk, "forget", name, options, before, "forgotten")
     talk.say("forgotten")
     talk.tell(digest=name, outcome="forgotten")
     return 0
@@ -158,6 +177,14 @@ async def _release(records: Records, name: Key, claim: Claim) -> bool:
         return True
     seen = await look(records, name)
     return seen is not None and seen.state == "released"
+
+
+def _settled_by_retries(name: Key) -> str:
+    return (
+        f"sha256:{name} is the settlement of a payment, and not a request. There is "
+        "nothing to do: the next retry asks the facilitator again, or gets what it "
+        "said. Without this record, payers who have paid would get 402."
+    )
 
 
 def _why_not(name: Key, seen: Facts | None) -> str:
@@ -225,6 +252,7 @@ def _is_sure(options: argparse.Namespace, talk: Talk, name: Key) -> bool:
 
 
 def _keep(
+    talk: Talk,
     act: str,
     name: Key,
     options: argparse.Namespace,
@@ -236,9 +264,17 @@ def _keep(
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "act": act,
         "digest": name,
-        "by": options.by,
+        "by": options.by or _user(),
         "reason": options.reason,
         "before": as_json(name, before) if before else "damaged",
         "outcome": outcome,
     }
-    print(json.dumps(line), file=sys.stderr, flush=True)
+    talk.keep(json.dumps(line))
+
+
+def _user() -> str:
+    """A container may run under a number that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

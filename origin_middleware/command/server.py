@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import RecordDamaged
 from ..record import State
 from ..stores.redis.records import Records
+from .numbers import count
 from .talking import Talk
 
 _STATES: tuple[State, ...] = (
@@ -22,7 +23,7 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
         parents=[server],
         help="how many records there are, by state: an estimate from a sample",
     )
-    stats.add_argument("--sample", type=int, default=1_000, metavar="N")
+    stats.add_argument("--sample", type=count, default=1_000, metavar="N")
     stats.add_argument(
         "--prometheus", action="store_true", help="in the text format of Prometheus"
     )
@@ -35,7 +36,7 @@ def add(commands: Any, server: argparse.ArgumentParser) -> None:
 
 async def show_stats(options: argparse.Namespace, talk: Talk, records: Records) -> int:
     keys = await records.keys_of_the_server()
-    names = await records.sample(max(1, options.sample))
+    names = await records.sample(options.sample)
     counts: Counter[str] = Counter()
     for seen in await asyncio.gather(
         *(records.look(name) for name in names), return_exceptions=True
@@ -65,7 +66,7 @@ async def show_stats(options: argparse.Namespace, talk: Talk, records: Records) 
 
 
 async def check_server(_: argparse.Namespace, talk: Talk, records: Records) -> int:
-    """Raises StoreUnavailable and StoreUnsafe, which say what to set."""
+    """Raises StoreUnavailable, which says what to do."""
     await records.check()
     found = []
     for address, facts in (await records.servers()).items():

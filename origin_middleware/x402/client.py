@@ -26,7 +26,7 @@ from x402.schemas import (
 from ..errors import ConfigurationError, StoreError
 from ..key import key_digest
 from ..policy import is_seconds
-from ..record import Claim, Fingerprint, OwnerToken
+from ..record import SETTLEMENT, Claim, Fingerprint, OwnerToken
 from ..stores import Budgeted, Store
 from .facilitator import (
     DUPLICATE,
@@ -48,7 +48,7 @@ _log = logging.getLogger("origin_middleware")
 # Of a claim on a settlement, in seconds, where the store does not need more.
 _LEASE = 10.0
 
-# More than any client will try: what ends a payment is its own time.
+# Effectively unlimited: a payment ends when it expires.
 _ATTEMPTS = 999_999
 
 OnUnknown = Literal["deliver", "refuse"]
@@ -98,7 +98,8 @@ def settle_once(
             f"settle_once(retention={retention!r}) must be longer than {lease:g} "
             "seconds, for which a settlement is claimed."
         )
-    claim = Claim(OwnerToken(b""), Fingerprint(b""), lease, retention, _ATTEMPTS)
+    nobody, nothing = OwnerToken(b""), Fingerprint(b"")
+    claim = Claim(nobody, nothing, lease, retention, _ATTEMPTS, trace=SETTLEMENT)
     return SettleOnce(client, store, claim, patience, on_unknown, on_used)
 
 

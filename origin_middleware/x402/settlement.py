@@ -69,8 +69,7 @@ class Settlement:
             case Held(proof) | Finished(proof) if proof != self.payment.proof:
                 return _refused(question, _OTHER_PROOF)
             case Finished(_, Completed(response)):
-                answer = StoredResponse.from_bytes(response).body
-                return Settled(SettleResponse.model_validate_json(answer))
+                return _recorded(response)
             case _:
                 return Unknown("another request is still settling it")
 
@@ -126,6 +125,14 @@ class Settlement:
                     await self.store.abandon(key, claim)
         except StoreError as error:
             _log.warning("The outcome of a settlement could not be written: %s", error)
+
+
+def _recorded(response: bytes) -> Outcome:
+    try:
+        answer = StoredResponse.from_bytes(response).body
+        return Settled(SettleResponse.model_validate_json(answer))
+    except (ValueError, StoreError):
+        return Unknown("the record of the settlement cannot be read")
 
 
 def _refused(question: Question, why: str) -> Failed:

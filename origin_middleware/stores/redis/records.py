@@ -14,7 +14,7 @@ from typing import Any
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from ...errors import StoreUnavailable
+from ...errors import RecordDamaged, StoreUnavailable
 from ...key import Key
 from ...record import Completed, Finished
 from .. import codec
@@ -37,9 +37,10 @@ class Records(RedisStore):
         return self._options["namespace"]
 
     @cached_property
-    def _pattern(self) -> "re.Pattern[str]":
+    def _pattern(self) -> "re.Pattern[bytes]":
         """Of the name of a record: not of a body, and not of the mark of a server."""
-        return re.compile(rf"{re.escape(self.namespace)}:\{{([0-9a-f]{{64}})\}}")
+        namespace = re.escape(self.namespace.encode())
+        return re.compile(namespace + rb":\{([0-9a-f]{64})\}")
 
     async def response(self, digest: Key) -> bytes | None:
         """The recorded one, None where there is none. Raises as `Store`."""
@@ -61,9 +62,16 @@ class Records(RedisStore):
         as `Store`."""
         name, session = self._name(digest), self._session
         until = session.calls.deadline()
-        begin = await session.calls.run(
-            name, lambda visit: visit.send("GETRANGE", name, 0, 17), until
-        )
+        try:
+            begin = await session.calls.run(
+                name, lambda visit: visit.send("GETRANGE", name, 0, 17), until
+            )
+        except RecordDamaged:  # a list or the like, which no request can change
+            return bool(
+                await session.calls.run(
+                    name, lambda visit: visit.send("UNLINK", name), until
+                )
+            )
         body = place_of(name, begin[2:18])
         return bool(begin) and bool(
             await session.calls.run(
@@ -74,22 +82,37 @@ class Records(RedisStore):
         )
 
     async def scan(self, rate: float) -> AsyncIterator[Key]:
-        """The digests of all records, at most `rate` of them in a second. Raises
-        StoreUnavailable."""
-        seen = 0
+        """The digests of all records. The server looks at `rate` of its keys in a
+        second at most, whoever wrote them. Raises StoreUnavailable."""
         try:
-            async for name in self._client.scan_iter(
-                match=f"{self.namespace}:{{*", count=_PAGE
-            ):
-                found = self._pattern.fullmatch(name.decode())
-                if found is None:
-                    continue
-                yield Key(found[1])
-                seen += 1
-                if seen % _PAGE == 0:
+            for node in await self._nodes():
+                cursor: Any = 0
+                while True:
+                    cursor, names = await self._page(cursor, node)
+                    for name in names:
+                        if found := self._pattern.fullmatch(name):
+                            yield Key(found[1].decode())
+                    if not cursor:
+                        break
                     await asyncio.sleep(_PAGE / rate)
         except RedisError as error:
             raise _refused("SCAN", error) from error
+
+    async def _nodes(self) -> list[dict[str, Any]]:
+        """Whom to ask for all keys: redis-py's arguments."""
+        if not isinstance(self._client, RedisCluster):
+            return [{}]
+        await self._client.initialize()
+        return [{"target_nodes": node} for node in self._client.get_primaries()]
+
+    async def _page(self, cursor: int, node: dict[str, Any]) -> tuple[int, list[bytes]]:
+        """Of names, and the cursor of the next one; 0 after the last."""
+        pattern = f"{self.namespace}:{{*"
+        found: Any = await self._client.scan(cursor, pattern, _PAGE, **node)
+        following, names = found
+        if isinstance(following, dict):  # by the nodes of a cluster
+            (following,) = following.values()
+        return int(following), names
 
     async def sample(self, number: int) -> list[Key]:
         """Digests of records that the server picks: some may come twice."""
@@ -97,14 +120,15 @@ class Records(RedisStore):
         try:
             for _ in range(number):
                 name: Any = await self._client.randomkey()
-                found = self._pattern.fullmatch((name or b"").decode())
-                picked += [Key(found[1])] if found else []
+                found = self._pattern.fullmatch(name or b"")
+                picked += [Key(found[1].decode())] if found else []
         except RedisError as error:
             raise _refused("RANDOMKEY", error) from error
         return picked
 
     async def keys_of_the_server(self) -> int:
-        """Of all its databases' users: DBSIZE. Raises StoreUnavailable."""
+        """How many keys this database has, whoever wrote them (DBSIZE). Raises
+        StoreUnavailable."""
         try:
             everywhere = {"target_nodes": RedisCluster.PRIMARIES}
             clustered = isinstance(self._client, RedisCluster)

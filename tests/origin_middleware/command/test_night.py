@@ -1,11 +1,10 @@
-"""One night: an abandoned key is found, read, and settled, on real servers."""
+"""One night: an abandoned key is found, read, and decided, on real servers."""
 
 import asyncio
-import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable
-from io import StringIO
+from contextlib import aclosing
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,18 @@ from redis.asyncio import Redis
 from origin_middleware import IdempotencyMiddleware, Policy
 from origin_middleware.command import main
 from origin_middleware.key import Key, key_digest
-from origin_middleware.record import Claimed, Completed
+from origin_middleware.record import Completed
+from origin_middleware.response import StoredResponse
 from origin_middleware.stores.redis import RedisStore, scripts
+from origin_middleware.stores.redis.records import Records
 from origin_middleware.stores.redis.scripts import Script
 from tests.support.asgi import PRIVATE, App, request
+from tests.support.night import NAMESPACE, WHY, Ask, abandoned, died, digest
 from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
-from tests.support.stores import PATIENT, a_claim
+from tests.support.stores import a_claim
 
-NAMESPACE = "night"
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
-WHY = ("--reason", "test", "--by", "me", "--yes")
 HAPPENED = [
     "resolve",
     "i",
@@ -37,50 +37,6 @@ HAPPENED = [
     "--body",
     "@/dev/null",
 ]
-
-
-@pytest.fixture(params=["valkey", "redis_6_2", "redis_7"])
-def server(request: pytest.FixtureRequest) -> RedisServer:
-    found: RedisServer = request.getfixturevalue(f"{request.param}_server")
-    return found
-
-
-@pytest.fixture
-async def store(server: RedisServer) -> AsyncIterator[RedisStore]:
-    store = RedisStore.from_url(server.url, namespace=NAMESPACE, budget=PATIENT)
-    yield store
-    await store.aclose()
-    async with Redis.from_url(server.url) as client:
-        async for name in client.scan_iter(f"{NAMESPACE}:*"):
-            await client.delete(name)
-
-
-Ask = Callable[..., Any]
-
-
-@pytest.fixture
-def ask(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Run the command: its exit status, and what it printed."""
-
-    async def run(*arguments: str) -> tuple[int, str, str]:
-        where = ("--url", server.url, "--namespace", NAMESPACE)
-        status = await asyncio.to_thread(main, [*arguments, *where])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
-
-
-async def abandoned(store: RedisStore, intent: str = "intent-1") -> str:
-    """Its digest."""
-    claim = a_claim(lease=10)
-    assert await store.claim(Key(intent), claim) == Claimed()
-    assert await store.abandon(Key(intent), claim)
-    return digest(intent)
-
-
-def digest(intent: str) -> str:
-    return hashlib.sha256(intent.encode()).hexdigest()
 
 
 async def test_the_story_of_a_night(store: RedisStore, ask: Ask) -> None:
@@ -102,10 +58,8 @@ async def test_the_story_of_a_night(store: RedisStore, ask: Ask) -> None:
     assert "--did-not-happen" in out
 
     status, out, err = await ask("resolve", "intent-1", "--did-not-happen", *WHY)
-    assert (status, out.splitlines()[-1]) == (
-        0,
-        "released: the next retry runs the handler",
-    )
+    assert status == 0
+    assert out.splitlines()[-1].startswith("released: the next retry runs the handler")
     kept = json.loads(err)
     assert (kept["act"], kept["digest"], kept["by"]) == ("resolve", name, "me")
     assert (kept["reason"], kept["before"]["state"]) == ("test", "abandoned")
@@ -139,6 +93,19 @@ async def test_what_happened_is_the_next_answer(
     assert (seen["schema"], seen["state"], seen["status"]) == (1, "completed", 201)
 
 
+async def test_key_and_body_may_both_come_from_standard_input(
+    store: RedisStore, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = await abandoned(store)
+    given = TextIOWrapper(BytesIO(b'intent-1\n{"order":7}\n'))
+    monkeypatch.setattr("sys.stdin", given)
+    happened = ("--happened", "--status", "201", "--body", "@-")
+    assert (await ask("resolve", "-", *happened, *WHY))[0] == 0
+    async with aclosing(store.like(Records)) as records:
+        recorded = await records.response(Key(name))
+    assert StoredResponse.from_bytes(recorded or b"").body == b'{"order":7}\n'
+
+
 async def _abandon_as(store: RedisStore, intent: str) -> None:
     """With the fingerprint that requests of the tests have."""
     seen = await store.look(Key("intent-1"))
@@ -147,6 +114,18 @@ async def _abandon_as(store: RedisStore, intent: str) -> None:
     claim = a_claim()._replace(fingerprint=seen.fingerprint)
     await store.claim(Key(intent), claim)
     await store.abandon(Key(intent), claim)
+
+
+async def test_what_runs_again_does_so_as_often_as_its_policy_allows(
+    store: RedisStore, server: RedisServer, ask: Ask
+) -> None:
+    """The record does not know how often that is."""
+    unless = "unless max_attempts of its policy (default: 20) are used up"
+    await abandoned(store)
+    await died(store, server, "intent-2")
+    assert unless in (await ask("show", "intent-2"))[1]
+    assert unless in (await ask("resolve", "intent-1", "--did-not-happen", *WHY))[1]
+    assert unless in (await ask("show", "intent-1"))[1]
 
 
 async def test_a_live_lease_is_not_resolved(store: RedisStore, ask: Ask) -> None:
@@ -254,9 +233,19 @@ def test_a_digest_is_what_logs_call_a_key(
     said = capsys.readouterr().out
     assert key_digest(Key("intent-1")) in said
     (whole,) = re.findall(r"^sha256:([0-9a-f]{64})$", said, re.MULTILINE)
-    for same in (f"sha256:{whole}", whole, f"urn:origin-middleware:record:{whole}"):
+    for same in (f"sha256:{whole}", f"urn:origin-middleware:record:{whole}"):
         assert main(["digest", same]) == 0
         assert whole in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("key", [digest("order 7"), f"sha256:{digest('order 7')}"])
+async def test_a_key_may_look_like_a_digest(
+    key: str, store: RedisStore, ask: Ask
+) -> None:
+    """As where `key_of` makes one."""
+    name = await abandoned(store, key)
+    status, out, _ = await ask("show", key, "--literal", "--json")
+    assert (status, json.loads(out)["digest"]) == (0, name)
 
 
 def test_a_key_in_an_argument_is_advised_against(
@@ -267,14 +256,15 @@ def test_a_key_in_an_argument_is_advised_against(
     assert main(["digest", "intent-1"]) == 0
     argument = capsys.readouterr()
     assert "note: the key is now in this shell's history" in argument.err
-    monkeypatch.setattr("sys.stdin", StringIO("intent-1\n"))
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"intent-1\n")))
     assert main(["digest", "-"]) == 0
     read = capsys.readouterr()
     assert read.err == ""
     assert read.out == argument.out
-    for quiet in (f"sha256:{digest('intent-1')}", digest("intent-1")):
-        assert main(["digest", quiet]) == 0
-        assert capsys.readouterr().err == ""
+    assert main(["digest", f"sha256:{digest('intent-1')}"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["digest", f"sha256:{digest('intent-1')}", "--literal"]) == 0
+    assert "note: the key is now" in capsys.readouterr().err
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     assert main(["digest", "intent-1"]) == 0
     assert capsys.readouterr().err == ""
@@ -285,11 +275,18 @@ def test_a_key_in_an_argument_is_advised_against(
     [
         (["show", "with space", "--url", "redis://h"], "only visible ASCII"),
         (["show", "sha256:abc", "--url", "redis://h"], "64 hexadecimal digits"),
+        (["show", "a" * 64, "--url", "redis://h"], "may be a digest or a key"),
         (["show", "i"], "--store shop.main:store"),
         (["show", "i", "--url", "http://x"], "redis://"),
         (["show", "i", "--store", "nowhere"], "MODULE:NAME"),
         (["show", "i", "--store", "nowhere:store"], "No module named 'nowhere'"),
         (["show", "i", "--store", "json:dumps"], "only a RedisStore"),
+        (["show", "i", "--store", "json:x", "--url", "redis://h"], "name no others"),
+        (["show", "i", "--store", "json:x", "--namespace", "a"], "name no others"),
+        (["show", "i", "--url", ""], "--url is empty"),
+        (["show", "i", "--url", "redis://h", "--namespace", ""], "namespace=''"),
+        (["show", "i", "--store", ":store"], "ValueError: Empty module name"),
+        (["show", "i", "--store", "json:store"], "has no attribute 'store'"),
         (["show", "i", "--url", "redis://127.0.0.1:1"], "did not answer"),
         (
             ["resolve", "i", "--happened", "--reason", "r", "--url", "redis://h"],
@@ -310,6 +307,8 @@ def test_wrong_input(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
+    if "--url" in arguments:
+        monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
 

@@ -26,10 +26,14 @@ from origin_middleware import (
     Policy,
     Store,
 )
+from origin_middleware.record import Completed
+from origin_middleware.response import StoredResponse
 from origin_middleware.x402 import SettleOnce, payment_key, settle_once
+from origin_middleware.x402.passage import Payment
 from tests.support.asgi import App, request
 from tests.support.faulty import FaultyStore
 from tests.support.payments import decoded, encoded, pay, requirements
+from tests.support.stores import a_claim
 from tests.support.x402_facilitator import facilitating
 from tests.support.x402_shop import ours, sdk, shop, terms
 from tests.support.x402_trade import Sales, receipt, statuses, trading
@@ -427,6 +431,20 @@ async def test_a_request_that_is_cancelled_does_not_take_the_answer_along() -> N
     await store.asked("complete", 1)
     assert (await keyed_settlement(client, store, payload())).transaction == "0x1"
     assert asked.settled == 1
+
+
+async def test_a_record_that_cannot_be_read_leaves_the_settlement_unknown() -> None:
+    """As where somebody has written it by hand."""
+    payment = Payment.of(payload(), TERMS)
+    claim = a_claim()._replace(fingerprint=payment.proof)
+    for record in (StoredResponse(200, [], b"{}").to_bytes(), b"damaged"):
+        store, asked = MemoryStore(), Asked(NO_ANSWER, NO_ANSWER)
+        client = settle_once(asked, store)
+        await keyed_settlement(client, store, payload())
+        await store.complete(payment.settlement, claim, Completed(record), 200)
+        told = await keyed_settlement(client, store, payload())
+        assert (told.success, told.extra) == (True, {"settlement": "unknown"})
+        assert asked.settled == 2
 
 
 async def test_another_proof_of_a_settled_payment_is_invalid() -> None:

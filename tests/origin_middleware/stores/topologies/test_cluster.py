@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio.cluster import RedisCluster
 
 from origin_middleware import StoreUnavailable, StoreUnsafe
-from origin_middleware.key import Key
+from origin_middleware.key import Key, key_digest
 from origin_middleware.record import (
     Claimed,
     Completed,
@@ -18,6 +18,7 @@ from origin_middleware.record import (
     Recorded,
 )
 from origin_middleware.stores.redis import RedisStore
+from origin_middleware.stores.redis.records import Records
 from tests.support.stores import PATIENT, a_claim
 from tests.support.topologies import Cluster
 
@@ -53,6 +54,18 @@ async def test_a_slot_that_moves_repeats_nothing(sharded: Cluster) -> None:
         await answers
         assert {answer.status for answer in selling.answers[running]} == {200}
         await nothing_happened_twice(selling)
+
+
+async def test_the_records_of_all_primaries_are_scanned(sharded: Cluster) -> None:
+    namespace = token_hex(4)
+    async with sharded.client() as client:
+        store = RedisStore(client, namespace=namespace, budget=PATIENT)
+        async with aclosing(store), aclosing(store.like(Records)) as records:
+            keys = [Key(name) for _ in range(4) for name in fresh()]
+            for key in keys:
+                assert await store.claim(key, A) == Claimed()
+            found = [name async for name in records.scan(rate=1e6)]
+    assert sorted(found) == sorted(map(key_digest, keys))
 
 
 async def test_every_primary_has_a_mark_of_its_own(sharded: Cluster) -> None:
