@@ -148,7 +148,15 @@ def _rollback(options: argparse.Namespace, system: System) -> None:
         running = live(snapshot.distribution.config, name)
         return found.noting(_rolled_back(published, running, version))
 
-    _carry_out(options, account, planned, system)
+    try:
+        _carry_out(options, account, planned, system)
+    except (AwsTrouble, KeyboardInterrupt) as stopped:
+        if options.version is None:
+            stopped.add_note(
+                f"the command to repeat is rollback --version {version}: without the"
+                " version it may go back one more."
+            )
+        raise
 
 
 def _rolled_back(

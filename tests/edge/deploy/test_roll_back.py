@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.edge.deploy.account import Interruption
 from tests.edge.deploy.examples import ENVIRONMENT, NEW_KEY
 from tests.edge.deploy.operator import Operator
 
@@ -158,6 +159,31 @@ def test_while_it_is_deployed_the_version_has_to_be_named(operator: Operator) ->
         " this one."
     )
     assert running(operator) == {"2"}
+    assert operator.roll_back("--yes", "--version", "2") == 0
+    assert running(operator) == {"2"}
+
+
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_the_rollback_to_repeat_names_its_version(
+    operator: Operator, is_interrupted: bool
+) -> None:
+    """Repeated when CloudFront is done, it would go back from there."""
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.deploy("--yes", environment=THIRD)
+    operator.account.calls.clear()
+    if is_interrupted:
+        operator.account.interruption = Interruption(20, is_before=True)
+    assert operator.roll_back("--yes", "--timeout", "60") == (
+        130 if is_interrupted else 1
+    )
+    assert running(operator) == {"2"}
+    assert operator.said[-1] == (
+        "edge rollback: the command to repeat is rollback --version 2: without the"
+        " version it may go back one more."
+    )
+    operator.account.interruption = None
+    operator.account.clock.sleep(600)
     assert operator.roll_back("--yes", "--version", "2") == 0
     assert running(operator) == {"2"}
 
