@@ -5,21 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..build.bundle import Bundle
 from ..errors import AwsTrouble, Refused
-from . import plan, usage
+from . import plan, rotating, usage
 from .account import Account
 from .associations import live
 from .judgement import judged
 from .keys import (
     Keys,
     PublishedKeys,
-    Rotation,
     VersionKeys,
     changed_routes,
     changed_signing,
     keys_of,
     last_words,
     notes,
-    rotation,
     signing_breaks,
 )
 from .model import Associate, Plan, Snapshot, Spec
@@ -210,40 +208,22 @@ def _rotate(
     new, spec = keys_of(bundle), spec_of(options, bundle)
     account = _account(options, spec, bundle.content, system)
     published = _published_keys(account, system)
-    decided = _rotation(account.snapshot(), spec, new, published)
+    decided = rotating.decided(account.snapshot(), spec, new, published)
     for note in notes(new, decided):
         system.say(note)
     _deploy_bundle(options, account, (spec, bundle, published), system)
     if options.plan:
         system.say(NOT_YET)
         return
-    reasons = tuple(_elsewhere(account.others(), spec.function, new, published))
+    others = account.others()
+    reasons = tuple(rotating.elsewhere(others, spec.function, new, published))
     if reasons:
         raise Refused(*reasons)
+    if decided.api_key_of is not None:
+        for doubt in rotating.uncompared(others, spec.function):
+            system.say(doubt)
     for word in last_words(decided, new.auth):
         system.say(word)
-
-
-def _rotation(
-    snapshot: Snapshot, spec: Spec, new: Keys, published: PublishedKeys
-) -> Rotation:
-    running = published.of(live(snapshot.distribution.config, spec.function))
-    replaced = (plan.previous(snapshot.versions, version) for version in running)
-    before = {version for version in replaced if version is not None}
-    return rotation(new, running, published.of(before))
-
-
-def _elsewhere(
-    others: Iterable[tuple[str, int]], name: str, new: Keys, published: PublishedKeys
-) -> Iterator[str]:
-    for distribution, version in others:
-        found = published[version]
-        if found is None or found.api_key != new.api_key:
-            yield (
-                f"{distribution} still runs version {version} of {name}, which has"
-                " another key. Rotate there, too: the same command with"
-                f" --distribution-id {distribution}."
-            )
 
 
 def _owned(account: Account, distribution: str) -> Iterator[str]:

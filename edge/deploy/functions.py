@@ -5,6 +5,7 @@ from typing import Any
 
 from ..aws.function import Function, parse_function
 from .model import (
+    NOTHING,
     Broken,
     Condition,
     Configuration,
@@ -98,12 +99,11 @@ class Functions:
         )
 
     def publish(self, step: Publish) -> Outcome:
-        known = step.replaces is not None
-        text = f"replaces version {step.replaces}" if known else "replaces none"
+        of = "none" if step.replaces == NOTHING else f"version {step.replaces}"
         return self._asked(
             f"published a version of {self._name}",
             self._client.publish_version,
-            Description=text,
+            Description=f"replaces {of}",
             **_if_still(step.revision),
         )
 
@@ -138,5 +138,5 @@ def _settings(configuration: Configuration) -> dict[str, Any]:
 
 
 def _version(number: int, function: Function) -> Version:
-    replaces = re.fullmatch(r"replaces version (\d+)", function.description)
-    return Version(number, function, int(replaces[1]) if replaces else None)
+    found = re.fullmatch(r"replaces (?:version (\d+)|none)", function.description)
+    return Version(number, function, int(found[1] or NOTHING) if found else None)
