@@ -43,6 +43,15 @@ def running(config: Raw, events: Collection[str] = EVERY_EVENT) -> set[tuple[str
     }
 
 
+def viewer_requests(raw: Raw) -> list[str]:
+    """The names of the Lambda functions that a behaviour runs first."""
+    return [
+        parse_arn(trigger.arn).name
+        for trigger in triggers(raw)
+        if trigger.event == "viewer-request"
+    ]
+
+
 def conflicts(raw: Raw, name: str) -> Iterator[str]:
     """What would have to go for the gate to run here. CloudFront Functions run at
     viewer events, and AWS does not let Lambda@Edge share a behaviour with them there.
