@@ -568,6 +568,11 @@ BROKEN: list[tuple[str, type, Change]] = [
         Failed,
         metric_filter("VerifyLatency", '{ $.eventType = "verify" }'),
     ),
+    (
+        "alarms.verify-latency",
+        Warned,
+        alarm("verify-latency", EvaluateLowSampleCountPercentile="ignore"),
+    ),
     ("alarms.verify-latency", Failed, value_of("VerifyLatency", "1")),
     ("alarms.verify-latency", Failed, value_of("VerifyLatency", "$.valid")),
     (

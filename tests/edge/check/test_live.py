@@ -314,6 +314,14 @@ def test_alarms_of_others_are_not_kept() -> None:
     assert names == ["verify-errors", "verify-latency", "settle-errors", "unpaid"]
 
 
+def test_what_an_alarm_does_with_few_calls_is_kept() -> None:
+    answers = good.answers()
+    name = "EvaluateLowSampleCountPercentile"
+    answers["regions"]["eu-west-1"]["alarms"][1][name] = "ignore"
+    found = collected(account(answers))["regions"]["eu-west-1"]["alarms"][1]
+    assert found[name] == "ignore"
+
+
 def test_aws_is_asked_which_lines_a_filter_matches() -> None:
     answers = good.answers()
     [_, errors, *_] = answers["regions"]["eu-west-1"]["metricFilters"]

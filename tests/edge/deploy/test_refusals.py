@@ -111,12 +111,12 @@ def test_a_function_that_goes_may_be_another_gate(hire: Hire) -> None:
     operator.deploy("--yes", "--function-name", "old-gate")
     operator.said.clear()
     operator.deploy("--plan", "--replace", "--function-name", "new-gate")
-    notes = [line for line in operator.said if line.startswith("note: ")]
-    assert notes == [
+    (note,) = [line for line in operator.said if line.startswith("note: ")]
+    assert note == (
         "note: old-gate is taken off /api, /api/*. If it is a gate, its paths that are"
         " not in this bundle become free, and its signatures were not compared with"
         " this bundle's"
-    ]
+    )
 
 
 @pytest.mark.parametrize("event", ["viewer-request", "origin-response"])
