@@ -190,12 +190,12 @@ def withholds(outcome: Outcome, rule: RefusedRule) -> TypeGuard[Refused]:
 
 
 def _is_final(status: int) -> bool:
-    """Not 400, 401 and 429: those are about the gate, not the payment. Not 408, and
-    nothing from 500 on: the payment may have been made anyway."""
+    """Not 400, 401, 425 and 429: those are about the gate, not the payment. Not 408 and
+    409, and nothing from 500 on: the payment may have been made anyway."""
     return status == 200 or (400 <= status < 500 and status not in _ABOUT_US)
 
 
-_ABOUT_US = (400, 401, 408, 429)
+_ABOUT_US = (400, 401, 408, 409, 425, 429)
 
 
 def _instant(value: object) -> str | None:

@@ -24,6 +24,9 @@ from .terms import Accept, Identifier
 # in base64.
 LONGEST_HEADER = 16_384
 
+# The intent of a payment begins with it.
+INTENT = "x402_"
+
 _SCHEMES = ("exact", "upto")
 _EVM = re.compile(r"eip155:[1-9][0-9]{0,31}")
 _SVM = re.compile(r"solana:[1-9A-HJ-NP-Za-km-z]{32}")  # CAIP-2: of the genesis hash
@@ -187,7 +190,7 @@ def _check_identifier(extensions: object, rule: Identifier) -> None:
 def _intent(parts: Iterable[bytes]) -> str:
     # The lengths in front, so that no byte can move across a border.
     framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-    return f"x402_{sha256(framed).hexdigest()}"
+    return INTENT + sha256(framed).hexdigest()
 
 
 def _instant(value: object) -> float | None:

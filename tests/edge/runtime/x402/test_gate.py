@@ -13,6 +13,9 @@ from x402.http.utils import (
     decode_payment_response_header,
 )
 
+from edge.runtime.gate import Forward
+from edge.runtime.handler import Edge
+from edge.runtime.x402.facilitator import X402
 from sample_origin.payers import signed
 from tests.support.cloudfront_events import documented
 from tests.support.payments import Json, decoded, encoded
@@ -330,6 +333,32 @@ def test_what_was_not_verified_is_not_settled(sent: str) -> None:
         event["Records"][0]["cf"]["request"] = forwarded
         assert gate.edge(event, None)["status"] == "500"
         assert gate.facilitator.settled == 0
+
+
+def test_the_intent_of_another_facilitator_costs_nobody_the_response(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As while a gate of NexFlow is replaced by this one."""
+    with selling() as gate:
+        request = documented("viewer-request")["Records"][0]["cf"]["request"]
+        request |= {"uri": "/report", "method": "POST"}
+        before = Edge(gate.edge._settings, NexFlowAlike(gate.edge._settings))
+        event = documented("origin-response")
+        cf = event["Records"][0]["cf"]
+        cf["request"] = before(documented_with(request), None)
+        cf["response"]["status"] = "200"
+        capsys.readouterr()
+        assert gate.edge(event, None) is cf["response"]
+        assert gate.facilitator.settled == 0
+    (line,) = logged(capsys.readouterr().out)
+    assert line["error"] == "the intent is of another facilitator"
+
+
+class NexFlowAlike(X402):
+    """Vouches for an intent of its own."""
+
+    def judge(self, *_: Any) -> Forward:
+        return Forward("si_1")
 
 
 def documented_with(request: Any) -> Any:
