@@ -13,6 +13,7 @@ from .keys import (
     Keys,
     PublishedKeys,
     VersionKeys,
+    changed_facilitator,
     changed_routes,
     changed_signing,
     keys_of,
@@ -164,6 +165,7 @@ def _rolled_back(
     try:
         before = published.of(running)
         yield from changed_routes(published[to], before)
+        yield from changed_facilitator(published[to], before)
         yield from changed_signing(published[to], before)
     except AwsTrouble as trouble:
         yield f"which paths become free, or paid for, cannot be told: {trouble}"
@@ -268,7 +270,9 @@ def _deploy_bundle(
         before = published.of(live(snapshot.distribution.config, spec.function))
         if not options.drop_signing:
             _go_on_signing(new, before)
-        return found.noting(changed_routes(new, before))
+        return found.noting(
+            (*changed_routes(new, before), *changed_facilitator(new, before))
+        )
 
     def judge(step: Associate) -> Iterator[str]:
         read = account.policies_of(step.config)

@@ -322,8 +322,18 @@ BREAKS = pytest.mark.parametrize(
         ),
         (
             signing("one"),
+            signing("one") | {"EDGE_SIGNING_SECRET": "another-" * 8},
+            "version 1 has another secret of the name one. Set that one again, or give",
+        ),
+        (
+            signing("one", "two"),
+            signing("two", "one") | {"EDGE_SIGNING_ACCEPTED_SECRET": "another-" * 8},
+            "version 1 has another secret of the name one. Set that one again, or give",
+        ),
+        (
+            signing("one"),
             signing("two", "one"),
-            "version 1 does not accept two yet. Give it to the origin, then deploy",
+            "version 1 does not accept two yet. First give it to the origin, then",
         ),
     ],
 )
