@@ -232,7 +232,10 @@ def _owned(account: Account, distribution: str) -> Iterator[str]:
     try:
         stack = account.stack()
     except AwsTrouble as trouble:
-        yield f"note: whether CloudFormation owns it cannot be told: {trouble}"
+        yield (
+            "note: could not find out whether a CloudFormation stack owns it:"
+            f" {trouble}"
+        )
         return
     if stack is not None:
         yield (

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from ..aws.function import Function, parse_function
+from ..aws.session import REGION
 from .model import (
     NOTHING,
     Broken,
@@ -57,8 +58,8 @@ class Functions:
         if found.state == "Inactive":
             return Broken(
                 "it has not been used for a long time. Invoke it once, for example with"
-                f" aws lambda invoke --function-name {self._name}"
-                f" --qualifier {version}, and repeat the command"
+                f" aws lambda invoke --region {REGION} --function-name {self._name}"
+                f" --qualifier {version} /dev/null, and repeat the command"
             )
         return condition_of(found)
 

@@ -37,6 +37,8 @@ class Facilitator(Protocol):
     """In lower case."""
     longest_settle: float
     """In seconds: how long a settlement may take, where the trigger has the time."""
+    questions: int
+    """How many have been asked so far."""
 
     def judge(
         self, route: Route, request: ViewerRequest, now: Now, seconds: float
@@ -67,6 +69,7 @@ class Calls:
         self.clock = clock
         self._resolve = resolve
         self.memory = memory or Memory()
+        self.questions = 0
 
     def close(self) -> None:
         self.memory.close()
@@ -87,6 +90,7 @@ class Calls:
         once: bool = False,
     ) -> Answer | NoAnswer:
         """`once`: over a fresh connection, and never sent again by itself."""
+        self.questions += 1
         body = json.dumps(question).encode()
         message = post(self._endpoint.path + path, self.headers(path), body)
         again = False

@@ -182,8 +182,8 @@ def outcome(answer: Answer | NoAnswer) -> Settled | Refused | Unsettled:
 
 
 def withholds(outcome: Outcome, rule: RefusedRule) -> TypeGuard[Refused]:
-    """A standard facilitator's refusal always does: its payer cannot be charged later,
-    and finds the answer on record with a payment that can."""
+    """With a standard facilitator a refusal always withholds the response: it cannot be
+    charged later. The answer stays on record."""
     if not isinstance(outcome, Refused):
         return False
     return rule == "withhold" or outcome.headers is not None

@@ -14,7 +14,7 @@ from time import time
 
 from .. import gate, settlement
 from ..channel import Deadline
-from ..cloudfront import OriginResponse, ViewerRequest
+from ..cloudfront import X402_PAYMENT_HEADER, OriginResponse, ViewerRequest
 from ..facilitator import Calls, Now
 from ..gate import Answer, Forward, Malformed, NoAnswer, PaymentRequired, Unavailable
 from ..hints import Any, NamedTuple
@@ -25,7 +25,7 @@ from ..settlement import Refused, Settle, Settled, Unpayable, Unsettled, is_code
 from . import amount, payment
 from .terms import Accept, Offer, Terms
 
-PAYMENT_HEADER = "payment-signature"
+PAYMENT_HEADER = X402_PAYMENT_HEADER
 REQUIRED_HEADER = "PAYMENT-REQUIRED"
 RESPONSE_HEADER = "PAYMENT-RESPONSE"
 

@@ -102,7 +102,12 @@ def _decoded(header: str) -> Mapping[str, Any]:
             "it is not UTF-8 text in base64 of the standard alphabet, padded"
         ) from wrong
     try:
-        found = json.loads(text, object_pairs_hook=_members, parse_constant=_constant)
+        found = json.loads(
+            text,
+            object_pairs_hook=_members,
+            parse_constant=_constant,
+            parse_float=_finite,
+        )
     except Unreadable:
         raise
     except (ValueError, RecursionError) as wrong:
@@ -222,6 +227,14 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(_: str) -> None:
     raise Unreadable("it is not JSON")
+
+
+def _finite(text: str) -> float:
+    """1e999 would go out as Infinity, which is not JSON."""
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise Unreadable("it has a number that is too large")
+    return number
 
 
 def _object(value: object, name: str) -> Mapping[str, Any]:

@@ -276,8 +276,8 @@ def test_a_version_that_sleeps_has_to_be_woken(operator: Operator) -> None:
     operator.account.functions.published[0]["State"] = "Inactive"
     assert operator.roll_back("--yes") == 1
     assert (
-        "aws lambda invoke --function-name x402-edge --qualifier 1"
-        in (operator.said[-2])
+        "aws lambda invoke --region us-east-1 --function-name x402-edge --qualifier 1"
+        " /dev/null, and repeat" in (operator.said[-2])
     )
     assert running(operator) == {"2"}
 
