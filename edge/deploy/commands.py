@@ -13,9 +13,8 @@ from .keys import (
     Keys,
     PublishedKeys,
     VersionKeys,
-    changed_facilitator,
-    changed_routes,
     changed_signing,
+    changes,
     keys_of,
     last_words,
     notes,
@@ -164,8 +163,7 @@ def _rolled_back(
     """A rollback is urgent: it does not wait for a bundle that is missing."""
     try:
         before = published.of(running)
-        yield from changed_routes(published[to], before)
-        yield from changed_facilitator(published[to], before)
+        yield from changes(published[to], before)
         yield from changed_signing(published[to], before)
     except AwsTrouble as trouble:
         yield f"which paths become free, or paid for, cannot be told: {trouble}"
@@ -273,9 +271,7 @@ def _deploy_bundle(
         before = published.of(live(snapshot.distribution.config, spec.function))
         if not options.drop_signing:
             _go_on_signing(new, before)
-        return found.noting(
-            (*changed_routes(new, before), *changed_facilitator(new, before))
-        )
+        return found.noting(changes(new, before))
 
     def judge(step: Associate) -> Iterator[str]:
         read = account.policies_of(step.config)

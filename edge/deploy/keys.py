@@ -193,9 +193,14 @@ def _replaced(new: Keys, versions: VersionKeys) -> Rotation:
     return Rotation(api_key_of, signing_key)
 
 
-def changed_routes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
-    """What becomes paid for, and what becomes free, where this replaces what is live.
-    What to know before agreeing."""
+def changes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
+    """What to know before agreeing that this replaces what is live."""
+    yield from _changed_routes(new, live)
+    yield from _changed_facilitator(new, live)
+
+
+def _changed_routes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
+    """What becomes paid for, and what becomes free."""
     if not live:
         return
     if new is None or None in live.values():
@@ -216,7 +221,7 @@ def changed_routes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
             yield f"{path} becomes free: {route} is no longer a paid route"
 
 
-def changed_facilitator(new: Keys | None, live: VersionKeys) -> Iterator[str]:
+def _changed_facilitator(new: Keys | None, live: VersionKeys) -> Iterator[str]:
     """While one version replaces another, either may verify and either may settle."""
     for version, old in sorted(live.items()):
         if new and old and old.facilitator != new.facilitator:

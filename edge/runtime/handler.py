@@ -61,7 +61,7 @@ class Edge:
             cors = refusal.cors(
                 self._settings.allowed_origins, cloudfront.origin(event)
             )
-            return _answer_failure(event, _described(bug), self._now(), cors)
+            return _answer_failure(event, log.described(bug), self._now(), cors)
         return cloudfront.untouched(event)
 
     def _viewer_request(self, event: Any, context: Context | None) -> Any:
@@ -266,7 +266,7 @@ def bundled() -> Handler:
     except SettingsError as wrong:
         error = str(wrong)
     except Exception as bug:  # the same reason
-        error = _described(bug)
+        error = log.described(bug)
     return lambda event, _context: _answer_failure(event, error, time.time())
 
 
@@ -285,17 +285,6 @@ def _answer_failure(
         case "origin-response":
             log.settled(occasion, None, settlement.Unsettled(error), 0)
     return cloudfront.untouched(event)
-
-
-def _described(bug: Exception) -> str:
-    """Where and what kind. Not the message: it may quote the event."""
-    trace = bug.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    place = (
-        f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else ""
-    )
-    return f"{type(bug).__name__}{place}"
 
 
 def _seconds_for_a_call(
