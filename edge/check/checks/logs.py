@@ -1,6 +1,6 @@
 """The logs: one group in each Region in which the gate has run, and four of the five
-alarms of edge/alarms.yaml: not the one of refused settlements, which is about money
-that does not come anyway.
+alarms of edge/alarms.yaml: those that the published checklist asks for, without the one
+of refused settlements.
 
 An alarm is known by what it watches, not by its name: the metric that a filter of the
 group makes of the right lines.
