@@ -131,8 +131,8 @@ def _check_cdp_secret(secret: str) -> None:
         size = 0
     if size != _CDP_SECRET:
         raise Refused(
-            f"{CDP[1]} is not a CDP key of the kind Ed25519: {_CDP_SECRET} bytes in"
-            " base64. Make one in the CDP portal, with the signature algorithm Ed25519."
+            f"{CDP[1]} is not an Ed25519 key from CDP: {_CDP_SECRET} bytes in base64."
+            " Make one in the CDP portal, with the signature algorithm Ed25519."
         )
 
 

@@ -207,11 +207,25 @@ def _asset(table: dict[str, Any], network: str, is_evm: bool, where: str) -> _As
     decimals = table.get("decimals")
     if type(decimals) is not int or not 0 <= decimals <= 36:
         raise Refused(f"{where}: an asset by address needs decimals, such as 6.")
-    if not is_evm:
-        return _Asset(address, decimals, "", "")
-    return _Asset(
-        address, decimals, _text(table, "name", where), _text(table, "version", where)
-    )
+    name = _text(table, "name", where) if is_evm else ""
+    version = _text(table, "version", where) if is_evm else ""
+    asset = _Asset(address, decimals, name, version)
+    _refuse_contradiction(asset, network, where)
+    return asset
+
+
+def _refuse_contradiction(asset: _Asset, network: str, where: str) -> None:
+    """To what is known of USDC, however its address is written."""
+    for of, known in _USDC.items():
+        if asset.address.casefold() != known.address.casefold():
+            continue
+        if of != network:
+            raise Refused(f"{where}: asset is the USDC of {of}, not of {network}.")
+        if asset[1:] != known[1:]:
+            raise Refused(
+                f"{where}: asset is USDC by its address, and decimals, name or version"
+                ' is another one\'s. Write asset = "USDC", without them.'
+            )
 
 
 def _amount(table: dict[str, Any], decimals: int, where: str) -> str:
@@ -263,7 +277,7 @@ def _address(table: dict[str, Any], key: str, is_evm: bool, where: str) -> str:
         raise Refused(f"{where}: {key} is no address of that network: {example}.")
     if not address.strip("0x" if is_evm else "1"):
         raise Refused(
-            f"{where}: {key} is the address of nobody, {address}. What is paid to it is"
+            f"{where}: {key} is the zero address, {address}. What is paid to it is"
             " lost: write yours."
         )
     return address
@@ -304,8 +318,9 @@ def _check_size(offer: Offer, where: str) -> None:
     size = len(b64encode(written.encode())) + _RESERVE
     if size > LARGEST_DEMAND:
         raise Refused(
-            f"{where}: its demand has {size:,} bytes, and CloudFront sends no more than"
-            f" {LARGEST_DEMAND:,}. Shorten description, or list fewer accepts."
+            f"{where}: its PAYMENT-REQUIRED header would have {size:,} bytes, and"
+            f" the gate sends no more than {LARGEST_DEMAND:,}. Shorten description, or"
+            " list fewer accepts."
         )
 
 

@@ -6,10 +6,9 @@ on: an operator who may not see the role can still check the distribution.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from ..aws.answer import get_distribution
-from ..aws.distribution import behaviours, items
+from ..aws.distribution import behaviours, gated, triggers
 from ..aws.function import parse_arn
 from ..aws.lambda_at_edge import EVENTS, log_group
 from ..aws.session import Session, explained
@@ -30,12 +29,15 @@ def collect(
     function_name: str | None,
     regions: Sequence[str],
     now: datetime,
+    *,
+    paths: Sequence[str] = (),
 ) -> Raw:
-    """Raises AwsTrouble when not even the distribution can be read."""
+    """`paths` are those of the routes, where the gate is looked for. Raises AwsTrouble
+    when not even the distribution can be read."""
     reader = _Reader(session)
     distribution = reader.distribution(distribution_id)
     config = distribution["DistributionConfig"]
-    arn = _arn_of_the_gate(config, function_name)
+    arn = _arn_of_the_gate(config, paths, function_name)
     if function_name and not arn:
         raise AwsTrouble(
             f"no behaviour of {distribution_id} runs a function {function_name} on"
@@ -131,16 +133,22 @@ class _Reader:
         }
 
 
-def _arn_of_the_gate(config: Raw, function_name: str | None) -> str:
-    """The first one that a behaviour runs; empty if there is none."""
-    arns: list[Any] = [
-        item["LambdaFunctionARN"]
-        for behaviour in behaviours(config)
-        for item in items(behaviour.raw, "LambdaFunctionAssociations")
-        if item["EventType"] in EVENTS
-    ]
-    wanted = [arn for arn in arns if function_name in (None, parse_arn(arn).name)]
-    return str(wanted[0]) if wanted else ""
+def _arn_of_the_gate(
+    config: Raw, paths: Sequence[str], function_name: str | None
+) -> str:
+    """The first one that runs where a route leads, or else on both events, or else at
+    all: another team may have a function on paths of its own. Empty if there is none.
+    """
+    paid = gated(config, paths)
+    ranked: list[tuple[bool, bool, str]] = []
+    for behaviour in behaviours(config):
+        arns = [each.arn for each in triggers(behaviour.raw) if each.event in EVENTS]
+        names = [parse_arn(arn).name for arn in arns]
+        is_elsewhere = all(behaviour.raw is not each.raw for each in paid)
+        for arn, name in zip(arns, names, strict=True):
+            if function_name in (None, name):
+                ranked.append((is_elsewhere, names.count(name) < len(EVENTS), arn))
+    return min(ranked, key=lambda each: each[:2])[2] if ranked else ""
 
 
 def _log_stream(arn: str, group: str) -> str:

@@ -54,11 +54,11 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     try:
         bundle, file = _read_local(options)
         written = file.routes if file else None
-        configuration = _configuration(options)
+        routes = bundle.settings.routes if bundle else written or ()
+        configuration = _configuration(options, routes)
         if options.save is not None:
             save(configuration, options.save)
         snapshot = parse(configuration)
-        routes = bundle.settings.routes if bundle else written or ()
         probes = _probed(options, _served_at(options, snapshot), bundle, routes)
         allows = options.allow_http_origin
         with refusing_damage(options.from_file is not None):
@@ -140,7 +140,7 @@ def _read_local(
     return bundle, read_routes(file) if file else None
 
 
-def _configuration(options: argparse.Namespace) -> Raw:
+def _configuration(options: argparse.Namespace, routes: Sequence[Route]) -> Raw:
     if options.from_file is not None:
         return load(options.from_file)
     session = open_session(options.profile)
@@ -150,6 +150,7 @@ def _configuration(options: argparse.Namespace) -> Raw:
         options.function_name,
         options.regions or all_regions(),
         datetime.now(UTC),
+        paths=[route.path for route in routes],
     )
 
 

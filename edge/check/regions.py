@@ -161,6 +161,7 @@ _OF_AN_ALARM = (
     "MetricName",
     "Statistic",
     "ExtendedStatistic",
+    "EvaluateLowSampleCountPercentile",
     "Dimensions",
     "Period",
     "EvaluationPeriods",

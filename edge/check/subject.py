@@ -70,9 +70,17 @@ class Subject:
 
     @property
     def paid_origins(self) -> tuple[Origin, ...]:
+        return self._origins(*self.gated)
+
+    def same_server(self, behaviour: BehaviourFacts) -> tuple[Origin, ...]:
+        """Those of its origins that lead to the server of a paid one."""
+        paid = {origin.domain.lower() for origin in self.paid_origins}
+        return tuple(o for o in self._origins(behaviour) if o.domain.lower() in paid)
+
+    def _origins(self, *behaviours: BehaviourFacts) -> tuple[Origin, ...]:
         distribution = self.snapshot.distribution
         wanted: set[str] = set()
-        for behaviour in self.gated:
+        for behaviour in behaviours:
             target = behaviour.origin_id
             wanted |= set(distribution.groups.get(target, (target,)))
         return tuple(o for o in distribution.origins if o.origin_id in wanted)

@@ -11,7 +11,7 @@ from ..aws.function import trusted
 from ..aws.lambda_at_edge import PRINCIPALS
 from ..aws.session import Session, explained
 from ..check.policies import or_why, read_continuous_deployment, read_policies
-from .associations import live
+from .associations import Other, live, running
 from .functions import Functions
 from .model import (
     LONGEST_ROLE_NAME,
@@ -95,7 +95,7 @@ class Account:
         with explained(self._who, _NEEDED):
             return self._functions.address(version)
 
-    def others(self) -> list[tuple[str, int]]:
+    def others(self) -> list[Other]:
         with explained(self._who, _NEEDED):
             return list(self._distributions.others(self._spec.function))
 
@@ -222,14 +222,19 @@ class _Distributions:
                 self._policies[request] = self._request_policy(request)
         return dict(self._policies)
 
-    def others(self, function: str) -> Iterator[tuple[str, int]]:
-        """The other distributions that run it, and which version."""
+    def others(self, function: str) -> Iterator[Other]:
+        """What other distributions run, of this function on any event. And what this
+        one runs of others."""
         pages = self.client.get_paginator("list_distributions").paginate()
         for page in pages:
             for summary in items(page, "DistributionList"):
-                if summary["Id"] != self._id:
-                    for version in sorted(live(summary, function)):
-                        yield summary["Id"], version
+                id_ = summary["Id"]
+                for version in sorted(live(summary, function)):
+                    if id_ != self._id:
+                        yield Other(id_, function, version)
+                for name, version in sorted(running(summary, ("viewer-request",))):
+                    if name != function:
+                        yield Other(id_, name, version)
 
     def associate(self, step: Associate) -> Outcome:
         """All behaviours at once: CloudFront takes the whole or refuses it."""

@@ -1,8 +1,8 @@
 """A distribution's behaviours before and after: which functions run, which policies."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..aws.distribution import Trigger, behaviours, items, kept_for, triggers
 from ..aws.function import parse_arn
@@ -12,19 +12,44 @@ from .model import Change, Changes
 # Stands for the number of a version that is not published yet.
 NEXT = "NEXT"
 
+EVERY_EVENT = ("viewer-request", "origin-request", "origin-response", "viewer-response")
+
 Raw = dict[str, Any]
+
+
+class Other(NamedTuple):
+    """A version of a function that one of the account's distributions runs."""
+
+    distribution: str
+    function: str
+    version: int
 
 
 def live(config: Raw, name: str) -> frozenset[int]:
     """The versions of this function that the distribution runs."""
-    return frozenset(
-        int(arn.version)
+    return frozenset(version for each, version in running(config) if each == name)
+
+
+def running(config: Raw, events: Collection[str] = EVERY_EVENT) -> set[tuple[str, int]]:
+    """The functions that a distribution runs on one of these events, with their
+    versions."""
+    return {
+        (arn.name, int(arn.version))
         for behaviour in behaviours(config)
         for trigger in triggers(behaviour.raw)
-        if (arn := parse_arn(trigger.arn)).name == name
-        and arn.version
+        if trigger.event in events
+        and (arn := parse_arn(trigger.arn)).version
         and arn.version.isdigit()
-    )
+    }
+
+
+def viewer_requests(raw: Raw) -> list[str]:
+    """The names of the Lambda functions that a behaviour runs first."""
+    return [
+        parse_arn(trigger.arn).name
+        for trigger in triggers(raw)
+        if trigger.event == "viewer-request"
+    ]
 
 
 def conflicts(raw: Raw, name: str) -> Iterator[str]:
@@ -95,7 +120,6 @@ def _kept(config: Raw) -> dict[str, str]:
 
 
 def _facts(raw: Raw, names: dict[str, str]) -> dict[str, str]:
-    events = ("viewer-request", "origin-request", "origin-response", "viewer-response")
     running = [
         *((each.event, _lambda_label(each)) for each in triggers(raw)),
         *(
@@ -105,7 +129,7 @@ def _facts(raw: Raw, names: dict[str, str]) -> dict[str, str]:
     ]
     facts = {
         event: ", ".join(label for when, label in running if when == event) or "none"
-        for event in events
+        for event in EVERY_EVENT
     }
     cache, request = raw.get("CachePolicyId"), raw.get("OriginRequestPolicyId")
     facts["cache policy"] = names.get(cache, str(cache)) if cache else "legacy settings"

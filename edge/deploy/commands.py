@@ -5,21 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..build.bundle import Bundle
 from ..errors import AwsTrouble, Refused
-from . import plan, usage
+from . import plan, rotating, usage
 from .account import Account
 from .associations import live
 from .judgement import judged
 from .keys import (
     Keys,
     PublishedKeys,
-    Rotation,
     VersionKeys,
-    changed_routes,
     changed_signing,
+    changes,
     keys_of,
     last_words,
     notes,
-    rotation,
     signing_breaks,
 )
 from .model import Associate, Plan, Snapshot, Spec
@@ -148,7 +146,15 @@ def _rollback(options: argparse.Namespace, system: System) -> None:
         running = live(snapshot.distribution.config, name)
         return found.noting(_rolled_back(published, running, version))
 
-    _carry_out(options, account, planned, system)
+    try:
+        _carry_out(options, account, planned, system)
+    except (AwsTrouble, KeyboardInterrupt) as stopped:
+        if options.version is None:
+            stopped.add_note(
+                f"the command to repeat is rollback --version {version}: without the"
+                " version it may go back one more."
+            )
+        raise
 
 
 def _rolled_back(
@@ -157,7 +163,7 @@ def _rolled_back(
     """A rollback is urgent: it does not wait for a bundle that is missing."""
     try:
         before = published.of(running)
-        yield from changed_routes(published[to], before)
+        yield from changes(published[to], before)
         yield from changed_signing(published[to], before)
     except AwsTrouble as trouble:
         yield f"which paths become free, or paid for, cannot be told: {trouble}"
@@ -202,47 +208,32 @@ def _rotate(
     new, spec = keys_of(bundle), spec_of(options, bundle)
     account = _account(options, spec, bundle.content, system)
     published = _published_keys(account, system)
-    decided = _rotation(account.snapshot(), spec, new, published)
+    decided = rotating.decided(account.snapshot(), spec, new, published)
     for note in notes(new, decided):
         system.say(note)
     _deploy_bundle(options, account, (spec, bundle, published), system)
     if options.plan:
         system.say(NOT_YET)
         return
-    reasons = tuple(_elsewhere(account.others(), spec.function, new, published))
+    others = account.others()
+    reasons = tuple(rotating.elsewhere(others, spec.function, new, published))
     if reasons:
         raise Refused(*reasons)
+    if decided.api_key_of is not None:
+        for doubt in rotating.uncompared(others, spec.function):
+            system.say(doubt)
     for word in last_words(decided, new.auth):
         system.say(word)
-
-
-def _rotation(
-    snapshot: Snapshot, spec: Spec, new: Keys, published: PublishedKeys
-) -> Rotation:
-    running = published.of(live(snapshot.distribution.config, spec.function))
-    replaced = (plan.previous(snapshot.versions, version) for version in running)
-    before = {version for version in replaced if version is not None}
-    return rotation(new, running, published.of(before))
-
-
-def _elsewhere(
-    others: Iterable[tuple[str, int]], name: str, new: Keys, published: PublishedKeys
-) -> Iterator[str]:
-    for distribution, version in others:
-        found = published[version]
-        if found is None or found.api_key != new.api_key:
-            yield (
-                f"{distribution} still runs version {version} of {name}, which has"
-                " another key. Rotate there, too: the same command with"
-                f" --distribution-id {distribution}."
-            )
 
 
 def _owned(account: Account, distribution: str) -> Iterator[str]:
     try:
         stack = account.stack()
     except AwsTrouble as trouble:
-        yield f"note: whether CloudFormation owns it cannot be told: {trouble}"
+        yield (
+            "note: could not find out whether a CloudFormation stack owns it:"
+            f" {trouble}"
+        )
         return
     if stack is not None:
         yield (
@@ -280,7 +271,7 @@ def _deploy_bundle(
         before = published.of(live(snapshot.distribution.config, spec.function))
         if not options.drop_signing:
             _go_on_signing(new, before)
-        return found.noting(changed_routes(new, before))
+        return found.noting(changes(new, before))
 
     def judge(step: Associate) -> Iterator[str]:
         read = account.policies_of(step.config)

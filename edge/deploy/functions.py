@@ -4,7 +4,9 @@ import re
 from typing import Any
 
 from ..aws.function import Function, parse_function
+from ..aws.session import REGION
 from .model import (
+    NOTHING,
     Broken,
     Condition,
     Configuration,
@@ -56,8 +58,8 @@ class Functions:
         if found.state == "Inactive":
             return Broken(
                 "it has not been used for a long time. Invoke it once, for example with"
-                f" aws lambda invoke --function-name {self._name}"
-                f" --qualifier {version}, and repeat the command"
+                f" aws lambda invoke --region {REGION} --function-name {self._name}"
+                f" --qualifier {version} /dev/null, and repeat the command"
             )
         return condition_of(found)
 
@@ -98,12 +100,11 @@ class Functions:
         )
 
     def publish(self, step: Publish) -> Outcome:
-        known = step.replaces is not None
-        text = f"replaces version {step.replaces}" if known else "replaces none"
+        of = "none" if step.replaces == NOTHING else f"version {step.replaces}"
         return self._asked(
             f"published a version of {self._name}",
             self._client.publish_version,
-            Description=text,
+            Description=f"replaces {of}",
             **_if_still(step.revision),
         )
 
@@ -138,5 +139,5 @@ def _settings(configuration: Configuration) -> dict[str, Any]:
 
 
 def _version(number: int, function: Function) -> Version:
-    replaces = re.fullmatch(r"replaces version (\d+)", function.description)
-    return Version(number, function, int(replaces[1]) if replaces else None)
+    found = re.fullmatch(r"replaces (?:version (\d+)|none)", function.description)
+    return Version(number, function, int(found[1] or NOTHING) if found else None)

@@ -39,7 +39,8 @@ def associate(
     config = deepcopy(distribution.config)
     arn = version_arn(snapshot.function, spec.function, version)
     _run(config, spec, arn)
-    notes = tuple(_open(config, spec, policies))
+    taken = _taken_off(distribution.config, config, spec.function)
+    notes = (*taken, *_open(config, spec, policies))
     keep_none(config)
     names = {each: policy.name for each, policy in policies.items()}
     changed = associations.changes(distribution.config, config, names)
@@ -64,6 +65,23 @@ def _run(config: dict[str, Any], spec: Spec, arn: str) -> None:
     # and with it an old key. The new version lets free requests pass.
     for behaviour in behaviours(config):
         associations.move(behaviour.raw, spec.function, arn)
+
+
+def _taken_off(
+    before: dict[str, Any], after: dict[str, Any], name: str
+) -> Iterator[str]:
+    """It may be a gate. Its bundle is not read: whose it is is not known."""
+    gone: dict[str, list[str]] = {}
+    for old, new in zip(behaviours(before), behaviours(after), strict=True):
+        for function in associations.viewer_requests(old.raw):
+            if function not in (name, *associations.viewer_requests(new.raw)):
+                gone.setdefault(function, []).append(old.path_pattern)
+    for function, patterns in gone.items():
+        yield (
+            f"{function} is taken off {', '.join(patterns)}. If it is a gate, its paths"
+            " that are not in this bundle become free, and its signatures were not"
+            " compared with this bundle's"
+        )
 
 
 def _open(

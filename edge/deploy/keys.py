@@ -14,6 +14,7 @@ from ..aws.path_patterns import uncovered
 from ..build.bundle import DAMAGED, Bundle, document
 from ..build.environment import ACCEPTED, BEARER, CDP, KEY_VARIABLE, SIGNING
 from ..errors import AwsTrouble, Refused
+from ..runtime.settings import Endpoint, SettingsError, endpoint
 from ..runtime.signature import SigningKey
 
 NEXFLOW = "nexflow"
@@ -35,6 +36,9 @@ class Keys(NamedTuple):
     """Of the routes that they are for."""
     auth: str = NEXFLOW
     """What the API key is to the facilitator: as in routes.toml, or NexFlow's."""
+    facilitator: Endpoint | None = None
+    """NexFlow's, which alone can settle its intents. None for a standard one: another
+    can settle the same payments."""
 
     def __repr__(self) -> str:
         """Without a secret, wherever it may be printed."""
@@ -48,7 +52,9 @@ VersionKeys = Mapping[int, Keys | None]
 def keys_of(bundle: Bundle) -> Keys:
     settings = bundle.settings
     auth = NEXFLOW if settings.x402 is None else settings.x402.auth
-    return Keys(settings.api_key, settings.signing, frozenset(bundle.paths), auth)
+    paths = frozenset(bundle.paths)
+    facilitator = settings.facilitator if settings.x402 is None else None
+    return Keys(settings.api_key, settings.signing, paths, auth, facilitator)
 
 
 def keys_in(content: bytes) -> Keys | None:
@@ -61,8 +67,9 @@ def keys_in(content: bytes) -> Keys | None:
         )
         paths = frozenset(str(route["path"]) for route in found["routes"])
         auth = str(found["x402"]["auth"]) if found.get("x402") else NEXFLOW
-        return Keys(str(found["apiKey"]), tuple(signing), paths, auth)
-    except (TypeError, AttributeError, *DAMAGED):
+        asked = endpoint(str(found["facilitatorUrl"])) if auth == NEXFLOW else None
+        return Keys(str(found["apiKey"]), tuple(signing), paths, auth, asked)
+    except (TypeError, AttributeError, SettingsError, *DAMAGED):
         return None
 
 
@@ -104,6 +111,14 @@ def signing_breaks(new: Keys, live: VersionKeys) -> Iterator[str]:
 def _breaks(new: Keys, version: int, old: Keys) -> Iterator[str]:
     if not old.signing:
         return
+    named = {key.id: key for key in old.signing}
+    for key in new.signing:
+        if key != named.get(key.id, key):
+            yield (
+                f"version {version} has another secret of the name {key.id}. Set that"
+                " one again, or give the new one another name."
+            )
+            return
     if not new.signing:
         yield (
             f"version {version} signs, and this bundle would not: the origin would"
@@ -116,8 +131,9 @@ def _breaks(new: Keys, version: int, old: Keys) -> Iterator[str]:
         )
     elif new.signing[0] not in old.signing:
         yield (
-            f"version {version} does not accept {new.signing[0].id} yet. Give it to the"
-            f" origin, then deploy with it as {ACCEPTED[0]} first, and rotate then."
+            f"version {version} does not accept {new.signing[0].id} yet. First give it"
+            f" to the origin, then deploy with it as {ACCEPTED[0]}, and only then"
+            " rotate."
         )
 
 
@@ -177,9 +193,14 @@ def _replaced(new: Keys, versions: VersionKeys) -> Rotation:
     return Rotation(api_key_of, signing_key)
 
 
-def changed_routes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
-    """What becomes paid for, and what becomes free, where this replaces what is live.
-    What to know before agreeing."""
+def changes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
+    """What to know before agreeing that this replaces what is live."""
+    yield from _changed_routes(new, live)
+    yield from _changed_facilitator(new, live)
+
+
+def _changed_routes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
+    """What becomes paid for, and what becomes free."""
     if not live:
         return
     if new is None or None in live.values():
@@ -198,6 +219,17 @@ def changed_routes(new: Keys | None, live: VersionKeys) -> Iterator[str]:
             yield f"{route} is no longer a paid route"
         elif path:
             yield f"{path} becomes free: {route} is no longer a paid route"
+
+
+def _changed_facilitator(new: Keys | None, live: VersionKeys) -> Iterator[str]:
+    """While one version replaces another, either may verify and either may settle."""
+    for version, old in sorted(live.items()):
+        if new and old and old.facilitator != new.facilitator:
+            yield (
+                f"version {version} asks another facilitator: until every edge location"
+                " has this one, some answers are not charged for, because neither"
+                " settles what the other has verified"
+            )
 
 
 def changed_signing(new: Keys | None, live: VersionKeys) -> Iterator[str]:

@@ -13,6 +13,9 @@ from ..runtime.intent import CONTRACT_HEADERS
 
 LONGEST_ROLE_NAME = 64
 
+# What a version replaces where none was live. Lambda counts from 1.
+NOTHING = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -35,7 +38,8 @@ class Version:
     number: int
     function: Function
     replaces: int | None
-    """The version that was live when this one was published."""
+    """The version that was live when this one was published, or NOTHING; None if it is
+    not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +239,7 @@ class Publish:
     """None for the revision of a function that is not there yet."""
 
     revision: str | None
-    replaces: int | None
+    replaces: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,9 @@ def _matching(text: str, pattern: str, example: str) -> str:
 
 def _between(text: str, least: int, most: int) -> int:
     if not text.isdecimal() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not from {least} to {most}")
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from {least} to {most}, not {text!r}"
+        )
     return int(text)
 
 

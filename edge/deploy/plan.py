@@ -21,6 +21,7 @@ from .associations import changes, conflicts, live, moved
 from .gating import associate, version_arn
 from .model import (
     LONGEST_ROLE_NAME,
+    NOTHING,
     AllowLogs,
     Associate,
     Broken,
@@ -75,7 +76,7 @@ def _until_published(snapshot: Snapshot, spec: Spec) -> Iterator[Step]:
     function, role = snapshot.function, snapshot.role
     configuration = spec.configuration(function, role.arn if role else "")
     running = live(snapshot.distribution.config, spec.function)
-    replaces = max(running, default=None)
+    replaces = max(running, default=NOTHING)
     if function is None:
         yield from _role_steps(role, spec)
         yield CreateFunction(configuration)
@@ -237,9 +238,9 @@ def rollback_target(snapshot: Snapshot, name: str, asked: int | None) -> int:
     before = previous(snapshot.versions, current)
     if before is None:
         raise Refused(
-            f"no version before {current} is left, which {distribution.id} runs."
-            " To take the gate off, remove its associations in CloudFront:"
-            " then the origin itself must refuse unpaid requests."
+            f"there is no version to go back to from {current}, which"
+            f" {distribution.id} runs. To take the gate off, remove its associations in"
+            " CloudFront: then the origin itself must refuse unpaid requests."
         )
     if not distribution.is_deployed:
         raise Refused(
@@ -255,12 +256,13 @@ _NAME_IT = "Say which you want with --version."
 
 def previous(versions: tuple[Version, ...], current: int) -> int | None:
     """What was live when the current one was published. Where that is not known, the
-    one published before: after a rollback the two differ."""
-    by_number = {version.number: version for version in versions}
-    now = by_number.get(current)
-    if now and now.replaces in by_number:
-        return now.replaces
-    return max((number for number in by_number if number < current), default=None)
+    one published before: after a rollback the two differ, and where two distributions
+    have one function, that one may be the other's."""
+    replaced = {version.number: version.replaces for version in versions}
+    before = replaced.get(current)
+    if before is None:
+        return max((number for number in replaced if number < current), default=None)
+    return before if before in replaced else None
 
 
 def _existing(snapshot: Snapshot, name: str, number: int) -> int:

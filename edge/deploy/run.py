@@ -89,7 +89,8 @@ class Deployment:
                 break
         running = live(snapshot.distribution.config, self._names[0])
         version = ", ".join(map(str, sorted(running)))
-        where = "answers at" if self._pace.wait else "is on its way to"
+        is_there = self._pace.wait or snapshot.distribution.is_deployed
+        where = "answers at" if is_there else "is on its way to"
         self._system.say(
             f"version {version} of {self._names[0]} {where} every edge location of"
             f" {self._names[1]}"
@@ -149,7 +150,9 @@ class Deployment:
         match self._account.perform(step):
             case Done(said):
                 self._waiting.progress(said)
-                troubles.append(f"AWS accepts it and does not show it: {said}")
+                troubles.append(
+                    f"AWS accepted the change, but it does not show up: {said}"
+                )
             case Superseded(why):
                 self._waiting.progress(f"{why}: looking again")
                 troubles.append(why)

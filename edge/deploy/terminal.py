@@ -64,16 +64,17 @@ class System(NamedTuple):
 
 
 def exit_status(command: str, act: Callable[[], None], warning: str = "") -> int:
-    """Runs a command. The warning is for an operator who may think it has finished."""
+    """Runs a command. The warning is for an operator who may think it has finished.
+    What an exception has as a note is told after its reason."""
     try:
         act()
     except Refused as refused:
         status, reasons = REFUSED, refused.reasons
     except AwsTrouble as trouble:
-        status, reasons = FAILED, (str(trouble),)
-    except KeyboardInterrupt:
+        status, reasons = FAILED, (str(trouble), *_notes(trouble))
+    except KeyboardInterrupt as stopped:
         done = "interrupted. Repeat the command to go on: nothing is done twice."
-        status, reasons = INTERRUPTED, (done,)
+        status, reasons = INTERRUPTED, (done, *_notes(stopped))
     except BaseException:  # the reader of our output is gone, or a bug of ours
         if warning:
             print(warning, file=sys.stderr)
@@ -85,6 +86,10 @@ def exit_status(command: str, act: Callable[[], None], warning: str = "") -> int
     if warning:
         print(warning, file=sys.stderr)
     return status
+
+
+def _notes(exception: BaseException) -> list[str]:
+    return getattr(exception, "__notes__", [])
 
 
 def told(

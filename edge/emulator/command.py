@@ -12,6 +12,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..aws.lambda_at_edge import TIMEOUT, X402_TIMEOUT
 from ..build.bundle import Bundle, read_bundle
 from ..errors import COMMAND, Refused
 from .distribution import (
@@ -21,6 +22,7 @@ from .distribution import (
     Function,
     Origin,
 )
+from .lambda_function import check_bundle
 
 FAILED, REFUSED = 1, 2  # the latter as argparse
 PORT = 8402
@@ -87,9 +89,9 @@ def run(options: argparse.Namespace, _: Mapping[str, str]) -> int:
         signal.signal(number, lambda *_: sys.exit(0))
     try:
         server = import_module(f"{__package__}.server")
-        distribution = _distribution(options)
-        cloudfront = server.CloudFront(distribution, show=_show)
+        check_bundle(options.bundle)
         bundle = read_bundle(options.bundle)
+        cloudfront = server.CloudFront(_distribution(options, bundle), show=_show)
         listener = _listener(options)
     except ModuleNotFoundError as missing:
         return _refuse(
@@ -109,11 +111,15 @@ def run(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     return 0 if serving.started else FAILED
 
 
-def _distribution(options: argparse.Namespace) -> Distribution:
+def _distribution(options: argparse.Namespace, bundle: Bundle) -> Distribution:
     """As `deploy` sets one up that has its default behaviour only."""
     return Distribution(
         origin=Origin(options.origin, response_timeout=options.origin_response_timeout),
-        function=Function(options.bundle, log_file=options.log_file),
+        function=Function(
+            options.bundle,
+            timeout=TIMEOUT if bundle.settings.x402 is None else X402_TIMEOUT,
+            log_file=options.log_file,
+        ),
         behaviours=(Behaviour(origin_request_policy=ALL_VIEWER_EXCEPT_HOST_HEADER),),
     )
 
@@ -135,7 +141,7 @@ def _bound(port: int) -> socket.socket:
         listener.bind(("127.0.0.1", port))
     except (OSError, OverflowError) as error:
         listener.close()
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise ValueError(
             f"cannot listen on port {port}: {reason}. Name another with --port;"
             " 0 picks a free one."

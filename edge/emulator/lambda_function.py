@@ -8,6 +8,8 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..aws.lambda_at_edge import HANDLER
+from ..build.bundle import DAMAGED
 from ..errors import COMMAND
 from .distribution import Function
 from .errors import FunctionRaisedError
@@ -29,7 +31,7 @@ class LambdaFunction:
     """
 
     def __init__(self, function: Function) -> None:
-        _check_bundle(function)
+        check_bundle(function.bundle, function.handler)
         _check_log_file(function.log_file)
         self._function = function
         self._runtime = _runtime(function)
@@ -107,18 +109,26 @@ def _installed(name: str) -> Path:
     return file.parent if file.name == "__init__.py" else file
 
 
-def _check_bundle(function: Function) -> None:
-    bundle = function.bundle
+def check_bundle(bundle: Path, handler: str = HANDLER) -> None:
+    """Raises ValueError."""
     if not bundle.is_file():
         raise ValueError(f"there is no bundle {bundle}; `{COMMAND} build` makes one")
     if bundle.stat().st_size > BUNDLE_LIMIT:
         raise ValueError(f"the bundle {bundle} is over 50 MB")
     if not zipfile.is_zipfile(bundle):
         raise ValueError(f"the bundle {bundle} is not a zip file")
-    module = function.handler.rpartition(".")[0].replace(".", "/") + ".py"
-    with zipfile.ZipFile(bundle) as archive:
-        if module not in archive.namelist():
-            raise ValueError(f"the bundle {bundle} has no {module} at its root")
+    module = handler.rpartition(".")[0].replace(".", "/") + ".py"
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            names, damaged = archive.namelist(), archive.testzip() is not None
+    except DAMAGED:
+        names, damaged = [], True
+    if damaged:
+        raise ValueError(
+            f"the bundle {bundle} is damaged. Build it again with {COMMAND} build."
+        )
+    if module not in names:
+        raise ValueError(f"the bundle {bundle} has no {module} at its root")
 
 
 def _check_log_file(path: Path | None) -> None:

@@ -44,7 +44,7 @@ class Transcript:
             case {"valid": True, "settlementIntentId": intent, "resourceId": name}, _:
                 what = f"paid: intent {intent}, {name}"
             case event, Response(status, _, _, body):
-                reason = event.get("error") or _reason(body)
+                reason = event.get("error") or event.get("reason") or _reason(body)
                 what = f"answers {status}" + (f": {reason}" if reason else "")
             case _:
                 what = "free: passed on"

@@ -38,7 +38,7 @@ class Deadline:
         self._end = clock() + seconds
 
     def left(self) -> float:
-        """Always some seconds: when there are none left, TimeoutError."""
+        """The seconds left, always more than 0. Raises TimeoutError when none are."""
         left = self._end - self._clock()
         if left <= 0:
             raise TimeoutError("the deadline has passed")

@@ -12,6 +12,8 @@ from .intent import without_contract_headers, without_method_overrides
 Event = dict[str, Any]
 
 PAYMENT_HEADER = "x402-payment"
+# Of a standard facilitator.
+X402_PAYMENT_HEADER = "payment-signature"
 OVERRIDE_HEADER = "settlement-overrides"
 
 # A function may not change these in a response, nor take them off.
@@ -60,12 +62,16 @@ def path(event: object) -> str | None:
 
 
 def origin(event: object) -> str | None:
-    """Of the page that asks: a browser's, and not the server behind CloudFront."""
+    """The Origin header (the page that asks), not CloudFront's origin server."""
     return _text(_found(event, "request", "headers", "origin", 0, "value"))
 
 
-def has_payment(event: object, header: str = PAYMENT_HEADER) -> bool:
-    return _found(event, "request", "headers", header) is not None
+def has_payment(event: object) -> bool:
+    """For either facilitator: where settings cannot be read, it is not known which."""
+    headers = (PAYMENT_HEADER, X402_PAYMENT_HEADER)
+    return any(
+        _found(event, "request", "headers", name) is not None for name in headers
+    )
 
 
 def untouched(event: object) -> object:
@@ -106,7 +112,7 @@ def origin_response(event: Event) -> OriginResponse:
 
 
 def without_overrides(request: Event) -> Event:
-    """A method that is answered for and another that is run would be two requests."""
+    """Otherwise the gate would judge one method and the origin run another."""
     return {**request, "headers": without_method_overrides(request["headers"])}
 
 

@@ -13,7 +13,7 @@ from time import monotonic
 
 from .channel import Channel, Clock, Deadline, Resolve, first_of, open_channel
 from .cloudfront import OriginResponse, ViewerRequest
-from .gate import Answer, NoAnswer, Verdict
+from .gate import Answer, NoAnswer, Repeated, Verdict
 from .hints import Protocol
 from .http1 import BadAnswer, post, read_answer
 from .memory import Memory
@@ -26,6 +26,9 @@ LATE = 0.4
 
 Now = Callable[[], float]
 
+# Status, content, and whether the question had to be sent again.
+_Reply = tuple[int, bytes, bool]
+
 
 class Facilitator(Protocol):
     """Both say what an answer means; neither raises for a facilitator that fails."""
@@ -34,6 +37,8 @@ class Facilitator(Protocol):
     """In lower case."""
     longest_settle: float
     """In seconds: how long a settlement may take, where the trigger has the time."""
+    questions: int
+    """How many have been asked so far."""
 
     def judge(
         self, route: Route, request: ViewerRequest, now: Now, seconds: float
@@ -64,6 +69,7 @@ class Calls:
         self.clock = clock
         self._resolve = resolve
         self.memory = memory or Memory()
+        self.questions = 0
 
     def close(self) -> None:
         self.memory.close()
@@ -84,13 +90,15 @@ class Calls:
         once: bool = False,
     ) -> Answer | NoAnswer:
         """`once`: over a fresh connection, and never sent again by itself."""
+        self.questions += 1
         body = json.dumps(question).encode()
         message = post(self._endpoint.path + path, self.headers(path), body)
+        again = False
         try:
             if once:
                 status, content = self._post_once(message, deadline)
             else:
-                status, content = self._post(message, deadline, insists)
+                status, content, again = self._post(message, deadline, insists)
         except TimeoutError:
             return NoAnswer("the facilitator did not answer in time")
         except BadAnswer as bad:
@@ -99,16 +107,15 @@ class Calls:
             # The kind is enough to act on, and unlike the message it quotes nothing.
             kind = type(failure).__name__
             return NoAnswer(f"the facilitator could not be asked: {kind}")
-        return Answer(status, _read(content))
+        answer = _read(content)
+        return Repeated(status, answer) if again else Answer(status, answer)
 
     def _post_once(self, message: bytes, deadline: Deadline) -> tuple[int, bytes]:
         fresh = self._opened(deadline)
         self._send(fresh, message, deadline)
         return self._receive(fresh)
 
-    def _post(
-        self, message: bytes, deadline: Deadline, insists: bool
-    ) -> tuple[int, bytes]:
+    def _post(self, message: bytes, deadline: Deadline, insists: bool) -> _Reply:
         """A kept connection may have been closed, or forgotten by a firewall, while
         this process was frozen. If it fails before the first byte of an answer, or that
         byte is late, a fresh one is tried.
@@ -120,35 +127,35 @@ class Calls:
             self._send(first, message, deadline)
             is_heard_out = not (kept or insists)
             if is_heard_out or self._answers_soon(first):
-                return self._receive(first)
+                return *self._receive(first), False
         except (OSError, BadAnswer):
             if kept is None or kept.has_received:
                 raise
-            return self._post_once(message, deadline)
+            return *self._post_once(message, deadline), True
         return self._first_answer(first, message, deadline)
 
     def _first_answer(
         self, late: Channel, message: bytes, deadline: Deadline
-    ) -> tuple[int, bytes]:
+    ) -> _Reply:
         """The answer to a question already sent, or to the same one sent again.
 
         What is refused the second time may have been done the first time: "in
         progress", or one question too many. Then the first is heard out."""
         channels, rest = [late], deadline.part()
-        refusals: list[tuple[int, bytes]] = []
+        refusals: list[_Reply] = []
 
-        def ask_anew() -> tuple[int, bytes]:  # pragma: no cover - in a bare thread
+        def ask_anew() -> _Reply:  # pragma: no cover - in a bare thread
             fresh = self._opened(rest)
             channels.append(fresh)
             self._send(fresh, message, rest)
-            answer = self._receive(fresh)
-            if answer[0] != 200:
+            answer = (*self._receive(fresh), True)
+            if answer[0] != 200 or _is_no(_read(answer[1])):
                 refusals.append(answer)
                 raise BadAnswer("refused")
             return answer
 
         try:
-            return first_of([lambda: self._receive(late), ask_anew], deadline)
+            return first_of([lambda: (*self._receive(late), False), ask_anew], deadline)
         except (OSError, BadAnswer):
             if refusals:
                 return refusals[0]
@@ -200,6 +207,11 @@ def _read(content: bytes) -> object:
         RecursionError,
     ):  # RecursionError: 60,000 opening brackets are an answer, too
         return None
+
+
+def _is_no(answer: object) -> bool:
+    """To settle."""
+    return isinstance(answer, dict) and answer.get("ok") is False
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:

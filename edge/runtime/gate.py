@@ -45,6 +45,13 @@ class Answer(NamedTuple):
     body: object
 
 
+class Repeated(Answer):
+    """To a question that was asked before, and not answered: what that one has done is
+    not known."""
+
+    __slots__ = ()
+
+
 class NoAnswer(NamedTuple):
     error: str
 

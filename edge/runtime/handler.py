@@ -61,7 +61,7 @@ class Edge:
             cors = refusal.cors(
                 self._settings.allowed_origins, cloudfront.origin(event)
             )
-            return _answer_failure(event, _described(bug), self._now(), cors)
+            return _answer_failure(event, log.described(bug), self._now(), cors)
         return cloudfront.untouched(event)
 
     def _viewer_request(self, event: Any, context: Context | None) -> Any:
@@ -87,7 +87,7 @@ class Edge:
         request: cloudfront.ViewerRequest,
         context: Context | None,
     ) -> Any:
-        route, started = gated.route, self._clock()
+        route, since = gated.route, self._moment()
         verdict = self._facilitator.judge(
             route, request, self._now, _seconds_for_a_call(context)
         )
@@ -96,7 +96,7 @@ class Edge:
             occasion,
             route.resource_id,
             verdict,
-            self._milliseconds_since(started),
+            self._latency(since),
             self._facilitator.payment_header in request.headers,
         )
         match verdict:
@@ -196,11 +196,11 @@ class Edge:
         response: cloudfront.OriginResponse,
         context: Context | None,
     ) -> "_Reply":
-        started = self._clock()
+        since = self._moment()
         seconds = _seconds_for_a_call(context, self._facilitator.longest_settle)
         outcome = self._facilitator.conclude(route, due, response, seconds)
         occasion = log.Occasion(self._now(), response.path, response.request_id)
-        log.settled(occasion, due, outcome, self._milliseconds_since(started))
+        log.settled(occasion, due, outcome, self._latency(since))
         cors = self._cors(response.headers)
         if settlement.withholds(outcome, self._settings.refused):
             if outcome.headers is not None:
@@ -215,7 +215,14 @@ class Edge:
                 return _Reply(None, added)
         return _UNTOUCHED
 
-    def _milliseconds_since(self, started: float) -> int:
+    def _moment(self) -> tuple[float, int]:
+        return self._clock(), self._facilitator.questions
+
+    def _latency(self, since: tuple[float, int]) -> int:
+        """In milliseconds; 0 if nothing was asked, however slow this machine is."""
+        started, questions = since
+        if self._facilitator.questions == questions:
+            return 0
         return round((self._clock() - started) * 1000)
 
 
@@ -259,7 +266,7 @@ def bundled() -> Handler:
     except SettingsError as wrong:
         error = str(wrong)
     except Exception as bug:  # the same reason
-        error = _described(bug)
+        error = log.described(bug)
     return lambda event, _context: _answer_failure(event, error, time.time())
 
 
@@ -278,17 +285,6 @@ def _answer_failure(
         case "origin-response":
             log.settled(occasion, None, settlement.Unsettled(error), 0)
     return cloudfront.untouched(event)
-
-
-def _described(bug: Exception) -> str:
-    """Where and what kind. Not the message: it may quote the event."""
-    trace = bug.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    place = (
-        f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else ""
-    )
-    return f"{type(bug).__name__}{place}"
 
 
 def _seconds_for_a_call(

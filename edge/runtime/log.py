@@ -101,6 +101,17 @@ def settle_skipped(occasion: Occasion, skip: Skip) -> None:
     )
 
 
+def described(bug: Exception) -> str:
+    """Where and what kind. Not the message: it may quote the event."""
+    trace = bug.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = (
+        f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else ""
+    )
+    return f"{type(bug).__name__}{place}"
+
+
 def _write(line: dict[str, object]) -> None:
     """Flushed, because the process is frozen as soon as the trigger returns.
     A closed pipe must not cost a client the response they paid for."""

@@ -10,7 +10,7 @@ from . import gate, settlement
 from .channel import Deadline
 from .cloudfront import PAYMENT_HEADER, OriginResponse, ViewerRequest
 from .facilitator import Calls, Now
-from .gate import Answer, NoAnswer
+from .gate import Answer, NoAnswer, Repeated
 from .hints import Any, TypeGuard
 from .routes import Route
 from .settings import Settings
@@ -73,7 +73,8 @@ class NexFlow(Calls):
 
     def settle(self, due: Settle, seconds: float) -> Answer | NoAnswer:
         """Asked again after an error: it is idempotent per intent, and the seller's
-        money."""
+        money. A no to the second question is not certain: the first may have settled.
+        """
         deadline = Deadline(seconds, self.clock)
         question = {
             "network": due.network,
@@ -82,8 +83,12 @@ class NexFlow(Calls):
             "originStatus": due.status,
         }
         answer = self.ask("/settle", question, deadline, insists=True)
+        again = isinstance(answer, Repeated)
         if _is_worth_a_retry(answer):
-            return self.ask("/settle", question, deadline, insists=True)
+            answer, again = self.ask("/settle", question, deadline, insists=True), True
+        found = settlement.outcome(answer)
+        if again and isinstance(found, settlement.Refused):
+            return NoAnswer(f"the second question was answered with {found.reason}")
         return answer
 
 

@@ -182,20 +182,20 @@ def outcome(answer: Answer | NoAnswer) -> Settled | Refused | Unsettled:
 
 
 def withholds(outcome: Outcome, rule: RefusedRule) -> TypeGuard[Refused]:
-    """A standard facilitator's refusal always does: its payer cannot be charged later,
-    and finds the answer on record with a payment that can."""
+    """With a standard facilitator a refusal always withholds the response: it cannot be
+    charged later. The answer stays on record."""
     if not isinstance(outcome, Refused):
         return False
     return rule == "withhold" or outcome.headers is not None
 
 
 def _is_final(status: int) -> bool:
-    """Not 400, 401 and 429: those are about the gate, not the payment. Not 408, and
-    nothing from 500 on: the payment may have been made anyway."""
+    """Not 400, 401, 425 and 429: those are about the gate, not the payment. Not 408 and
+    409, and nothing from 500 on: the payment may have been made anyway."""
     return status == 200 or (400 <= status < 500 and status not in _ABOUT_US)
 
 
-_ABOUT_US = (400, 401, 408, 429)
+_ABOUT_US = (400, 401, 408, 409, 425, 429)
 
 
 def _instant(value: object) -> str | None:

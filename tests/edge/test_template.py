@@ -202,6 +202,11 @@ BROKEN = [
         "ExtendedStatistic: p99",
         "ExtendedStatistic: p99\n      Dimensions: [{Name: path, Value: /api/joke}]",
     ),
+    (
+        {"alarms.verify-latency"},
+        "EvaluateLowSampleCountPercentile: evaluate",
+        "EvaluateLowSampleCountPercentile: ignore",
+    ),
     ({"alarms.unpaid"}, "($.hasPaymentHeader IS FALSE)", "($.paymentHeader IS FALSE)"),
     (
         {"alarms.settle-errors"},

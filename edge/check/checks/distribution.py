@@ -182,6 +182,12 @@ def root_object(subject: Subject) -> Outcome:
             " after the gate has signed: the origin refuses it.",
             "Remove the default root object.",
         )
+    if name and match(f"/{name}", subject.routes):
+        return Failed(
+            f"/ is free and shows /{name}, which is paid for: the default root object"
+            " is put in after the gate has let the request pass.",
+            "Remove the default root object, or name a page that is free.",
+        )
     return Passed("no default root object is in the way")
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from ...aws.managed_policies import ALL_VIEWER_EXCEPT_HOST_HEADER
+from ...aws.path_patterns import example
 from ...errors import COMMAND
+from ...runtime.routes import match
 from ..facts import Unread
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned, worst_of
 from ..subject import Subject
@@ -134,7 +136,14 @@ def logged(subject: Subject) -> Iterator[Outcome]:
 
 
 def paths(subject: Subject) -> Outcome:
-    """The gate signs the path of the request, not of the origin."""
+    """The gate sees and signs the path of the request, not of the origin."""
+    for name, asked, path in _unpaid(subject):
+        return Failed(
+            f"{asked} is free, and CloudFront asks {name} for {path}, which is paid"
+            " for: it has an origin path, and leads to the server of the paid API.",
+            "Remove the origin path, or add a route for the paths as clients ask for"
+            " them.",
+        )
     for name, prefix in _prefixed(subject):
         wrong = (
             f"CloudFront puts {prefix} in front of the path of requests for {name}. The"
@@ -145,6 +154,25 @@ def paths(subject: Subject) -> Outcome:
             return Warned(wrong, remedy)
         return Failed(wrong, remedy)
     return Passed("no origin path")
+
+
+def _unpaid(subject: Subject) -> Iterator[tuple[str, str, str]]:
+    """Ways to a paid path through an origin path: the origin, the path that a client
+    asks for, and the one that the origin is asked for."""
+    earlier: list[str] = []
+    for behaviour in subject.snapshot.behaviours:
+        pattern = f"/{behaviour.pattern.removeprefix('/')}"
+        for origin in subject.same_server(behaviour):
+            prefix = origin.path_prefix
+            before = [prefix + each for each in earlier]
+            for route in subject.routes if prefix else ():
+                path = example(prefix + pattern, before, route.path)
+                if path is None:
+                    continue
+                asked = path.removeprefix(prefix)
+                if not match(asked, subject.routes):
+                    yield origin.origin_id, asked, path
+        earlier.append(pattern)
 
 
 def _prefixed(subject: Subject) -> Iterator[tuple[str, str]]:

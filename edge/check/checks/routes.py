@@ -1,7 +1,10 @@
 """Routes and behaviours must match."""
 
 from ...aws.distribution import gated
+from ...aws.function import parse_arn
 from ...aws.lambda_at_edge import EVENTS
+from ..facts import Unread
+from ..facts.behaviour import BehaviourFacts
 from ..finding import Check, Failed, NotChecked, Outcome, Passed, Warned
 from ..subject import Subject
 
@@ -39,10 +42,16 @@ def served(subject: Subject) -> Outcome:
 
 
 def unlisted(subject: Subject) -> Outcome:
+    """Other functions have their own reasons to run on a free path."""
+    gates = {name for each in subject.gated for name in _running(each)}
+    function = subject.snapshot.function
+    if not isinstance(function, Unread):
+        gates.add(function.arn.name)
     idle = [
         behaviour.pattern
         for behaviour in subject.snapshot.behaviours
-        if behaviour not in subject.reaching and any(map(behaviour.arns, EVENTS))
+        if behaviour not in subject.reaching
+        and not gates.isdisjoint(_running(behaviour))
     ]
     if idle:
         return Warned(
@@ -50,6 +59,11 @@ def unlisted(subject: Subject) -> Outcome:
             "Add the route that is missing and build again, or remove the triggers.",
         )
     return Passed("each has one")
+
+
+def _running(behaviour: BehaviourFacts) -> set[str]:
+    """The names of the functions that run where the gate would."""
+    return {parse_arn(arn).name for event in EVENTS for arn in behaviour.arns(event)}
 
 
 CHECKS = (

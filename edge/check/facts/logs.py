@@ -42,6 +42,8 @@ class Alarm:
     """None if an anomaly detector decides how much is too much."""
     actions: tuple[str, ...]
     """Empty while they are switched off."""
+    waits_for_many: bool
+    """It is of a percentile, and keeps its state while there are few samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ def _alarm(item: Raw) -> Alarm:
         comparison=item["ComparisonOperator"],
         threshold=item.get("Threshold"),
         actions=tuple(item.get("AlarmActions", []) if item["ActionsEnabled"] else ()),
+        waits_for_many="ExtendedStatistic" in item
+        and item.get("EvaluateLowSampleCountPercentile") == "ignore",
     )
 
 

@@ -14,7 +14,7 @@ from time import time
 
 from .. import gate, settlement
 from ..channel import Deadline
-from ..cloudfront import OriginResponse, ViewerRequest
+from ..cloudfront import X402_PAYMENT_HEADER, OriginResponse, ViewerRequest
 from ..facilitator import Calls, Now
 from ..gate import Answer, Forward, Malformed, NoAnswer, PaymentRequired, Unavailable
 from ..hints import Any, NamedTuple
@@ -25,7 +25,7 @@ from ..settlement import Refused, Settle, Settled, Unpayable, Unsettled, is_code
 from . import amount, payment
 from .terms import Accept, Offer, Terms
 
-PAYMENT_HEADER = "payment-signature"
+PAYMENT_HEADER = X402_PAYMENT_HEADER
 REQUIRED_HEADER = "PAYMENT-REQUIRED"
 RESPONSE_HEADER = "PAYMENT-RESPONSE"
 
@@ -45,6 +45,8 @@ UNSURE = (
 )
 # What they say before they send one, with any status.
 REFUSED = ("insufficient_", "invalid_", "unsupported_")
+# Without a reason, these say nothing of the payment: a wrong token, a limit.
+_ABOUT_US = (401, 403, 408, 429)
 
 # CloudFront limits the headers of a generated response to 10,240 bytes.
 LARGEST_DEMAND = 8_192
@@ -144,6 +146,9 @@ class X402(Calls):
     def conclude(
         self, route: Route, due: Settle, response: OriginResponse, seconds: float
     ) -> settlement.Outcome:
+        if not due.intent.startswith(payment.INTENT):
+            # Another version of the gate has verified it, and none can settle it here.
+            return Unsettled("the intent is of another facilitator")
         header = response.headers.get(PAYMENT_HEADER)
         if header is None:
             return Unpayable(
@@ -295,7 +300,10 @@ def _found(answer: Answer | NoAnswer) -> _Found:
             reason = _code(rest.get("errorReason"))
             transaction = _word(rest.get("transaction"))
             kind = _kind(status, reason, transaction)
-            reason = reason or "settle_refused"
+            unnamed = (
+                "settle_refused" if kind == "refused" else f"settle_answered_{status}"
+            )
+            reason = reason or unnamed
             return _Found(kind, reason, transaction, _receipt(rest, reason))
         case Answer(200):
             return _Found("unknown", "the answer to settle is malformed")
@@ -308,7 +316,7 @@ def _kind(status: int, reason: str, transaction: str) -> str:
     if reason in USED:
         return "used"
     if not reason:
-        unsure = status >= 500 or transaction != ""
+        unsure = status >= 500 or status in _ABOUT_US or transaction != ""
     elif reason in UNSURE or reason.endswith("_timed_out"):
         unsure = True
     else:

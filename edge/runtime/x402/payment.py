@@ -24,6 +24,9 @@ from .terms import Accept, Identifier
 # in base64.
 LONGEST_HEADER = 16_384
 
+# The intent of a payment begins with it.
+INTENT = "x402_"
+
 _SCHEMES = ("exact", "upto")
 _EVM = re.compile(r"eip155:[1-9][0-9]{0,31}")
 _SVM = re.compile(r"solana:[1-9A-HJ-NP-Za-km-z]{32}")  # CAIP-2: of the genesis hash
@@ -99,7 +102,12 @@ def _decoded(header: str) -> Mapping[str, Any]:
             "it is not UTF-8 text in base64 of the standard alphabet, padded"
         ) from wrong
     try:
-        found = json.loads(text, object_pairs_hook=_members, parse_constant=_constant)
+        found = json.loads(
+            text,
+            object_pairs_hook=_members,
+            parse_constant=_constant,
+            parse_float=_finite,
+        )
     except Unreadable:
         raise
     except (ValueError, RecursionError) as wrong:
@@ -187,7 +195,7 @@ def _check_identifier(extensions: object, rule: Identifier) -> None:
 def _intent(parts: Iterable[bytes]) -> str:
     # The lengths in front, so that no byte can move across a border.
     framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-    return f"x402_{sha256(framed).hexdigest()}"
+    return INTENT + sha256(framed).hexdigest()
 
 
 def _instant(value: object) -> float | None:
@@ -219,6 +227,14 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(_: str) -> None:
     raise Unreadable("it is not JSON")
+
+
+def _finite(text: str) -> float:
+    """1e999 would go out as Infinity, which is not JSON."""
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise Unreadable("it has a number that is too large")
+    return number
 
 
 def _object(value: object, name: str) -> Mapping[str, Any]:

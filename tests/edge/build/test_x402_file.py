@@ -57,6 +57,16 @@ def test_a_price_is_not_rounded() -> None:
     assert entry(EVM | {"price": "$0.0100000000"})["amount"] == "10000"
 
 
+# By its address, as it is.
+OWN = {"asset": USDC, "decimals": 6, "name": "USD Coin", "version": "2"}
+
+
+@pytest.mark.parametrize("asset", [USDC, USDC.lower()])
+def test_usdc_may_be_written_by_its_address(asset: str) -> None:
+    accept = EVM | OWN | {"asset": asset}
+    assert entry(accept)["extra"] == {"name": "USD Coin", "version": "2"}
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -83,13 +93,17 @@ def test_a_price_is_not_rounded() -> None:
         ({"amount": "9" * 78, "price": None}, "at most"),
         (SVM | {"amount": str(2**64), "price": None}, "at most"),
         (SVM | {"pay_to": "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDnc"}, "no address"),
-        (SVM | {"pay_to": "1" * 32}, "address of nobody"),
+        (SVM | {"pay_to": "1" * 32}, "pay_to is the zero address"),
         (SVM | {"network": "solana:mainnet"}, "neither EVM nor Solana"),
         ({"network": "eip155:base"}, "neither EVM nor Solana"),
         ({"network": "eip155:8453\n"}, "neither EVM nor Solana"),
-        ({"pay_to": "0x" + "0" * 40}, "address of nobody"),
+        ({"pay_to": "0x" + "0" * 40}, "pay_to is the zero address"),
         ({"pay_to": USDC.upper().replace("X", "x")}, "asset's own contract"),
         ({"decimals": 18}, "Remove it"),
+        (OWN | {"decimals": 2}, "asset is USDC by its address, and decimals"),
+        (OWN | {"name": "USDC"}, "asset is USDC by its address, and decimals"),
+        (OWN | {"asset": USDC.lower(), "version": "1"}, "asset is USDC by its address"),
+        (OWN | {"network": "eip155:84532"}, "is the USDC of eip155:8453, not of"),
         ({"max_timeout_seconds": 86_401}, "86400 or less"),
     ],
 )

@@ -265,6 +265,17 @@ def same_server(it: Setting) -> None:
     it.config["Origins"]["Items"][1]["DomainName"] = "API.example.org"
 
 
+def same_server_below(prefix: str) -> Change:
+    """What is free leads to the API's server by another way."""
+
+    def change(it: Setting) -> None:
+        below = good.origin("below", DomainName="API.example.org", OriginPath=prefix)
+        it.config["Origins"]["Items"].append(below)
+        it.default["TargetOriginId"] = "below"
+
+    return change
+
+
 def legacy_kept(it: Setting) -> None:
     """As long as the origin says, told apart by some headers."""
     legacy(Headers=good.listed(["Host", *CONTRACT]))(it)
@@ -452,6 +463,8 @@ BROKEN: list[tuple[str, type, Change]] = [
     ("headers.query", Failed, request_policy("allViewer", query="none")),
     ("headers.query", Failed, legacy(QueryString=False)),
     ("headers.path", Failed, into("origin", OriginPath="/v1")),
+    ("headers.path", Failed, same_server_below("/api")),
+    ("distribution.root-object", Failed, into("config", DefaultRootObject="api/joke")),
     (
         "headers.added",
         Failed,
@@ -567,6 +580,11 @@ BROKEN: list[tuple[str, type, Change]] = [
         "alarms.verify-latency",
         Failed,
         metric_filter("VerifyLatency", '{ $.eventType = "verify" }'),
+    ),
+    (
+        "alarms.verify-latency",
+        Warned,
+        alarm("verify-latency", EvaluateLowSampleCountPercentile="ignore"),
     ),
     ("alarms.verify-latency", Failed, value_of("VerifyLatency", "1")),
     ("alarms.verify-latency", Failed, value_of("VerifyLatency", "$.valid")),

@@ -21,6 +21,7 @@ from tests.edge.check.broken import (
     canary,
     grouped,
     policy,
+    same_server_below,
     setting,
 )
 
@@ -111,6 +112,27 @@ def test_without_a_signature_a_path_of_the_origins_own_is_a_warning() -> None:
         "bundle.signing": "Warned",
         "headers.path": "Warned",
     }
+
+
+def test_an_origin_path_that_leads_to_nothing_paid_is_no_trouble() -> None:
+    it = setting()
+    same_server_below("/v2")(it)
+    assert troubles(findings(it)) == {}
+
+
+def test_a_root_object_that_is_free_is_no_trouble() -> None:
+    it = setting()
+    it.config["DefaultRootObject"] = "index.html"
+    assert troubles(findings(it)) == {}
+
+
+def test_another_teams_function_on_a_free_path_is_not_taken_for_the_gate() -> None:
+    it = setting()
+    theirs = "arn:aws:lambda:us-east-1:111122223333:function:admin-login:4"
+    it.config["CacheBehaviors"]["Items"][2]["LambdaFunctionAssociations"] = good.listed(
+        [good.trigger("viewer-request", theirs)]
+    )
+    assert troubles(findings(it)) == {}
 
 
 def test_a_response_header_that_does_not_override_is_no_trouble() -> None:

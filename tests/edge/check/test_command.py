@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from edge.aws.lambda_at_edge import EVENTS
 from edge.aws.session import Session
 from edge.build.environment import read_environment
 from edge.build.routes_file import parse_routes
@@ -190,6 +191,32 @@ def test_live_is_like_from_a_file_and_can_be_saved(
     assert opened == ["prod"]
     assert run("--from-file", "now.json", "--no-probes", "--json") == 0
     assert json.loads(capsys.readouterr().out)["findings"] == found
+
+
+def test_a_live_check_looks_for_the_gate_where_the_routes_lead(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """Another team's function runs on both events of a path of its own."""
+    answers = good.answers()
+    theirs = "arn:aws:lambda:us-east-1:111122223333:function:admin:4"
+    events = [good.trigger(event, theirs) for event in EVENTS]
+    admin = good.static_behaviour("/admin/*")
+    config = answers["distribution"]["DistributionConfig"]
+    config["CacheBehaviors"]["Items"].insert(
+        0, admin | {"LambdaFunctionAssociations": good.listed(events)}
+    )
+    asked: list[str] = []
+
+    def reply(parameters: Any, _: str) -> Any:
+        asked.append(parameters["FunctionName"])
+        return good.function()
+
+    aws = account(answers)
+    aws.replies["GetFunctionConfiguration"] = reply
+    monkeypatch.setattr(command, "open_session", lambda _: aws.session)
+    live = ("--distribution-id", "EDFDVBD6EXAMPLE", "--no-probes")
+    assert run(*live, "--regions", "us-east-1", "eu-west-1") == 0
+    assert asked == [good.ARN]
 
 
 def test_a_live_check_asks_the_distribution_itself(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edge.aws.function import Function
+from edge.aws.lambda_at_edge import EVENTS
 from edge.aws.managed_policies import CACHING_OPTIMIZED
 from edge.check.account import collect
 from edge.check.checklist import examine
@@ -303,15 +304,48 @@ def test_the_function_can_be_named_where_several_run() -> None:
         return good.function()
 
     aws.replies["GetFunctionConfiguration"] = reply
-    collected(aws)
+    collected(aws, name="other")
     collected(aws, name="x402-edge")
     assert asked == [other, good.ARN]
+
+
+@pytest.mark.parametrize("paths", [(), ("/api/joke",)])
+@pytest.mark.parametrize("events", [EVENTS[:1], EVENTS])
+def test_another_teams_function_is_not_taken_for_the_gate(
+    paths: tuple[str, ...], events: tuple[str, ...]
+) -> None:
+    """It stands first, on a path of its own."""
+    answers = good.answers()
+    items = answers["distribution"]["DistributionConfig"]["CacheBehaviors"]["Items"]
+    theirs = "arn:aws:lambda:us-east-1:111122223333:function:admin-login:4"
+    association = good.listed([good.trigger(event, theirs) for event in events])
+    admin = good.static_behaviour("/admin/*")
+    items.insert(0, admin | {"LambdaFunctionAssociations": association})
+    asked: list[str] = []
+
+    def reply(parameters: Answer, _: str) -> Answer:
+        asked.append(parameters["FunctionName"])
+        return good.function()
+
+    aws = account(answers)
+    aws.replies["GetFunctionConfiguration"] = reply
+    collect(aws.session, "EDFDVBD6EXAMPLE", None, good.REGIONS, NOW, paths=paths)
+    is_alike = len(events) == 2 and not paths
+    assert asked == [theirs if is_alike else good.ARN]
 
 
 def test_alarms_of_others_are_not_kept() -> None:
     answers = collected(account())
     names = [alarm["AlarmName"] for alarm in answers["regions"]["eu-west-1"]["alarms"]]
     assert names == ["verify-errors", "verify-latency", "settle-errors", "unpaid"]
+
+
+def test_what_an_alarm_does_with_few_calls_is_kept() -> None:
+    answers = good.answers()
+    name = "EvaluateLowSampleCountPercentile"
+    answers["regions"]["eu-west-1"]["alarms"][1][name] = "ignore"
+    found = collected(account(answers))["regions"]["eu-west-1"]["alarms"][1]
+    assert found[name] == "ignore"
 
 
 def test_aws_is_asked_which_lines_a_filter_matches() -> None:

@@ -331,4 +331,4 @@ def test_a_stack_that_owns_the_distribution_is_named(
 def test_tags_that_may_not_be_read_stop_nothing(operator: Operator) -> None:
     operator.account.before = denying("cloudfront", "ListTagsForResource")
     assert operator.deploy("--yes") == 0
-    assert "note: whether CloudFormation owns it cannot be told" in operator.read
+    assert "note: could not find out whether a CloudFormation stack" in operator.read

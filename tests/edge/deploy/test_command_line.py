@@ -42,9 +42,18 @@ def test_help_says_what_a_command_does_and_needs(
         (["--distribution-id", "nginx"], "'nginx' is not a distribution's id"),
         ([*TARGET, "--function-name", "a b"], "'a b' is not a function's name"),
         ([*TARGET, "--role", "mine"], "'mine' is not arn:aws:iam::123456789012:role/"),
-        ([*TARGET, "--memory", "64"], "'64' is not from 128 to 10240"),
-        ([*TARGET, "--memory", "much"], "'much' is not from 128 to 10240"),
-        ([*TARGET, "--timeout", "-1"], "'-1' is not from 0 to 86400"),
+        (
+            [*TARGET, "--memory", "64"],
+            "whole number from 128 to 10240, not '64'",
+        ),
+        (
+            [*TARGET, "--memory", "much"],
+            "whole number from 128 to 10240, not 'much'",
+        ),
+        (
+            [*TARGET, "--timeout", "-1"],
+            "whole number from 0 to 86400, not '-1'",
+        ),
         ([*TARGET, "--runtime", "python3.9"], "invalid choice: 'python3.9'"),
         ([*TARGET, "--bundle", "a", "--routes", "b"], "not allowed with argument"),
     ],
@@ -64,8 +73,11 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(
         (["check", "--distribution-id", ""], "'' is not a distribution's id"),
         (["check", "--distribution-id", "../x"], "'../x' is not a distribution's id"),
         (["check", "--distribution-id", "E123"], "'E123' is not a distribution's id"),
-        (["rollback", *TARGET, "--version", "0"], "'0' is not from 1 to"),
-        (["rollback", *TARGET, "--version", "$LATEST"], "'$LATEST' is not from 1 to"),
+        (["rollback", *TARGET, "--version", "0"], "whole number from 1 to"),
+        (
+            ["rollback", *TARGET, "--version", "$LATEST"],
+            "whole number from 1 to",
+        ),
     ],
 )
 def test_so_it_is_by_the_other_commands(

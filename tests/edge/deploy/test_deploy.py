@@ -342,6 +342,16 @@ def test_without_waiting_it_says_that_it_is_on_its_way(operator: Operator) -> No
     )
 
 
+def test_without_waiting_what_is_everywhere_is_not_on_its_way(
+    operator: Operator,
+) -> None:
+    operator.deploy("--yes")
+    assert operator.deploy("--yes", "--no-wait") == 0
+    assert operator.said[-1] == (
+        "version 1 of x402-edge answers at every edge location of E2QWRUHAPOMQZL"
+    )
+
+
 def test_waiting_ends_and_can_be_taken_up_again(operator: Operator) -> None:
     assert operator.deploy("--yes", "--timeout", "60") == 1
     assert operator.said[-1] == (

@@ -90,6 +90,6 @@ def test_an_association_that_is_dropped_is_noticed(
     assert deploy(tmp_path, distribution_id, ENVIRONMENT, said) == 1
     assert any("published a version" in line for line in said)
     assert capsys.readouterr().err == (
-        "edge deploy: AWS accepts it and does not show it:"
+        "edge deploy: AWS accepted the change, but it does not show up:"
         f" {distribution_id} runs version 1. Look at the account, then repeat.\n"
     )

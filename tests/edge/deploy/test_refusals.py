@@ -105,6 +105,29 @@ def test_the_plan_says_what_replacing_takes_off(hire: Hire) -> None:
     assert line in operator.read
 
 
+def test_a_function_that_goes_may_be_another_gate(hire: Hire) -> None:
+    """Its bundle is not read, so neither its paths nor its signatures are compared."""
+    operator = hire(distribution(behaviour("api", "/api"), behaviour("api", "/api/*")))
+    operator.deploy("--yes", "--function-name", "old-gate")
+    operator.said.clear()
+    operator.deploy("--plan", "--replace", "--function-name", "new-gate")
+    (note,) = [line for line in operator.said if line.startswith("note: ")]
+    assert note == (
+        "note: old-gate is taken off /api, /api/*. If it is a gate, its paths that are"
+        " not in this bundle become free, and its signatures were not compared with"
+        " this bundle's"
+    )
+
+
+@pytest.mark.parametrize("event", ["viewer-request", "origin-response"])
+def test_only_what_runs_first_can_be_a_gate(hire: Hire, event: str) -> None:
+    theirs = listed(lambda_association(event, "admin-login", 4))
+    operator = hire(with_associations(LambdaFunctionAssociations=theirs))
+    operator.deploy("--plan", "--replace")
+    is_said = "note: admin-login is taken off" in operator.read
+    assert is_said == (event == "viewer-request")
+
+
 @pytest.mark.parametrize("options", [(), ("--replace",)])
 def test_a_way_around_the_gate_is_not_left_open(
     hire: Hire, options: tuple[str, ...]

@@ -2,7 +2,14 @@
 
 import pytest
 
-from tests.edge.deploy.examples import ENVIRONMENT, NEW_KEY
+from tests.edge.deploy.account import Interruption
+from tests.edge.deploy.examples import (
+    ENVIRONMENT,
+    NEW_KEY,
+    ROUTES,
+    behaviour,
+    distribution,
+)
 from tests.edge.deploy.operator import Operator
 
 THIRD = NEW_KEY | {"NEXFLOW_API_KEY": "nf_live_THIRD"}
@@ -162,11 +169,70 @@ def test_while_it_is_deployed_the_version_has_to_be_named(operator: Operator) ->
     assert running(operator) == {"2"}
 
 
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_the_rollback_to_repeat_names_its_version(
+    operator: Operator, is_interrupted: bool
+) -> None:
+    """Repeated when CloudFront is done, it would go back from there."""
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.deploy("--yes", environment=THIRD)
+    operator.account.calls.clear()
+    if is_interrupted:
+        operator.account.interruption = Interruption(20, is_before=True)
+    assert operator.roll_back("--yes", "--timeout", "60") == (
+        130 if is_interrupted else 1
+    )
+    assert running(operator) == {"2"}
+    assert operator.said[-1] == (
+        "edge rollback: the command to repeat is rollback --version 2: without the"
+        " version it may go back one more."
+    )
+    operator.account.interruption = None
+    operator.account.clock.sleep(600)
+    assert operator.roll_back("--yes", "--version", "2") == 0
+    assert running(operator) == {"2"}
+
+
 def test_the_first_version_has_none_before(operator: Operator) -> None:
     operator.deploy("--yes")
     assert operator.roll_back("--yes") == 2
-    assert "no version before 1 is left" in operator.said[-1]
+    assert "there is no version to go back to from 1, which" in operator.said[-1]
     assert running(operator) == {"1"}
+
+
+def move_to_the_shop(operator: Operator) -> None:
+    """The same function gates another distribution of the account, with other paths,
+    and that is the one that is asked for from now on."""
+    operator.account.cloudfront.config = distribution(
+        behaviour("api", "/shop"), behaviour("api", "/shop/*")
+    )
+    operator.account.cloudfront.change()
+    operator.routes.write_text(ROUTES.replace("/api/*", "/shop/*"))
+    assert operator.deploy("--yes") == 0
+    assert running(operator) == {"2"}
+
+
+def test_nor_has_the_first_version_of_another_distribution(operator: Operator) -> None:
+    """Version 1 gates other paths: these would become free."""
+    operator.deploy("--yes")
+    move_to_the_shop(operator)
+    assert operator.roll_back("--yes") == 2
+    assert "there is no version to go back to from 2, which" in operator.said[-1]
+    assert running(operator) == {"2"}
+
+
+def test_a_version_that_replaced_one_that_is_gone_has_none_before(
+    operator: Operator,
+) -> None:
+    """Version 2 was bad, and rolled back."""
+    operator.deploy("--yes")
+    operator.deploy("--yes", environment=NEW_KEY)
+    operator.roll_back("--yes")
+    operator.deploy("--yes", environment=THIRD)
+    del operator.account.functions.published[0]
+    assert operator.roll_back("--yes") == 2
+    assert "there is no version to go back to from 3, which" in operator.said[-1]
 
 
 def test_a_version_that_is_not_there_is_named(operator: Operator) -> None:
@@ -210,8 +276,8 @@ def test_a_version_that_sleeps_has_to_be_woken(operator: Operator) -> None:
     operator.account.functions.published[0]["State"] = "Inactive"
     assert operator.roll_back("--yes") == 1
     assert (
-        "aws lambda invoke --function-name x402-edge --qualifier 1"
-        in (operator.said[-1])
+        "aws lambda invoke --region us-east-1 --function-name x402-edge --qualifier 1"
+        " /dev/null, and repeat" in (operator.said[-2])
     )
     assert running(operator) == {"2"}
 
@@ -223,7 +289,7 @@ def test_a_version_that_cloudfront_no_longer_runs_changes_nothing(
     operator.deploy("--yes", environment=NEW_KEY)
     operator.account.functions.published[0]["Runtime"] = "python3.8"
     assert operator.roll_back("--yes") == 1
-    assert operator.said[-1] == (
+    assert operator.said[-2] == (
         "edge rollback: UpdateDistribution was refused: The function has a runtime that"
         " is not supported: python3.8. (InvalidLambdaFunctionAssociation)"
     )

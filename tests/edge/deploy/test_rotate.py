@@ -1,6 +1,7 @@
 """A new key everywhere, and only then a word about the old one."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from edge.deploy.keys import Keys
 from edge.deploy.terminal import exit_status
 from edge.runtime.signature import SigningKey
 from tests.edge.deploy.account import Interruption
+from tests.edge.deploy.conftest import Hire
 from tests.edge.deploy.examples import (
     ENVIRONMENT,
     NEW_KEY,
@@ -19,6 +21,7 @@ from tests.edge.deploy.examples import (
     listed,
 )
 from tests.edge.deploy.operator import Operator
+from tests.edge.deploy.test_roll_back import move_to_the_shop
 
 REVOKE = "Now revoke the old API key, the one in version 1:"
 
@@ -183,24 +186,72 @@ def test_the_old_key_may_not_go_while_another_distribution_has_it(
     operator: Operator,
 ) -> None:
     operator.deploy("--yes")
-    ours = lambda_association("viewer-request", "x402-edge", 1)
-    config = distribution(default=behaviour("api"))
-    config["DefaultCacheBehavior"]["LambdaFunctionAssociations"] = listed(ours)
-    names = ("DefaultCacheBehavior", "CacheBehaviors")
-    other = {"Id": "E3OTHEREXAMPLE"} | {name: config[name] for name in names}
-    operator.account.cloudfront.others = [other]
+    association = run_elsewhere(operator, "x402-edge")
     assert operator.rotate("--yes", environment=NEW_KEY) == 2
     assert operator.said[-2:] == [
         (
             "edge rotate: E3OTHEREXAMPLE still runs version 1 of x402-edge, which has"
-            " another key. Rotate there, too: the same command with --distribution-id"
-            " E3OTHEREXAMPLE."
+            " another key. Rotate there, too, with the routes file of that"
+            " distribution: --distribution-id E3OTHEREXAMPLE --routes FILE."
         ),
         NOT_YET,
     ]
-    association = config["DefaultCacheBehavior"]["LambdaFunctionAssociations"]
     association["Items"][0] = lambda_association("viewer-request", "x402-edge", 2)
     assert operator.rotate("--yes", environment=NEW_KEY) == 0
+
+
+def test_a_gate_of_another_name_may_have_the_old_key_too(operator: Operator) -> None:
+    operator.deploy("--yes")
+    run_elsewhere(operator, "shop-gate")
+    assert operator.rotate("--yes", environment=NEW_KEY) == 0
+    assert operator.said[-2] == (
+        "E3OTHEREXAMPLE runs shop-gate, whose key was not compared: revoke only if it"
+        " has another."
+    )
+    assert operator.said[-1].startswith(REVOKE)
+
+
+def test_so_may_one_in_another_behaviour_of_the_same_distribution(hire: Hire) -> None:
+    theirs = listed(lambda_association("viewer-request", "shop-gate", 1))
+    operator = hire(
+        distribution(
+            behaviour("api", "/api"),
+            behaviour("api", "/api/*"),
+            default=behaviour("site", LambdaFunctionAssociations=theirs),
+        )
+    )
+    operator.deploy("--yes")
+    assert operator.rotate("--yes", environment=NEW_KEY) == 0
+    assert operator.said[-2].startswith("E2QWRUHAPOMQZL runs shop-gate, whose key")
+
+
+def test_where_no_api_key_is_rotated_no_other_gate_is_named(operator: Operator) -> None:
+    operator.deploy("--yes", environment=signing("one", "two"))
+    run_elsewhere(operator, "shop-gate")
+    assert operator.rotate("--yes", environment=signing("two", "one")) == 0
+    assert "shop-gate" not in operator.read
+
+
+def run_elsewhere(operator: Operator, name: str) -> dict[str, Any]:
+    """Version 1 of it, on another distribution. Returns its associations."""
+    associations = listed(lambda_association("viewer-request", name, 1))
+    config = distribution(
+        default=behaviour("api", LambdaFunctionAssociations=associations)
+    )
+    names = ("DefaultCacheBehavior", "CacheBehaviors")
+    other = {"Id": "E3OTHEREXAMPLE"} | {name: config[name] for name in names}
+    operator.account.cloudfront.others = [other]
+    return associations
+
+
+def test_a_distribution_that_has_only_one_version_is_compared_with_no_other(
+    operator: Operator,
+) -> None:
+    """Version 1 is the gate of another distribution, with another key."""
+    operator.deploy("--yes", environment=NEW_KEY)
+    move_to_the_shop(operator)
+    assert operator.rotate("--yes") == 2
+    assert "version 2, which is live, has these keys already" in operator.said[-2]
 
 
 def test_without_a_gate_there_is_nothing_to_rotate(operator: Operator) -> None:
@@ -271,8 +322,18 @@ BREAKS = pytest.mark.parametrize(
         ),
         (
             signing("one"),
+            signing("one") | {"EDGE_SIGNING_SECRET": "another-" * 8},
+            "version 1 has another secret of the name one. Set that one again, or give",
+        ),
+        (
+            signing("one", "two"),
+            signing("two", "one") | {"EDGE_SIGNING_ACCEPTED_SECRET": "another-" * 8},
+            "version 1 has another secret of the name one. Set that one again, or give",
+        ),
+        (
+            signing("one"),
             signing("two", "one"),
-            "version 1 does not accept two yet. Give it to the origin, then deploy",
+            "version 1 does not accept two yet. First give it to the origin, then",
         ),
     ],
 )

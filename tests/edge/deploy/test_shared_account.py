@@ -161,7 +161,7 @@ def test_what_is_accepted_and_not_kept_is_said(hire: Hire) -> None:
 
     operator.account.before = before
     assert operator.deploy("--yes") == 1
-    assert "AWS accepts it and does not show it" in operator.said[-1]
+    assert "AWS accepted the change, but it does not show up: " in operator.said[-1]
 
 
 def test_a_function_that_somebody_is_changing_is_waited_for(

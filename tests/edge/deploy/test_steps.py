@@ -3,11 +3,11 @@
 import pytest
 
 from edge.deploy.account import Account
-from edge.deploy.model import Associate, Publish, Spec
+from edge.deploy.model import NOTHING, Associate, Publish, Spec
 from tests.edge.deploy.wire import WiredSession
 
 
-@pytest.mark.parametrize("step", [Publish(None, None), Associate(None, "E", {}, ())])
+@pytest.mark.parametrize("step", [Publish(None, NOTHING), Associate(None, "E", {}, ())])
 def test_what_is_not_known_yet_is_not_asked_of_aws(
     session: WiredSession, step: Publish | Associate
 ) -> None:

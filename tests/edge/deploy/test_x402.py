@@ -26,7 +26,7 @@ from tests.edge.check.good import answers, function, listed, probes
 from tests.edge.commands import SIGNING, STANDARD
 from tests.edge.deploy.cloudfront_service import request_policy
 from tests.edge.deploy.conftest import Hire
-from tests.edge.deploy.examples import behaviour, distribution
+from tests.edge.deploy.examples import ENVIRONMENT, behaviour, distribution
 from tests.edge.deploy.operator import Operator
 from tests.support.x402_gate import SECRET, routes
 
@@ -161,6 +161,46 @@ def test_the_key_of_a_standard_facilitator_is_rotated(
     assert where in said
     for secret in (*old.values(), *new.values()):
         assert secret not in said or secret == "key-1"
+
+
+ASKS_ANOTHER = "note: version 1 asks another facilitator: until every edge location"
+
+
+def test_another_facilitator_is_said_before_the_question(operator: Operator) -> None:
+    """Neither settles what the other has verified."""
+    assert operator.deploy("--yes") == 0
+    environment = {"X402_FACILITATOR_URL": "https://pay.test"} | SIGNING
+    moved = ENVIRONMENT | {"NEXFLOW_FACILITATOR_URL": "https://example.org/moved"}
+    assert operator.deploy("--plan", environment=moved) == 0
+    assert ASKS_ANOTHER in operator.read
+    operator.said.clear()
+    operator.routes.write_text(STANDARD)
+    options = ("--offline", "--drop-signing")
+    assert operator.deploy("--plan", *options, environment=environment) == 0
+    assert ASKS_ANOTHER in operator.read
+    assert operator.deploy("--yes", *options, environment=environment) == 0
+    operator.said.clear()
+    assert operator.roll_back("--plan") == 0
+    assert ASKS_ANOTHER.replace("version 1", "version 2") in operator.read
+
+
+def test_the_same_facilitator_and_another_standard_one_are_no_news(
+    operator: Operator,
+) -> None:
+    """Any standard one can settle the same payments."""
+    key = {"NEXFLOW_API_KEY": "nf_live_NEWSECRET"}
+    same = {"NEXFLOW_FACILITATOR_URL": "https://example.org/x402/"}
+    assert operator.deploy("--yes") == 0
+    assert operator.deploy("--plan", environment=ENVIRONMENT | key | same) == 0
+    assert "asks another facilitator" not in operator.read
+    operator.routes.write_text(STANDARD)
+    environment = {"X402_FACILITATOR_URL": "https://pay.test"} | SIGNING
+    options = ("--offline", "--drop-signing")
+    assert operator.deploy("--yes", *options, environment=environment) == 0
+    operator.said.clear()
+    environment["X402_FACILITATOR_URL"] = "https://settle.test"
+    assert operator.deploy("--plan", "--offline", environment=environment) == 0
+    assert "asks another facilitator" not in operator.read
 
 
 def test_another_facilitator_is_no_rotation(operator: Operator) -> None:

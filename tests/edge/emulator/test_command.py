@@ -1,5 +1,6 @@
 """The emulator as a process: what it says, and that nothing is left of it."""
 
+import json
 import os
 import re
 import select
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import time
 import zipfile
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +18,19 @@ from typing import Any
 import httpx
 import pytest
 
+from edge.aws.lambda_at_edge import TIMEOUT, X402_TIMEOUT
+from edge.build.bundle import read_bundle
+from edge.emulator import command as emulate
+from edge.emulator.messages import Request, Response
+from edge.emulator.transcript import Transcript
+from tests.edge.commands import (
+    ENVIRONMENT,
+    REPOSITORY,
+    SIGNING,
+    STANDARD,
+    URL,
+    build,
+)
 from tests.support.lambdas import Event, bundle, log, pass_through
 from tests.support.running import command, first_line
 
@@ -152,6 +167,41 @@ def failure(process: subprocess.Popen[str]) -> str:
     return stderr
 
 
+def flipped(content: bytes, mark: bytes, after: int) -> bytes:
+    damaged = bytearray(content)
+    damaged[content.index(mark) + after] ^= 0xFF
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize(
+    ("environment", "routes", "seconds"),
+    [
+        (ENVIRONMENT, (REPOSITORY / "routes.toml").read_text(), TIMEOUT),
+        ({"X402_FACILITATOR_URL": URL} | SIGNING, STANDARD, X402_TIMEOUT),
+    ],
+)
+def test_the_function_has_the_time_that_deploy_gives_it(
+    tmp_path: Path, environment: dict[str, str], routes: str, seconds: float
+) -> None:
+    file, zipped = tmp_path / "routes.toml", tmp_path / "edge.zip"
+    file.write_text(routes)
+    assert build(zipped, environment, file, "--offline") == 0
+    options = Namespace(
+        bundle=zipped, origin=NOWHERE, origin_response_timeout=30.0, log_file=None
+    )
+    distribution = emulate._distribution(options, read_bundle(zipped))
+    assert distribution.function.timeout == seconds
+
+
+def test_why_a_payment_is_refused_is_shown_from_the_log() -> None:
+    """A 402 of x402 v2 has no reason in its body."""
+    transcript = Transcript(Request("GET", b"/report", b"", (), b"", "1.1.1.1"))
+    line = {"eventType": "verify", "valid": False, "reason": "insufficient_funds"}
+    refused = Response(402, "Payment Required", (), b"{}")
+    transcript.viewer_request([json.dumps(line)], refused)
+    assert "answers 402: insufficient_funds" in transcript.text(402)
+
+
 def test_what_the_caller_got_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     good = bundle(tmp_path, pass_through)
     missing, text = tmp_path / "missing.zip", tmp_path / "text.zip"
@@ -162,6 +212,9 @@ def test_what_the_caller_got_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     large = tmp_path / "large.zip"
     with large.open("wb") as file:
         file.truncate(50 * 1024 * 1024 + 1)
+    packed, listed = tmp_path / "packed.zip", tmp_path / "listed.zip"
+    packed.write_bytes(flipped(good.read_bytes(), b"handler.py", 40))
+    listed.write_bytes(flipped(good.read_bytes(), b"PK\x01\x02", 0))
     no_folder = tmp_path / "none" / "edge.log"
     with socket.create_server(("127.0.0.1", 0)) as taken, ExitStack() as stack:
         port = str(taken.getsockname()[1])
@@ -172,6 +225,12 @@ def test_what_the_caller_got_wrong_is_said_in_one_line(tmp_path: Path) -> None:
             "python -m edge build": ("--bundle", other, "--origin", NOWHERE),
             "origin": ("--bundle", good, "--origin", "localhost:8000"),
             port: ("--bundle", good, "--origin", NOWHERE, "--port", port),
+            "port must be 0-65535. Name another": (
+                *("--bundle", good, "--origin", NOWHERE),
+                *("--port", "99999"),
+            ),
+            "packed.zip is damaged": ("--bundle", packed, "--origin", NOWHERE),
+            "listed.zip is damaged": ("--bundle", listed, "--origin", NOWHERE),
             "--fd 99": ("--bundle", good, "--origin", NOWHERE, "--fd", "99"),
             "is a folder": (
                 *("--bundle", good, "--origin", NOWHERE, "--log-file"),

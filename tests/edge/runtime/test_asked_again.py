@@ -90,12 +90,41 @@ def test_a_refusal_of_the_second_question_does_not_end_the_first(
     assert facilitator.settle(DUE, 1.0) == Answer(200, SETTLED)
 
 
-def test_a_refusal_of_the_second_question_counts_if_the_first_is_never_answered(
+NO = {"ok": False, "error": "insufficient_funds"}
+
+
+@pytest.mark.parametrize("first", [hang(), hang_up(), answer(500, {})])
+@pytest.mark.parametrize("status", [200, 402])
+def test_a_refusal_of_the_second_question_is_not_certain(
+    scripted: ScriptedFacilitator, facilitator: NexFlow, first: Step, status: int
+) -> None:
+    """The first may have settled: to withhold the response would be to keep both."""
+    scripted.will(first, answer(status, NO))
+    assert facilitator.settle(DUE, 1.0) == NoAnswer(
+        "the second question was answered with insufficient_funds"
+    )
+
+
+def test_nor_is_it_where_the_first_went_into_a_connection_that_was_closed(
     scripted: ScriptedFacilitator, facilitator: NexFlow
 ) -> None:
-    no = {"ok": False, "error": "insufficient_funds"}
-    scripted.will(hang(), answer(402, no))
-    assert facilitator.settle(DUE, 1.0) == Answer(402, no)
+    facilitator.verify(JOKE, {}, 2.0)
+    scripted.will(hang_up(), answer(402, NO))
+    assert isinstance(facilitator.settle(DUE, 1.0), NoAnswer)
+
+
+def test_a_refusal_of_the_first_question_is_certain(
+    scripted: ScriptedFacilitator, facilitator: NexFlow
+) -> None:
+    scripted.will(answer(402, NO))
+    assert facilitator.settle(DUE, 1.0) == Answer(402, NO)
+
+
+def test_a_no_with_200_to_the_second_question_does_not_end_the_first(
+    scripted: ScriptedFacilitator, facilitator: NexFlow
+) -> None:
+    scripted.will(slow(0.7), answer(200, NO))
+    assert facilitator.settle(DUE, 1.0) == Answer(200, SETTLED)
 
 
 def test_questions_asked_twice_leave_no_heap_of_connections(

@@ -43,10 +43,13 @@ def test_whatever_is_forwarded_was_said_in_so_many_words(
         assert body.get("expiresAt") is None or body["expiresAt"]
 
 
+NOT_ABOUT_IT = (400, 401, 408, 409, 425, 429)
+
+
 @given(st.integers(100, 599) | st.sampled_from([200, 402, 404, 429, 500]), BODIES)
 def test_every_answer_to_settle_has_an_outcome(status: int, body: Any) -> None:
     ok = body.get("ok") if isinstance(body, dict) else None
-    about_the_payment = 400 <= status < 500 and status not in (400, 401, 408, 429)
+    about_the_payment = 400 <= status < 500 and status not in NOT_ABOUT_IT
     expected: type[Settled | Refused | Unsettled] = Unsettled
     if ok is True and status == 200:
         expected = Settled

@@ -66,6 +66,11 @@ TIMED_OUT = "settle_exact_evm_transaction_confirmation_timed_out"
             "used",
         ),
         (Answer(401, None), "unknown"),
+        *[
+            (Answer(status, {"success": False, "error": "unauthorized"}), "unknown")
+            for status in (401, 403, 408, 429)
+        ],
+        (Answer(403, {"success": False, "errorReason": "blocked"}), "refused"),
         (NoAnswer("late"), "unknown"),
     ],
 )

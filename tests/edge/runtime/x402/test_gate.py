@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from x402.http.utils import (
     decode_payment_response_header,
 )
 
+from edge.runtime.gate import Forward
+from edge.runtime.handler import Edge
+from edge.runtime.x402.facilitator import X402
 from sample_origin.payers import signed
 from tests.support.cloudfront_events import documented
 from tests.support.payments import Json, decoded, encoded
@@ -330,6 +334,67 @@ def test_what_was_not_verified_is_not_settled(sent: str) -> None:
         event["Records"][0]["cf"]["request"] = forwarded
         assert gate.edge(event, None)["status"] == "500"
         assert gate.facilitator.settled == 0
+
+
+def test_the_intent_of_another_facilitator_costs_nobody_the_response(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As while a gate of NexFlow is replaced by this one."""
+    with selling() as gate:
+        request = documented("viewer-request")["Records"][0]["cf"]["request"]
+        request |= {"uri": "/report", "method": "POST"}
+        before = Edge(gate.edge._settings, NexFlowAlike(gate.edge._settings))
+        event = documented("origin-response")
+        cf = event["Records"][0]["cf"]
+        cf["request"] = before(documented_with(request), None)
+        cf["response"]["status"] = "200"
+        capsys.readouterr()
+        assert gate.edge(event, None) is cf["response"]
+        assert gate.facilitator.settled == 0
+    (line,) = logged(capsys.readouterr().out)
+    assert line["error"] == "the intent is of another facilitator"
+
+
+def test_where_nothing_was_asked_no_time_was_spent_asking(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """However long reading and refusing take on a small Lambda."""
+
+    with selling() as gate:
+        chosen = gate.edge._settings
+        clock = count(step=0.01)
+        edge = Edge(chosen, X402(chosen), clock=lambda: next(clock))
+        request = documented("viewer-request")["Records"][0]["cf"]["request"]
+        request |= {"uri": "/report", "method": "POST"}
+        assert edge(documented_with(request), None)["status"] == "402"
+    (line,) = logged(capsys.readouterr().out)
+    assert line["latencyMs"] == 0
+
+
+def test_after_a_bug_it_is_still_known_that_there_was_a_payment(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Broken(X402):
+        def judge(self, *_: Any) -> Any:
+            raise RuntimeError
+
+    with selling() as gate:
+        request = documented("viewer-request")["Records"][0]["cf"]["request"]
+        request |= {"uri": "/report", "method": "POST"}
+        line = {"key": "Payment-Signature", "value": "e30="}
+        chosen = gate.edge._settings
+        for headers, is_there in (({}, False), ({"payment-signature": [line]}, True)):
+            event = documented_with(request | {"headers": headers})
+            assert Edge(chosen, Broken(chosen))(event, None)["status"] == "500"
+            (found,) = logged(capsys.readouterr().out)
+            assert found["hasPaymentHeader"] is is_there
+
+
+class NexFlowAlike(X402):
+    """Vouches for an intent of its own."""
+
+    def judge(self, *_: Any) -> Forward:
+        return Forward("si_1")
 
 
 def documented_with(request: Any) -> Any:

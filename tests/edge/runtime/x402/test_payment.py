@@ -1,12 +1,14 @@
 """Both halves derive the same key from a payment, and refuse the same."""
 
+import json
+from base64 import b64encode
 from random import Random
 
 import pytest
 
 from edge.runtime.x402 import payment as gate
 from origin_middleware.x402 import payment as origin
-from tests.support.payments import encoded, pay, pay_with_permit2
+from tests.support.payments import decoded, encoded, pay, pay_with_permit2
 from tests.support.solana_payments import payment, transaction
 
 
@@ -26,6 +28,19 @@ def by_the_origin(header: str) -> str:
         return origin.payment_id(origin.decode_payment(header.encode()))
     except origin.PaymentMalformed:
         return "refused"
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+def test_a_number_that_would_go_out_as_infinity_is_refused(number: str) -> None:
+    """Infinity is not JSON: the facilitator could not read the question."""
+    members = json.dumps(decoded(pay()) | {"more": [{"x": 0}]})
+    finite, odd = (
+        b64encode(members.replace('"x": 0', f'"x": {each}').encode()).decode()
+        for each in ("1e300", number)
+    )
+    assert gate.read(finite).intent
+    with pytest.raises(gate.Unreadable, match="a number that is too large"):
+        gate.read(odd)
 
 
 @pytest.mark.parametrize("make", [pay, pay_with_permit2, pay_with_solana])
