@@ -1,6 +1,17 @@
 """python -m origin_middleware: the same as the command `origin-middleware`."""
 
-from .command import run
+import sys
+
+
+def main() -> None:
+    """The entry point of the command, which says what is missing, without a trace."""
+    try:
+        from .command import run  # noqa: PLC0415 - it needs the extra redis
+    except ImportError as missing:
+        sys.stderr.write(f"origin-middleware: {missing}\n")
+        sys.exit(2)
+    run()
+
 
 if __name__ == "__main__":
-    run()
+    main()

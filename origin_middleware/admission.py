@@ -68,12 +68,16 @@ class Admission:
         """Raises ConfigurationError where the gate does not sign what the policy takes
         as the key: with one signed request, a client could send any number of keys.
         """
-        if self._secrets and not is_intent(policy.header, policy.key_of):
+        if not self._secrets:
+            return
+        if not is_intent(policy.header, policy.key_of):
             raise ConfigurationError(
                 f"IdempotencyMiddleware(secrets=...): the gate signs {INTENT_HEADER}, "
                 "so the key has to come from there. Leave header and key_of of the "
                 "policy as they are, or secrets out."
             )
+        if not policy.require_key:
+            _warn_free(policy.name)
 
     def admit(self, scope: Scope, policy: Policy) -> Denied | Admitted | None:
         """None where there is no key, and none is required."""
@@ -130,6 +134,16 @@ def _missing(scope: Scope, policy: Policy) -> Denied:
     if scope["method"] == "OPTIONS":
         detail += " For a CORS preflight, add the CORS middleware outside this one."
     return Denied(Refusal.KEY_MISSING, detail.lstrip())
+
+
+@cache
+def _warn_free(policy: str) -> None:
+    """Once for each name."""
+    logging.getLogger("origin_middleware").warning(
+        "Requests without a settlement intent run for free, although secrets are set: "
+        "Policy(name=%r) has no require_key=True.",
+        policy,
+    )
 
 
 @cache

@@ -29,7 +29,7 @@ PROBLEMS = {
     ),
     Refusal.STORE_UNAVAILABLE: Problem(
         503,
-        "The record store cannot be reached; this attempt executed nothing.",
+        "The record store takes no claims now; this attempt executed nothing.",
         retry_after=1,
     ),
     Refusal.RECORD_DAMAGED: Problem(

@@ -88,7 +88,10 @@ class Reconciliation:
         if ruling == "execute" or ruling == "refuse":
             return ruling
         if not isinstance(ruling, StoredResponse):
-            raise TypeError(f"{ruling!r} is no ruling")
+            raise TypeError(
+                f"on_abandoned returned {ruling!r:.60}: it has to be 'execute', "
+                "'refuse' or a StoredResponse"
+            )
         if not self.policy.counts(self.method, ruling.status):
             raise ValueError(f"{ruling.status} is not delivered, so it cannot be kept")
         response = checked_response(ruling, self.method)

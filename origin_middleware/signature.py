@@ -168,9 +168,14 @@ def checked_secrets(secrets: object) -> dict[str, bytes]:
     if not isinstance(secrets, Mapping):
         raise ConfigurationError(f"{_OPTION}: a dict of key id to bytes is needed.")
     for keyid, secret in secrets.items():
-        if not isinstance(keyid, str) or not isinstance(secret, bytes):
+        if not isinstance(keyid, str):
             raise ConfigurationError(
-                f"{_OPTION}: key ids are strings and secrets are bytes."
+                f"{_OPTION}: a key id is a str, and one is a {type(keyid).__name__}."
+            )
+        if not isinstance(secret, bytes):
+            raise ConfigurationError(
+                f"{_OPTION}: the secret of {keyid!r} is a {type(secret).__name__}, and "
+                "has to be bytes: secret.encode()."
             )
         if not _KEY_ID.fullmatch(keyid):
             raise ConfigurationError(

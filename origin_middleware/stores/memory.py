@@ -3,6 +3,8 @@ every other store.
 """
 
 import heapq
+import logging
+import multiprocessing
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +43,14 @@ class MemoryStore:
         self._expiries: list[tuple[float, Key]] = []
         self._waiting = Waiting()
         self._lock = threading.Lock()  # tests run an app in several threads
+
+    async def check(self) -> None:
+        """At the start of an app: warns in a worker, which has siblings as a rule."""
+        if multiprocessing.parent_process() is not None:
+            logging.getLogger("origin_middleware").warning(
+                "MemoryStore is for one process: other workers do not see its records, "
+                "and would run a handler again. With several workers, use RedisStore."
+            )
 
     async def claim(self, key: Key, claim: Claim, /) -> Answer:
         with self._lock:

@@ -28,9 +28,19 @@ class ReplayToken:
         self.dynamic_info_fields = ["token"]  # not compared with the payment's
         self.hooks = self.transport_hooks = None
 
-    def enrich_declaration(self, *_: object) -> dict[str, Any]:
-        """For each demand anew."""
+    def enrich_declaration(
+        self,
+        declaration: Any,  # noqa: ARG002 - the SDK names it
+        transport_context: Any,  # noqa: ARG002 - the same
+    ) -> dict[str, Any]:
+        """A new token for each demand."""
         return {"info": {"token": token_urlsafe(16)}, "schema": _SCHEMA}
+
+    def enrich_payment_required_response(self, declaration: Any, context: Any) -> None:
+        """Nothing more: the SDK's type of an extension has it."""
+
+    def enrich_settlement_response(self, declaration: Any, context: Any) -> None:
+        """Nothing, as above."""
 
 
 replay_token = ReplayToken()

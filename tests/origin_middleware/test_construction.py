@@ -72,8 +72,8 @@ def test_a_function_that_nobody_would_await_is_refused_at_construction(
     ("options", "message"),
     [
         ({"secrets": b"x" * 32}, "a dict of key id to bytes"),
-        ({"secrets": {"a": "x" * 32}}, "secrets are bytes"),
-        ({"secrets": {1: b"x" * 32}}, "key ids are strings"),
+        ({"secrets": {1: b"x" * 32}}, "a key id is a str, and one is a int"),
+        ({"secrets": {"k": "x" * 32}}, r"secret.encode\(\)"),
         ({"secrets": {"a": b"x" * 31}}, "'a' has 31 bytes; at least 32"),
         ({"secrets": {"": b"x" * 32}}, "no signature can name the key id ''"),
         ({"secrets": {"a;b": b"x" * 32}}, "no signature can name"),

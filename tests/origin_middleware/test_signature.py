@@ -257,6 +257,21 @@ async def test_where_clients_choose_their_keys_it_is_said_that_they_may_share_on
     assert "secrets" not in caplog.text
 
 
+@pytest.mark.parametrize(("require_key", "times"), [(False, 1), (True, 0)])
+def test_that_unsigned_requests_are_free_without_require_key_is_said(
+    caplog: pytest.LogCaptureFixture, require_key: bool, times: int
+) -> None:
+    admission._warn_free.cache_clear()
+    policy = Policy(require_key=require_key, name="reports")
+    for _ in range(2):
+        IdempotencyMiddleware(
+            App(), store=MemoryStore(), secrets=SECRETS, policy={"/reports": policy}
+        )
+    free = [text for text in caplog.messages if "run for free" in text]
+    assert len(free) == times
+    assert all("'reports'" in text for text in free)
+
+
 async def test_an_app_keeps_its_own_copy_of_the_secrets() -> None:
     inner, mine = App(), dict(SECRETS)
     app = IdempotencyMiddleware(

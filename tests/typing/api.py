@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
+from x402.schemas import ResourceServerExtension
 
 from origin_middleware import (
     Abandoned,
@@ -30,9 +31,11 @@ from origin_middleware import (
 from origin_middleware.asgi import Scope
 from origin_middleware.openapi import describe, document
 from origin_middleware.stores.redis import RedisStore
+from origin_middleware.x402 import replay_token
 
 store = RedisStore.from_url("redis://localhost:6379")
 assert_type(store, RedisStore)
+extension: ResourceServerExtension = replay_token
 stores: list[Store] = [store, MemoryStore(), RedisStore(Redis())]
 
 

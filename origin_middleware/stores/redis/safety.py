@@ -182,7 +182,7 @@ class Safety:
         )
         match self._on_eviction:
             case "refuse":
-                raise StoreUnsafe(f'{problem}, or take RedisStore(on_eviction="warn").')
+                raise StoreUnsafe(f'{problem}, or use RedisStore(on_eviction="warn").')
             case "warn":
                 self._say(f"{problem}.")
             case _:

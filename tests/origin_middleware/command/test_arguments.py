@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,16 @@ async def test_a_decision_is_kept_as_long_as_the_record_was(
     seen = await store.look(Key("intent-1"))
     assert seen is not None
     assert then - 60 < seen.expires_in <= then
+
+
+def test_without_the_extra_the_command_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['redis'] = None; sys.argv[1:] = ['--help']; "
+        "from origin_middleware.__main__ import main; main()"
+    )
+    asked = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 2
+    [said] = asked.stderr.splitlines()
+    assert "pip install 'origin-middleware[redis]'" in said
