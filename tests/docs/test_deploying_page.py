@@ -41,7 +41,7 @@ SECTIONS = {
     "## 1. Idempotency": 7,
     "## 2. Latency expectations": 10,
     "## 3. CloudWatch logging": 13,
-    "## 4. Failure modes": 11,
+    "## 4. Failure modes": 13,
     "## 5. API key rotation": 10,
     "## The ten boxes": 10,
 }

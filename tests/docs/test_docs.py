@@ -34,6 +34,15 @@ def test_every_test_that_a_page_names_exists() -> None:
     assert named - names_of_tests() == set()
 
 
+def test_every_target_of_make_is_listed_for_contributors() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    listed = re.findall(
+        r"^make ([\w-]+) +# ", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE
+    )
+    (targets,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert sorted([*listed, "demo-page"]) == sorted(targets.split())
+
+
 def test_every_row_of_the_guarantees_names_what_shows_it() -> None:
     body = GUARANTEES.partition("## What can break")[0]
     rows = [line for line in body.splitlines() if line.startswith("| ")]

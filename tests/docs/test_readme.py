@@ -1,13 +1,17 @@
 """The README's examples run, and do what the text beside them says."""
 
+import asyncio
 import re
 import runpy
+import shlex
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from origin_middleware import IdempotencyMiddleware, MemoryStore
+from tests.support.running import plain_config, serving
+from tests.support.servers import running, valkey
 
 README = Path(__file__).parents[2] / "README.md"
 FENCED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -26,38 +30,68 @@ def asking(app: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 
-async def test_the_fastapi_example_protects_the_paid_paths_alone(
-    tmp_path: Path,
+STORE = 'RedisStore.from_url("redis://localhost:6379")'
+
+
+@pytest.mark.parametrize("kept", ["in a server", "in memory"])
+async def test_the_fastapi_example_and_the_curl_below_it(
+    tmp_path: Path, kept: str
 ) -> None:
-    names = example(0, tmp_path)
-    app, sold = names["app"], list[str]()
-    (middleware,) = app.user_middleware
-    assert middleware.cls is IdempotencyMiddleware
-    assert middleware.kwargs["store"] is names["store"]
-    middleware.kwargs["store"] = MemoryStore()  # no server runs at the README's address
-
-    async def report(name: str) -> str:
-        sold.append(name)
-        return name
-
-    app.get("/reports/{name}")(report)
-    async with asking(app) as http:
-        first = await http.get("/reports/tea", headers=INTENT)
-        second = await http.get("/reports/tea", headers=INTENT)
-        assert (await http.get("/reports/tea")).status_code == 400
-        for free in ("/docs", "/openapi.json"):
-            assert (await http.get(free)).status_code == 200
-    assert first.content == second.content
+    start, ask = commands()
+    with running(valkey()) as server:
+        # As the README says how to try it without a server.
+        memory = "__import__('origin_middleware').MemoryStore()"
+        store = (
+            memory if kept == "in memory" else f'RedisStore.from_url("{server.url}")'
+        )
+        assert STORE in EXAMPLES[0]
+        file = tmp_path / start[1].replace(":app", ".py")
+        file.write_text(EXAMPLES[0].replace(STORE, store))
+        app = runpy.run_path(str(file))["app"]
+        config = plain_config(app)
+        config.lifespan = "on"
+        with serving(app, config) as url:
+            async with httpx.AsyncClient(base_url=url) as http:
+                first, second = [await http.send(asked(ask, http)) for _ in range(2)]
+                together = await asyncio.gather(
+                    *(http.send(asked(ask, http, "2")) for _ in range(2))
+                )
+                unpaid = await http.post("/reports/tea")
+                free = [await http.get(path) for path in ("/docs", "/openapi.json")]
+    assert (first.status_code, first.json()) == (200, {"name": "tea"})
+    assert "Idempotent-Replayed" not in first.headers
+    assert second.content == first.content
     assert second.headers["Idempotent-Replayed"] == "true"
-    assert sold == ["tea"]
+    assert sum("Idempotent-Replayed" in each.headers for each in together) == 1
+    assert unpaid.status_code == 400
+    assert [answer.status_code for answer in free] == [200, 200]
+
+
+def commands() -> tuple[list[str], list[str]]:
+    """What is typed to serve the example, and to ask it."""
+    (block,) = re.findall(
+        r"^```\n(uvicorn .*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL
+    )
+    start, ask = [shlex.split(line, comments=True) for line in block.splitlines()]
+    assert start == ["uvicorn", "shop:app", "--lifespan", "on"]
+    assert EXAMPLES[0].startswith("# shop.py\n")
+    return start, ask
+
+
+def asked(curl: list[str], http: httpx.AsyncClient, intent: str = "") -> httpx.Request:
+    command, _, _, method, address, _, header = curl
+    name, value = header.split(": ")
+    path = address.removeprefix("localhost:8000")
+    assert (command, path[0]) == ("curl", "/")
+    return http.build_request(method, path, headers={name: intent or value})
 
 
 def statements(code: str) -> int:
     return len([line for line in code.splitlines() if re.match(r"[a-z]", line)])
 
 
-def test_the_fastapi_example_is_six_statements() -> None:
-    assert statements(EXAMPLES[0]) == 6
+def test_the_fastapi_example_is_six_statements_and_a_route() -> None:
+    assert statements(EXAMPLES[0]) == 7
 
 
 async def test_the_second_example_does_what_is_said_below_it(tmp_path: Path) -> None:
