@@ -92,7 +92,8 @@ class Runtime:
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
         task = loop.create_task(self._tell(ended, work), context=_current_context(loop))
-        self._tasks.add(task)
+        if not task.done():  # an eager one may be
+            self._tasks.add(task)
         try:
             await ended
         except asyncio.CancelledError:

@@ -60,6 +60,10 @@ class Stored(NamedTuple):
     """Of a record in progress."""
 
 
+# The bytes of a released record: its attempts, and when it was first claimed.
+_RELEASED = 21
+
+
 def header(state: bytes, owner: OwnerToken) -> bytes:
     """What the scripts compare to tell whether a record is still the caller's."""
     return _FORMAT + state + owner
@@ -111,7 +115,7 @@ def decode(record: bytes, time_to_live: int = 0) -> Stored:
     match state:
         case b"P":
             left = _lease_left(record, time_to_live)
-            attempt = int(record[_ATTEMPT])
+            attempt = _number(record[_ATTEMPT])
             return Stored(owner, Held(fingerprint, left, trace), attempt=attempt)
         case b"C":
             response = Completed(record[_END.stop :])
@@ -131,7 +135,9 @@ def facts(record: bytes, time_to_live: int, size: int) -> Facts:
     Raises RecordDamaged as `decode`.
     """
     left = time_to_live / 1000
-    if record[:2] == _FORMAT + b"R" and len(record) >= 21:
+    if record[:2] == _FORMAT + b"R":
+        if len(record) < _RELEASED:
+            raise RecordDamaged(f"A released record has {len(record)} bytes.")
         attempts, begun = _number(record[2:8]), _number(record[8:21])
         return Facts("released", attempts, begun / 1000, left)
     stored = decode(record, time_to_live)

@@ -15,11 +15,11 @@ Look = Callable[[], Awaitable[View]]
 # A wake-up can be lost with its connection; this is how long that may go unnoticed.
 _FLOOR = 1.0
 
-# So long before somebody's time is over there is a last look: what was lost in the last
-# second would otherwise not be noticed any more.
+# This long before the time of a waiter is over there is a last look: a wake-up that was
+# lost in the last second would not be noticed otherwise.
 _LAST_LOOK = 0.25
 
-# For one of many to claim a key that was given back, before the next one may try.
+# The head start of the first waiter to claim a key that was given back.
 _HEAD_START = 0.01
 
 
@@ -75,7 +75,7 @@ class _Waiter:
         self._joined: dict[asyncio.Future[View], None] = {}
         self._woken = asyncio.Event()
         self.loop = asyncio.get_running_loop()
-        self._task = self.loop.create_task(self._follow())
+        self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
         with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
@@ -90,6 +90,8 @@ class _Waiter:
         else:
             timer = self.loop.call_later(timeout, _resolve, future, held)
         self._joined[future] = None
+        if self._task is None:  # now, because an eager one runs at once
+            self._task = self.loop.create_task(self._follow())
         try:
             return await future
         finally:
@@ -97,7 +99,8 @@ class _Waiter:
             self._joined.pop(future, None)
             if not self._joined:
                 self._forget(self)
-                self._task.cancel()
+                if self._task is not None:
+                    self._task.cancel()
 
     def _look_again(self, future: "asyncio.Future[View]", held: Held) -> None:
         self._woken.set()
@@ -134,7 +137,8 @@ class _Waiter:
             except StoreUnavailable:
                 pass
             except asyncio.CancelledError:
-                if self._task.cancelling():
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
                     raise  # and not only a look that was cancelled by others
             else:
                 if not isinstance(seen, Held) or seen.abandoned:

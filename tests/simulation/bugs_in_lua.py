@@ -34,8 +34,8 @@ BUGS = (
     _in(
         "claim",
         "a claim overwrites a finished record",
-        "elseif state then\n  return held\nend\nlocal attempt = past and tonumber(string.sub(past, 1, 6)) + 1",
-        "end\nlocal attempt = past and tonumber(string.sub(past, 1, 6)) + 1",
+        "elseif state then\n  return held\nend\nif past and not tonumber(",
+        "end\nif past and not tonumber(",
     ),
     _in(
         "claim",

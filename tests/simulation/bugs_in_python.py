@@ -159,7 +159,7 @@ BUGS = (
     _in(
         _STORE + "safety",
         "a server that lost this process's latest claim is trusted",
-        'return begins == b"" and now() < expires',
+        'return begins == b"" and now() < at + kept',
         "return False",
     ),
     _in(

@@ -31,10 +31,17 @@ Step = Callable[["Visit"], Awaitable[T]]
 # A service that has a limit says so under the general code.
 _TOO_LARGE = {"OOM", "ERR"}
 
-# So often, and it is no accident that the connection is lost with a large body.
+# After so many lost connections in one call, the body is taken to be too large.
 _ENOUGH = 3
 
 _DENIED = {"NOPERM", "NOAUTH", "WRONGPASS"}
+# How servers say in a script that they denied a command.
+_DENIED_TO_A_SCRIPT = ("ACL failure", "can't run this command")
+
+_LATE = (
+    "A claim reached Redis after its time limit: the event loop was blocked, the "
+    "machine was stopped, or a clock was set."
+)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 
@@ -83,7 +90,7 @@ class Calls:
                 _raise_if_final(error, asked=visit is not None)
                 failure = error
             except OSError as lost:
-                cut_off += isinstance(lost, CutOff)
+                cut_off += visit is not None and isinstance(lost, CutOff)
                 if cut_off == _ENOUGH and purpose is Purpose.LARGE:
                     raise WriteRefused(
                         "Redis, or a proxy in between, closed the connection instead "
@@ -93,6 +100,8 @@ class Calls:
                 limit = isinstance(lost, TimeoutError)
                 failure = failure if failure is not None and limit else lost
             if self.now() + pause >= until:
+                if isinstance(failure, ErrorReply) and failure.code == "LATE":
+                    raise StoreUnavailable(_LATE, reason="stalled") from failure
                 why = str(failure) or "no reply within the budget"
                 reason = _reason(failure)
                 raise StoreUnavailable(
@@ -213,9 +222,18 @@ def _raise_if_final(error: ErrorReply, *, asked: bool) -> None:
         return
     if error.code == "WRONGTYPE":
         raise RecordDamaged("The key holds something that is not a record.") from error
-    if asked and error.code in _TOO_LARGE:
-        raise WriteRefused(f"Redis refused: {error}") from error
+    if asked and error.code in _TOO_LARGE and not _is_denied(error):
+        raise WriteRefused(f"Redis refused: {error}", reason=_full(error)) from error
     raise _refused(error) from error
+
+
+def _full(error: ErrorReply) -> StoreFailure:
+    return "full" if error.code == "OOM" else "refused"
+
+
+def _is_denied(error: ErrorReply) -> bool:
+    said = str(error)
+    return error.code in _DENIED or any(each in said for each in _DENIED_TO_A_SCRIPT)
 
 
 def _refused(error: ErrorReply) -> StoreUnavailable:
@@ -226,6 +244,6 @@ def _reason(failure: Exception | None) -> StoreFailure:
     if not isinstance(failure, ErrorReply):
         quiet = failure is None or isinstance(failure, TimeoutError)
         return "timeout" if quiet else "unreachable"
-    if failure.code in _DENIED:
+    if _is_denied(failure):
         return "denied"
     return "unreachable" if failure.passing else "refused"

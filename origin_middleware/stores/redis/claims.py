@@ -120,7 +120,7 @@ class Claims:
             self._doubt(kind, name, claim, not_after)
             raise
         if isinstance(reply, int):
-            visit.endpoint.latest = name, self._calls.now() + claim.retention
+            visit.endpoint.latest = name, self._calls.now(), claim.retention
         return reply
 
     async def _confirm(
@@ -311,4 +311,7 @@ async def _undo(visit: Visit, ghost: Ghost) -> bool:
         await visit.read_clock()
         clock = visit.endpoint.offset + int(now() * 1000)
     await visit.evaluate(ghost.undo, ghost.name, ghost.header, ghost.counted)
+    latest = visit.endpoint.latest
+    if latest is not None and latest[0] == ghost.name:
+        visit.endpoint.latest = None  # that it is gone is no loss
     return clock > ghost.not_after or ghost.not_after == _APPLIED

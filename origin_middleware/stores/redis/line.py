@@ -51,7 +51,7 @@ class Line(Protocol):
 # script, or its clock is not what we thought: the next try may find it well.
 PASSING = frozenset(
     {"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "NOREPLICAS"}
-    | {"BUSY", "MOVED", "ASK", "LATE", "NOBODY"}
+    | {"BUSY", "MOVED", "ASK", "LATE", "NOBODY", "UNBLOCKED"}
 )
 
 # Redis 6.2 puts a code of its own before the error that a script met.

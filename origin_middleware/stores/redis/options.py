@@ -61,6 +61,8 @@ def check(client: Any, options: Options) -> None:
         _check_cluster(client)
     elif not opens_sockets(client.connection_pool.connection_class):
         _check_pool(client.connection_pool, options)
+    else:
+        _check_settings(client.connection_pool)
 
 
 def observers(given: Any) -> tuple[StoreObserver, ...]:
@@ -123,7 +125,7 @@ def _pool(url: str) -> ConnectionPool | None:
         )
         # Where unknown options come out; it connects nowhere.
         pool.make_connection()  # type: ignore[no-untyped-call] # redis-py's gap
-    except (ValueError, TypeError):
+    except Exception:  # redis-py raises errors of its own, and others
         return None
     return pool
 
@@ -173,6 +175,17 @@ def _check_client(client: Any) -> None:
             f"the client has db={database!r}. To keep records apart by a name, take "
             "RedisStore(client, namespace=...)."
         )
+
+
+def _check_settings(pool: ConnectionPool) -> None:
+    """Where wrong ones come out; it connects nowhere."""
+    try:
+        pool.make_connection()  # type: ignore[no-untyped-call] # redis-py's gap
+    except Exception as error:
+        raise ConfigurationError(
+            "RedisStore(client=...): redis-py cannot make a connection with the "
+            f"client's settings: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _check_cluster(client: Any) -> None:

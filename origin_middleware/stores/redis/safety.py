@@ -34,7 +34,7 @@ from .topology import Endpoint
 
 _log = logging.getLogger("origin_middleware")
 
-# To learn of a server that was just connected to; the budgets of requests do not apply.
+# To learn of a server that was just connected to, in seconds, at least.
 _WITHIN = 1.0
 
 # Every connection of every process makes the mark live as long again.
@@ -77,8 +77,10 @@ class Safety:
         replicated: bool,
         clustered: bool = False,
         namespace: str = "idem",
+        budget: float = _WITHIN,
     ) -> None:
         self._on_eviction = on_eviction
+        self._within = max(_WITHIN, budget)
         self._quarantine = quarantine
         self._replicated = replicated
         self._clustered = clustered
@@ -96,7 +98,7 @@ class Safety:
                 "one: pip install 'redis[hiredis]>=6,<9'."
             )
         began = now()
-        until = began + _WITHIN
+        until = began + self._within
         await endpoint.read_clock(line, until)
         try:
             seen = facts(await line.send(("INFO",), until))
@@ -125,6 +127,9 @@ class Safety:
         if self._may_have_lost(endpoint, seen, marked):
             # Nobody says when a replica was promoted.
             since = told if seen.was_replica else told - seen.up
+            if endpoint.latest is not None:
+                # It counts by a clock that may have been set since it was started.
+                since = max(since, endpoint.latest[1])
             self._distrust(endpoint, since + self._quarantine)
         self._known[endpoint] = Known(seen.run, seen.history, began)
 
@@ -217,19 +222,19 @@ class Safety:
 
 
 async def _has_lost(
-    latest: tuple[bytes, float] | None, line: Line, until: float
+    latest: tuple[bytes, float, float] | None, line: Line, until: float
 ) -> bool:
     """Is the latest claim gone, before its time?"""
     if latest is None:
         return False
-    name, expires = latest
+    name, at, kept = latest
     try:
         begins = await line.send(("GETRANGE", name, 0, 0), until)
     except ErrorReply as error:
         if error.passing and error.code not in ("MOVED", "ASK"):
             raise
         return False  # no permission, or its slot is elsewhere by now
-    return begins == b"" and now() < expires
+    return begins == b"" and now() < at + kept
 
 
 class Facts(NamedTuple):

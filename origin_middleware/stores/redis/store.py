@@ -7,7 +7,7 @@ from typing import Any, TypeVar, Unpack
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
-from ...errors import ResponseUnavailable, StoreUnavailable
+from ...errors import RecordDamaged, ResponseUnavailable, StoreUnavailable
 from ...events import Observers, StoreCalled, StoreObserver
 from ...key import Key, key_digest
 from ...record import (
@@ -20,6 +20,7 @@ from ...record import (
     Facts,
     Finished,
     Held,
+    NotReplayable,
     Outcome,
     Preceded,
     Recorded,
@@ -184,8 +185,12 @@ class RedisStore:
                 scripts.COMPLETE, name, record, retention, response, until=until
             )
         if isinstance(reply, list):
-            seen = await session.bodies.seen(name, codec.decode(reply[0]), until)
-            return Preceded(finished(seen))
+            found = codec.decode(reply[0])
+            try:
+                return Preceded(finished(await session.bodies.seen(name, found, until)))
+            except RecordDamaged:  # its body is gone, and it was first all the same
+                first = finished(found.seen)
+                return Preceded(first._replace(outcome=NotReplayable()))
         return recorded(reply)
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
@@ -283,6 +288,7 @@ class Session:
             replicated=options["replicas"] > 0,
             clustered=isinstance(client, RedisCluster) or options["single_endpoint"],
             namespace=options["namespace"],
+            budget=options["budget"],
         )
         self.calls = Calls(client, options["budget"], safety)
         replicas = Replicas(options["replicas"], options["replicas_timeout"])

@@ -58,8 +58,9 @@ class Endpoint:
         """From our event loop's clock to the server's, in ms."""
         self.quarantine = 0.0
         """Until then, on the loop's clock, it is not trusted with new claims."""
-        self.latest: tuple[bytes, float] | None = None
-        """The latest claim that it acknowledged, and until when it is kept."""
+        self.latest: tuple[bytes, float, float] | None = None
+        """The latest claim that it acknowledged, when, and for how many seconds it is
+        kept."""
 
     def line(self, purpose: Purpose) -> Line | None:
         """The line, where it is open."""
@@ -119,6 +120,11 @@ class Endpoint:
                 line.close("the server was not accepted")
                 raise
         self._lines[purpose] = line
+        if purpose is Purpose.MAIN:
+            for other, line_before in self._lines.items():
+                if other is not Purpose.MAIN:
+                    # It may lead to a primary that is none any more.
+                    line_before.close("another connection was lost")
         return line
 
 
@@ -150,7 +156,7 @@ def _place(pool: ConnectionPool) -> str:
 
 
 def _address(host: str, port: str | int) -> str:
-    host = host.lower()
+    host = str(host).lower()
     return f"{'127.0.0.1' if host == 'localhost' else host}:{port}"
 
 

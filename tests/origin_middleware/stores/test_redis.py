@@ -164,11 +164,37 @@ async def test_a_damaged_record_is_refused_and_kept(
         b"\x02P" + b"x" * 71,
         b"\x01X" + b"x" * 71,
         b"\x02P" + b"x" * 71,
+        b"\x02R",
+        b"\x02R00000p1700000000000",
+        codec.in_progress(a_claim("another")) + b"00000p1700000000000",
+        codec.in_progress(a_claim("b", declares=True)) + b"00000p1700000000000",
     ):
         await client.set(store._name(key), damage, px=10_000)
-        with pytest.raises(RecordDamaged):
-            await store.claim(key, a_claim())
+        for ask in (store.claim, store.take_over):
+            with pytest.raises(RecordDamaged):
+                await ask(key, a_claim())
+        if damage:  # an empty value looks like an absent one
+            with pytest.raises(RecordDamaged):
+                await store.look(key)
         assert await client.get(store._name(key)) == damage
+
+
+async def test_a_record_that_expires_as_it_is_abandoned_leaves_nothing_behind(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    """A key without an expiry would block its request for ever."""
+    claim, name = a_claim(), store._name(key)
+    await store.claim(key, claim)
+    await store.abandon(key, claim)  # the server has the script now
+    record = codec.in_progress(claim) + b"0000011700000000000"
+    owned = codec.header(b"P", claim.owner)
+    for _ in range(5):
+        together = client.pipeline(transaction=False)
+        together.set(name, record, px=2)
+        for _ in range(500):
+            together.evalsha(scripts.ABANDON.digest.decode(), 1, name, owned)
+        await together.execute()
+        assert await client.pttl(name) != -1
 
 
 async def test_a_key_of_another_type_is_refused_and_kept(

@@ -18,6 +18,7 @@ from origin_middleware.record import (
     Evidence,
     Finished,
     Held,
+    NotReplayable,
     Preceded,
     Recorded,
 )
@@ -138,6 +139,9 @@ async def test_a_record_whose_body_is_gone_is_refused_and_kept(
     with pytest.raises(RecordDamaged, match="gone"):
         await store.claim(key, a_claim("b"))
     assert await client.exists(record)
+    # Another one that has run hears that it was the second.
+    told = await store.complete(key, a_claim("c"), Completed(b"done"))
+    assert told == Preceded(Finished(a_claim().fingerprint, NotReplayable()))
 
 
 @pytest.mark.parametrize("then", ["nothing", "claimed anew", "written anew"])

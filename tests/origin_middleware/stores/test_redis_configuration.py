@@ -71,6 +71,38 @@ def test_a_url_that_is_no_string_is_refused(url: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"port": None},  # as of a variable that is not set
+        {"port": "x"},
+        {"protocol": 4},
+        {"retry": "x"},
+        {"ssl": True, "ssl_cert_reqs": "bogus"},
+    ],
+)
+def test_settings_with_which_redis_py_cannot_connect_are_refused(
+    settings: dict[str, Any],
+) -> None:
+    with pytest.raises(ConfigurationError, match="cannot make a connection"):
+        RedisStore(Redis(host="localhost", **settings))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost?protocol=4",
+        "redis://localhost?retry=3",
+        "rediss://localhost?ssl_cert_reqs=bogus",
+        "redis://user:hunter2@localhost?credential_provider=x",
+    ],
+)
+def test_a_url_with_which_redis_py_cannot_connect_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        RedisStore.from_url(url)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "redis://localhost/name",

@@ -16,7 +16,7 @@ from origin_middleware.record import Claimed, Completed, Finished, Held
 from origin_middleware.stores.redis import RedisStore
 from origin_middleware.stores.redis.line import Command, ErrorReply, Line, now
 from origin_middleware.stores.redis.safety import Safety
-from origin_middleware.stores.redis.topology import Endpoint
+from origin_middleware.stores.redis.topology import Endpoint, Purpose
 from tests.support.servers import RedisServer
 from tests.support.stores import PATIENT, OwnConnection, a_claim, a_key
 
@@ -410,6 +410,31 @@ async def test_a_quarantine_begins_at_the_restart(
     assert endpoint.quarantine - now() == pytest.approx(left, abs=1)
 
 
+async def test_a_clock_that_was_set_after_a_restart_does_not_end_its_quarantine() -> (
+    None
+):
+    """Servers count how long they are up by the machine's clock. This one acknowledged
+    a claim ten seconds ago."""
+    safety = Safety("refuse", 60.0, replicated=False)
+    endpoint = an_endpoint(safety)
+    await safety.greet(endpoint, Talking(BEFORE))
+    endpoint.latest = b"name", now() - 10, 3_600.0
+    await safety.greet(endpoint, Talking({**EMPTY, "uptime_in_seconds": "3600"}))
+    assert endpoint.quarantine - now() == pytest.approx(50.0, abs=1)
+
+
+async def test_a_claim_that_was_withdrawn_is_no_loss(own_server: RedisServer) -> None:
+    store = RedisStore.from_url(own_server.url, replicas=1, budget=PATIENT)
+    with pytest.raises(StoreUnavailable, match="did not reach"):
+        await store.claim(a_key(), a_claim())
+    await store._session.claims.aclose()  # when it is withdrawn
+    own_server.stop()
+    own_server.start()
+    with pytest.raises(StoreUnavailable, match="did not reach"):
+        await store.claim(a_key(), a_claim())
+    await store.aclose()
+
+
 async def test_a_quarantine_that_is_over_refuses_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -497,6 +522,32 @@ async def test_one_address_may_serve_a_whole_cluster_where_that_is_said(
     store = RedisStore.from_url("redis://localhost", single_endpoint=True)
     endpoint = store._session.calls._topology.endpoints()[0]
     await endpoint._greet(endpoint, serverless)
+
+
+async def test_a_new_connection_ends_those_to_the_server_of_before() -> None:
+    """It may lead to another server, and those for bodies and for replicas lead to a
+    primary that is none any more."""
+
+    class Open(Talking):
+        closed = False
+
+        def close(self, reason: str) -> None:
+            self.closed = True
+
+    async def connect() -> Line:
+        return Open(BEFORE)
+
+    endpoint = Endpoint(connect, Safety("refuse", 60.0, replicated=False).greet)
+    until = now() + 10
+    main = await endpoint.open(Purpose.MAIN, until)
+    others = [
+        await endpoint.open(purpose, until)
+        for purpose in (Purpose.LARGE, Purpose.REPLICAS)
+    ]
+    assert not any(line.closed for line in others)
+    main.close("it was lost")
+    await endpoint.open(Purpose.MAIN, until)
+    assert all(line.closed for line in others)
 
 
 def an_endpoint(safety: Safety) -> Endpoint:

@@ -2,7 +2,10 @@
 -- ARGV[2], to undo a take-over: the attempts that do not count
 -- 1: its lease has ended, and its effects may have begun │ 0: not the caller's
 if redis.call('GETRANGE', KEYS[1], 0, 17) ~= ARGV[1] then return 0 end
-redis.call('PEXPIRE', KEYS[1], redis.call('PTTL', KEYS[1])) -- full memory stops only the first write of a script
+local left = redis.call('PTTL', KEYS[1])
+if left <= 0 then return 0 end
+redis.call('PEXPIRE', KEYS[1], left) -- full memory stops only the first write of a script
+if redis.call('GETRANGE', KEYS[1], 0, 0) == '' then return 0 end -- expired just now: do not write it anew, without expiry
 redis.call('SETRANGE', KEYS[1], 75, '10000000000')
 if ARGV[2] then
   local attempt = tonumber(redis.call('GETRANGE', KEYS[1], 99, 104)) - tonumber(ARGV[2])

@@ -18,6 +18,7 @@ elseif state == 'R' then
 elseif state then
   return held
 end
+if past and not tonumber(string.sub(past, 1, 6)) then return '' end -- damaged
 local attempt = past and tonumber(string.sub(past, 1, 6)) + 1 or 1
 if attempt > tonumber(ARGV[4]) then return '\2R' .. past end
 local t = redis.call('TIME')

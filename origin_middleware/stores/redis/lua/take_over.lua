@@ -1,5 +1,5 @@
 -- As claim.lua, but somebody else's record of the same request, whose lease has lapsed, counts as released.
--- ARGV[5] '1': to inquire, which is no attempt of its own; ARGV[6] the owner that it wants to take over from ('' for any)
+-- ARGV[5] '1': only to ask a reconciler, which does not count as an attempt; ARGV[6] the owner that it wants to take over from ('' for any)
 local held = redis.call('GET', KEYS[1])
 if held and string.sub(held, 1, 1) ~= '\2' then return held end -- whatever it is
 local state = held and string.sub(held, 2, 2)
@@ -21,6 +21,7 @@ elseif state == 'R' then
 elseif state then
   return held
 end
+if past and not tonumber(string.sub(past, 1, 6)) then return '' end -- damaged
 local attempt = past and tonumber(string.sub(past, 1, 6)) or 0
 if not inquires then attempt = attempt + 1 end
 if attempt > tonumber(ARGV[4]) and not inquires then return '\2R' .. past end
