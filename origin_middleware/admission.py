@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from .asgi import Scope
@@ -136,7 +136,7 @@ def _missing(scope: Scope, policy: Policy) -> Denied:
     return Denied(Refusal.KEY_MISSING, detail.lstrip())
 
 
-@cache
+@lru_cache(maxsize=256)
 def _warn_free(policy: str) -> None:
     """Once for each name."""
     logging.getLogger("origin_middleware").warning(

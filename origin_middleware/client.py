@@ -38,7 +38,7 @@ class Client:
         self._asked: asyncio.Task[Message] | None = None
         self.gone = False
         """Nothing is sent any more."""
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         """Of the server, or of a middleware outside, when it was sent something."""
 
     def raise_failure(self) -> None:
@@ -122,16 +122,22 @@ class Client:
         self._busy.add(task)
         try:
             await self._send(message)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as exc:
             if self._has_called_off(task, cancelling):
                 raise ClientGone from None
+            if task.cancelling() > cancelling:
+                raise
+            raise self._failed(exc) from exc
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):
             raise
-        except Exception as exc:  # servers and other middleware may raise anything
-            self.gone = True
-            self.failure = exc
-            raise ClientGone from exc
+        except BaseException as exc:  # servers and middlewares may raise anything
+            raise self._failed(exc) from exc
         finally:
             self._busy.discard(task)
+
+    def _failed(self, failure: BaseException) -> ClientGone:
+        self.gone, self.failure = True, failure
+        return ClientGone()
 
     def _has_called_off(self, task: "asyncio.Task[Any]", cancelling: int) -> bool:
         """Was it `leave` that cancelled the task, and nobody else?"""

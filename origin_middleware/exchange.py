@@ -9,7 +9,7 @@ from . import events
 from .admission import Admission, Admitted
 from .asgi import Receive, Scope, Send, declared_length
 from .attempt import Attempt
-from .client import Client, ClientGone
+from .client import Client, ClientGone, is_departure
 from .decision import (
     ClaimAgain,
     Execute,
@@ -115,7 +115,12 @@ class Exchange:
                     ours = claim, decision
             if ours is not None:
                 client = Client(receive, send)
-                await self._runtime.outlive(client, self._carry_out(*ours, client))
+                try:
+                    await self._runtime.outlive(client, self._carry_out(*ours, client))
+                except Exception as error:
+                    if is_departure(error):
+                        client.raise_failure()
+                    raise
                 client.raise_failure()
         finally:
             if ours is None:
@@ -173,8 +178,13 @@ class Exchange:
         """Without a claim, because the payment of this request is used."""
         held = Held(digest, self._policy.lease)  # as if; what is on record ends a wait
         try:
-            if await self._runtime.store.look(self._key) is None:
+            found = await self._runtime.store.look(self._key)
+            if found is None:
                 return Refuse(Refusal.NOT_ON_RECORD)
+            if found.fingerprint not in (None, digest):
+                return Refuse(Refusal.DIFFERENT_REQUEST)
+            if self._is_crowded():
+                return Refuse(Refusal.IN_PROGRESS)
             seen = await self._wait(held, max(_READ, self._patience_left()))
         except (StoreUnavailable, RecordDamaged, NoRoom) as error:
             return self._refusal(error)
@@ -200,7 +210,7 @@ class Exchange:
                 self._trace = answer.trace
             match decide(answer, digest, takes_over, patience_left):
                 case Wait(held, timeout):
-                    if self._runtime.waiting[self._key] >= _MOST_WAITING:
+                    if self._is_crowded():
                         return claim, Refuse(Refusal.IN_PROGRESS)
                     answer = await self._wait(held, timeout)
                 case ClaimAgain():
@@ -208,6 +218,9 @@ class Exchange:
                     answer = await self._send(self._runtime.store.claim, claim)
                 case decision:
                     return claim, decision
+
+    def _is_crowded(self) -> bool:
+        return self._runtime.waiting[self._key] >= _MOST_WAITING
 
     def _send(self, make: _Make, claim: Claim) -> Awaitable[Answer]:
         self._claimed = self._now()
@@ -270,11 +283,13 @@ class Exchange:
 
     async def _take_over(self, claim: Claim) -> tuple[Claim, bool, Verdict]:
         """The verdict, its claim, and whether no attempt was taken over after all."""
-        store, first = self._runtime.store, True
+        store, first, asked = self._runtime.store, True, False
         try:
             while True:
                 claim = next_claim(claim)
                 answer = await self._send(store.take_over, claim)
+                if isinstance(answer, Held) and not answer.abandoned:
+                    asked = callable(self._policy.on_abandoned)
                 if isinstance(answer, Claimed):
                     first = False
                     verdict = await self._rule(claim, answer.attempt)
@@ -285,16 +300,18 @@ class Exchange:
                 claim, decision = await self._follow(claim, answer)
                 if not isinstance(decision, TakeOver):
                     return claim, first, decision
+                if asked:  # the reconciler, by another request: it does not know
+                    return claim, first, Refuse(Refusal.OUTCOME_UNKNOWN)
         except (StoreUnavailable, RecordDamaged, NoRoom) as error:
             return claim, first, self._refusal(error)
 
     async def _rule(self, claim: Claim, attempt: int) -> Verdict | None:
-        """None where another request took the key while the reconciler was thinking."""
+        """None where the key has to be claimed anew."""
         reconciler = self._policy.on_abandoned
         if callable(reconciler):
             method = self._scope["method"]
             case = Reconciliation(self._runtime, self._policy, method, self._key, claim)
-            return await case.ask(reconciler, self._patience_left(), attempt)
+            return await case.ask(reconciler, self._patience_left())
         self._runtime.observe(
             events.TakenOver, self._key, self._trace, policy=self._policy.name
         )

@@ -111,6 +111,11 @@ def function_key(key_of: KeyOf, scope: Scope) -> Key | ProvenKey | MalformedKey 
         case MalformedKey() as malformed:
             return malformed
         case ProvenKey(key) as proven:
+            proof: object = proven.proof
+            if not isinstance(proof, bytes) or not proof:
+                raise ConfigurationError(
+                    "key_of returned a ProvenKey whose proof is not bytes, or empty."
+                )
             checked = checked_key(_text(key, "key_of"), "key_of")
             return checked if isinstance(checked, MalformedKey) else proven
         case value:

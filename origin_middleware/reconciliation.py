@@ -10,7 +10,7 @@ from typing import Literal
 
 from . import events
 from .attempt import Abandoned, Reconciler
-from .decision import Execute, Refusal, Refuse, Replay, Verdict
+from .decision import Refusal, Refuse, Replay, Verdict
 from .errors import StoreError
 from .key import Key
 from .lease import Renewal
@@ -42,14 +42,11 @@ class Reconciliation:
     key: Key
     claim: Claim
 
-    async def ask(
-        self, reconciler: Reconciler, patience: float, attempt: int
-    ) -> Verdict | None:
+    async def ask(self, reconciler: Reconciler, patience: float) -> Verdict | None:
         """The ruling holds even if the store cannot write it: nothing runs then.
 
-        None where the ruling is to execute, and the claim is no longer ours: the
-        attempt ended after all, or this process was stalled, and another request
-        decides.
+        None where the ruling is to execute. The key is given back then: the run is an
+        attempt, and has to claim it like any other.
         """
         renewal = Renewal(
             self.runtime, self.policy, self.key, self.claim, handler_runs=False
@@ -65,8 +62,8 @@ class Reconciliation:
         if isinstance(ruling, _Respond):
             return await self._record(ruling)
         if ruling == "execute":
-            ours = await self.runtime.store.renew(self.key, self.claim)
-            return Execute(attempt) if ours else None
+            await self.runtime.store.release(self.key, self.claim)
+            return None
         return await self._leave_abandoned()
 
     async def _ruling(
@@ -81,7 +78,9 @@ class Reconciliation:
         except BaseException as error:  # it is the seller's code
             if is_interrupted(error) or is_closed(error, task):
                 raise
-            _log.exception("The reconciler did not rule; the request is refused.")
+            _log.exception(
+                "The reconciler failed or gave no valid ruling; the request is refused."
+            )
             return "refuse"
 
     def _checked(self, ruling: object) -> _Respond | Literal["execute", "refuse"]:
@@ -89,8 +88,8 @@ class Reconciliation:
             return ruling
         if not isinstance(ruling, StoredResponse):
             raise TypeError(
-                f"on_abandoned returned {ruling!r:.60}: it has to be 'execute', "
-                "'refuse' or a StoredResponse"
+                f"on_abandoned returned a {type(ruling).__name__}: it has to be "
+                "'execute', 'refuse' or a StoredResponse"
             )
         if not self.policy.counts(self.method, ruling.status):
             raise ValueError(f"{ruling.status} is not delivered, so it cannot be kept")

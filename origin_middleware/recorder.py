@@ -32,6 +32,8 @@ nothing yet.
 
 _PIECE = 262_144
 
+_STARTED = "The response was started a second time."
+
 
 class Recorder:
     """One response on its way out. The handler is given `send`."""
@@ -79,7 +81,7 @@ class Recorder:
 
     async def _begin(self, message: Message) -> None:
         if self._status:
-            raise RuntimeError("The response was started a second time.")
+            raise RuntimeError(_STARTED)
         headers = checked_headers(message.get("headers", ()))
         named = {name.lower(): value for name, value in reversed(headers)}
         self._declared = declared_length(named)
@@ -165,6 +167,8 @@ class Recorder:
         """Recording is over: an endless stream has to learn that nobody listens any
         more.
         """
+        if message["type"] == "http.response.start":
+            raise RuntimeError(_STARTED)  # it would be delivered, and not recorded
         if self._replaced:
             raise ClientGone
         await self._client.send(message)

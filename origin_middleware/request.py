@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from operator import itemgetter
 from typing import IO
@@ -159,7 +160,8 @@ class RequestBody:
     def close(self) -> None:
         self._closed = True
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # on a full disk it cannot be flushed
+                self._file.close()
 
     def _spill(self, chunk: bytes) -> None:
         self._digest.update(chunk)

@@ -112,6 +112,8 @@ class StoredResponse(NamedTuple):
 def checked_response(given: StoredResponse, method: str = "POST") -> StoredResponse:
     """What somebody says who was asked about an attempt. Raises ValueError, and
     TypeError, for a response that no server would send."""
+    if not isinstance(given.body, (bytes, bytearray, memoryview)):
+        raise TypeError(f"The body is a {type(given.body).__name__}, and not bytes.")
     headers, body = checked_headers(given.headers), bytes(given.body)
     response = StoredResponse(checked_status(given.status), headers, body)
     check_declared(headers)

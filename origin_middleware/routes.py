@@ -72,7 +72,7 @@ def _by_path(
     def found(scope: Scope) -> Policy | None:
         paths = _paths(scope)
         policy = patterns.match(paths)
-        if "//" in paths[0] or "/." in paths[0]:
+        if "//" in paths[0] or "/." in paths[0] or paths[0].endswith("/"):
             # Most apps answer 404; some, such as StaticFiles, resolve it.
             resolved = [normpath(f"/{path.lstrip('/')}") for path in paths]
             other = patterns.match(resolved)

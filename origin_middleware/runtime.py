@@ -194,7 +194,7 @@ class Runtime:
             if message["type"] == "lifespan.startup":
                 await self._check_loop(send)
                 await asyncio.to_thread(_check_room)
-                await self._check_store(send)
+                await self._check_store(closing_send)
             if message["type"] == "lifespan.shutdown":
                 await self.drain()
             return message

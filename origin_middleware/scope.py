@@ -35,8 +35,19 @@ def is_held(scope: Scope, store: object, key: Key) -> bool:
 
 def signed_headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
     """As they arrived: an instance outside may have hidden the signature."""
-    headers: Iterable[tuple[bytes, bytes]] = scope.get(_SIGNED) or scope["headers"]
+    hidden: _Hidden | None = scope.get(_SIGNED)
+    headers: Iterable[tuple[bytes, bytes]]
+    headers = scope["headers"] if hidden is None else hidden.headers
     return headers
+
+
+class _Hidden:
+    """Headers that the text of a scope does not show."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.headers = headers
 
 
 class Passage:
@@ -90,7 +101,7 @@ class Passage:
         if self._signed:
             headers = scope["headers"]
             self._before |= {_SIGNED: scope.get(_SIGNED), "headers": headers}
-            scope[_SIGNED] = signed_headers(scope)
+            scope[_SIGNED] = _Hidden(signed_headers(scope))
             scope["headers"] = [pair for pair in headers if pair[0] not in _SIGNATURE]
 
     def __exit__(

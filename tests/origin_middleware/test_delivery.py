@@ -19,7 +19,6 @@ from origin_middleware import (
     execution,
 )
 from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
-from origin_middleware.client import ClientGone
 from tests.support.asgi import (
     PRIVATE,
     App,
@@ -35,6 +34,12 @@ from tests.support.asgi import (
 from tests.support.faulty import FaultyStore
 
 AS_IT_CAME = Policy(private=False)
+
+
+class Panic(BaseException):
+    """As pyo3 raises it for a panic in Rust."""
+
+
 LENGTH_4 = start(200, [(b"content-length", b"4")])
 
 
@@ -524,7 +529,7 @@ async def test_a_handler_that_runs_unprotected_hears_that_its_client_left() -> N
     policy = Policy(on_store_unavailable="execute")
     app = IdempotencyMiddleware(starlettes_poll, store=store, policy=policy)
     connection.leave.set()
-    with pytest.raises(ClientGone):
+    with pytest.raises(OSError, match="the client is gone"):
         await asyncio.wait_for(
             app(http_scope(), connection.receive, connection.send), 10
         )
@@ -538,7 +543,7 @@ async def test_a_handler_that_ends_because_its_client_has_left_is_not_run_again(
     app, connection = IdempotencyMiddleware(endless, store=MemoryStore()), Connection()
     connection.leave.set()
     app._runtime._draining = True
-    with pytest.raises(ClientGone):
+    with pytest.raises(OSError, match="the client is gone"):
         await app(http_scope(), connection.receive, connection.send)
     app._runtime._draining = False
     assert (await request(app)).code == "outcome-unknown"
@@ -548,7 +553,7 @@ async def test_a_handler_that_begins_during_a_shutdown_hears_it_at_once() -> Non
     app, connection = IdempotencyMiddleware(poll, store=MemoryStore()), Connection()
     app._runtime._draining = True
     connection.leave.set()
-    with pytest.raises(ClientGone):
+    with pytest.raises(OSError, match="the client is gone"):
         await app(http_scope(), connection.receive, connection.send)
 
 
@@ -801,3 +806,47 @@ async def test_a_stream_that_ends_because_its_client_left_is_no_anomaly(
     await asyncio.wait([running])
     assert running.exception() is not None
     assert FailedAfterRecord not in map(type, events)
+
+
+async def test_a_second_start_after_the_record_does_not_reach_the_client() -> None:
+    """It would be delivered and settled, and another response is on record, or none."""
+
+    async def fallback(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(503))
+        await send(chunk(b"no"))
+        await send(start(200))
+        await send(chunk(b"instead"))
+
+    connection = Connection()
+    app = IdempotencyMiddleware(fallback, store=MemoryStore())
+    with pytest.raises(RuntimeError, match="a second time"):
+        await app(http_scope(), connection.receive, connection.send)
+    assert (connection.status, connection.body) == (503, b"no")
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), KeyError("x"), Panic()])
+async def test_whatever_a_server_raises_is_no_failure_of_the_handler(
+    raised: BaseException,
+) -> None:
+    inner = App(start(), chunk(b"do", more=True), chunk(b"ne"))
+    app, connection = IdempotencyMiddleware(inner, store=MemoryStore()), Connection()
+
+    async def send(message: Message) -> None:
+        raise raised
+
+    with pytest.raises(type(raised)):
+        await app(http_scope(), connection.receive, send)
+    assert (await request(app)).body == b"done"
+    assert inner.executions == 1
+
+
+async def test_an_outer_middleware_gets_its_own_error_from_a_stream_too() -> None:
+    headers = [(b"content-type", b"text/event-stream")]
+    inner = App(start(200, headers), chunk(b"data: 1", more=True), chunk(b""))
+    app, connection = IdempotencyMiddleware(inner, store=MemoryStore()), Connection()
+
+    async def send(message: Message) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await app(http_scope(), connection.receive, send)

@@ -11,6 +11,7 @@ from origin_middleware import (
     Event,
     IdempotencyMiddleware,
     LeaseLost,
+    MemoryStore,
     NotRecorded,
     Policy,
     Reconciled,
@@ -20,7 +21,15 @@ from origin_middleware import (
 from origin_middleware.attempt import Ruling
 from origin_middleware.key import Key
 from origin_middleware.record import Claim, Completed, NotReplayable
-from tests.support.asgi import PRIVATE, GatedApp, endings, request
+from tests.support.asgi import (
+    PRIVATE,
+    App,
+    GatedApp,
+    chunk,
+    endings,
+    request,
+    start,
+)
 from tests.support.faulty import FaultyStore
 from tests.support.stores import Clock, a_claim
 
@@ -338,3 +347,34 @@ async def test_a_ruling_about_a_head_has_no_body() -> None:
         await case.begin(method="HEAD")
         assert (await request(case.app, method="HEAD")).status == answered
         await case.end()
+
+
+async def test_a_run_that_a_reconciler_allows_is_an_attempt() -> None:
+    """Or one payment would buy any number of answers that are not delivered."""
+
+    async def had_not_happened(_: Abandoned) -> Ruling:
+        return "execute"
+
+    inner = App(start(404), chunk(b"nothing here"))
+    policy = Policy(on_failure="refuse", on_abandoned=had_not_happened, max_attempts=3)
+    app = IdempotencyMiddleware(inner, store=MemoryStore(), policy=policy)
+    answers = [await request(app) for _ in range(6)]
+    assert [answer.status for answer in answers] == [404, 404, 404, 409, 409, 409]
+    assert answers[-1].code == "attempts-exhausted"
+
+
+async def test_a_reconciler_that_does_not_know_is_not_asked_by_all_who_wait() -> None:
+    books = Books("refuse")
+    case = Stalled(books)
+    await case.begin()
+    books.gate.clear()
+    waiting = [asyncio.create_task(request(case.app)) for _ in range(20)]
+    while not books.asked:  # noqa: ASYNC110 - turns of the event loop
+        await asyncio.sleep(0)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    books.gate.set()
+    answers = await asyncio.gather(*waiting)
+    assert {answer.code for answer in answers} == {"outcome-unknown"}
+    assert len(books.asked) < 5
+    await case.end()

@@ -135,3 +135,28 @@ async def test_it_means_nothing_where_the_key_is_another_header() -> None:
     app = protected(inner, MemoryStore(), Policy(header="idempotency-key"))
     assert (await replayed(app)).status == 200
     assert inner.executions == 1
+
+
+async def test_another_request_is_refused_at_once_while_the_first_runs() -> None:
+    inner = GatedApp()
+    app = protected(inner, MemoryStore())
+    running = asyncio.create_task(paid(app, b"order"))
+    await inner.entered.wait()
+    assert (await replayed(app, b"another")).code == "different-request"
+    inner.gate.set()
+    await running
+
+
+async def test_no_more_wait_than_for_an_intent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("origin_middleware.exchange._MOST_WAITING", 2)
+    inner = GatedApp()
+    app = protected(inner, MemoryStore())
+    running = [asyncio.create_task(paid(app, b"order"))]
+    await inner.entered.wait()
+    for _ in range(4):
+        running.append(asyncio.create_task(replayed(app, b"order")))
+        for _ in range(10):
+            await asyncio.sleep(0)
+    inner.gate.set()
+    answers = await asyncio.gather(*running)
+    assert [answer.status for answer in answers] == [200, 200, 200, 409, 409]

@@ -22,7 +22,9 @@ from origin_middleware import (
     attempt_of,
 )
 from origin_middleware.asgi import ASGIApp, Message, Receive, Scope, Send
+from origin_middleware.client import Client
 from origin_middleware.key import Key
+from origin_middleware.scope import Passage, signed_headers
 from origin_middleware.stores.redis import RedisStore
 from tests.support.asgi import (
     App,
@@ -379,3 +381,19 @@ async def test_a_handler_may_answer_a_request_of_its_own_to_the_same_app() -> No
     app = IdempotencyMiddleware(handler, store=MemoryStore())
     assert (await ask(app)).status == 200
     assert answers[0].code == "different-request"
+
+
+def test_the_text_of_a_scope_has_no_signature() -> None:
+    """As a log or an error tracker may keep it."""
+
+    async def body() -> None:
+        headers = [(b"signature", b"settlement=:c2VjcmV0:")]
+        scope: Scope = {"headers": headers}
+        connection = Connection()
+        client = Client(connection.receive, connection.send)
+        with Passage(scope, MemoryStore(), Key("a"), client, signed=True):
+            assert "c2VjcmV0" not in repr(scope)
+            assert list(signed_headers(scope)) == headers
+        assert scope["headers"] == headers
+
+    asyncio.run(body())

@@ -58,6 +58,11 @@ class Stalled(FaultyStore):
         self._stall("renew", claim)
         return ours
 
+    async def release(self, key: Key, claim: Claim, /) -> bool:
+        ours = await super().release(key, claim)
+        self._stall("release", claim)
+        return ours
+
     def _stall(self, where: str, claim: Claim) -> None:
         if where == self._at and self.calls.count(where) == 1:
             self._skew += self.seconds
@@ -86,7 +91,7 @@ async def test_a_claim_that_was_taken_over_meanwhile_starts_no_handler(
     [
         ("execute", "take_over"),
         (nothing_happened, "take_over"),
-        (nothing_happened, "renew"),  # which confirms the ruling
+        (nothing_happened, "release"),  # before it is claimed anew
     ],
 )
 async def test_a_take_over_that_was_taken_over_meanwhile_starts_no_handler(

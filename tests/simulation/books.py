@@ -52,8 +52,6 @@ class Started:
     at: float
     process: int
     protected: bool
-    inquired: bool
-    """A reconciler has said that it runs, in place of an abandoned attempt."""
     owner: bytes | None
     """Of the claim under which it runs."""
     record: bytes | None

@@ -326,9 +326,10 @@ BUGS = (
     ),
     _in(
         "reconciliation",
-        "a reconciler's ruling is carried out without confirming the claim",
-        "            return Execute(attempt) if ours else None",
-        "            return Execute(attempt)",
+        "a run that a reconciler allows is not claimed anew",
+        "            await self.runtime.store.release(self.key, self.claim)\n"
+        "            return None\n",
+        "            from .decision import Execute\n\n            return Execute(1)\n",
     ),
     _in(
         "reconciliation",

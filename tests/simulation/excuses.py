@@ -11,7 +11,6 @@ from .server import Server, Step
 
 _CLAIM = scripts.CLAIM.digest
 _MARK = scripts.MARK.digest
-_TAKE_OVER = scripts.TAKE_OVER.digest
 _RENEW = scripts.RENEW.digest
 
 # A server says for how many whole seconds it has been up.
@@ -293,9 +292,8 @@ def start_without_record(books: Books, server: Server, run: Started) -> bool:
 
 
 def attempts(books: Books, server: Server, key: int) -> int:
-    """How many there may have been: runs, and claims that were not withdrawn in time.
-    A run that a reconciler allows goes on with the attempt that was abandoned.
-    """
+    """How many there may have been: runs, and claims that were not withdrawn in
+    time."""
     runs = books.runs_of(key)
     ran = [run.asked for run in runs]
     claimed = [
@@ -306,13 +304,7 @@ def attempts(books: Books, server: Server, key: int) -> int:
         and asked not in ran
         and (asked.process in books.died or _is_in_doubt(books, asked))
     ]
-    given_back = {
-        step.arguments[0][2:18]
-        for step in server.steps
-        if step.script == _TAKE_OVER and (step.before or b"")[1:2] == b"R"
-    }
-    counted = [run for run in runs if not run.inquired or run.owner in given_back]
-    return len(counted) + len(claimed) + _came_again(server, key)
+    return len(runs) + len(claimed) + _came_again(server, key)
 
 
 def _came_again(server: Server, key: int) -> int:

@@ -74,11 +74,6 @@ class Handler:
             self._world.now,
             process.number,
             protected=attempt is not None,
-            inquired=(
-                attempt is not None
-                and not attempt.first
-                and plan.options.on_abandoned != "execute"
-            ),
             owner=asked.claims[-1][2] if asked.claims and attempt else None,
             record=self._server.record(record_name(asked.request.key)),
         )
