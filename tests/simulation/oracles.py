@@ -74,7 +74,7 @@ def one_answer(books: Books, server: Server) -> Iterator[Violation]:
                 and not excuses.told_by_the_books(books, server, run)
             ):
                 yield Violation("I7", f"request {asked.number} got run {run.number}")
-            if asked.replayed:
+            if asked.replayed and not _is_off_the_record(books, asked):
                 replays.add(asked.body)
         delivered = {a.body for a in books.asked if a.request.key == key and a.served}
         if len(replays) > 1 and not _was_lost(server, key):
@@ -391,6 +391,15 @@ def _not_recorded(told: list, run: Started) -> bool:  # type: ignore[type-arg]
         isinstance(each.event, events.NotRecorded | events.Superseded)
         and _number(each.event.key) == run.key
         for each in told
+    )
+
+
+def _is_off_the_record(books: Books, asked: Asked) -> bool:
+    """A ruling that the store did not take, and an event has said so: what still ran
+    may come to be recorded."""
+    return any(
+        told.asked is asked and isinstance(told.event, events.NotRecorded)
+        for told in books.told
     )
 
 
