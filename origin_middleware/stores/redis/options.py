@@ -205,8 +205,8 @@ def _check_pool(pool: Any, options: Options) -> None:
     replicas = options["replicas"]
     if replicas:
         raise ConfigurationError(
-            f"RedisStore(replicas={replicas}): WAIT speaks for one connection, "
-            f"and those of {pool.connection_class.__name__} cannot be kept. Take a "
+            f"RedisStore(replicas={replicas}): WAIT covers one connection only, "
+            f"and those of {pool.connection_class.__name__} cannot be kept. Use a "
             "client with ordinary connections."
         )
 

@@ -46,15 +46,15 @@ _MARK_SIZE = 32
 _UNSAID = {
     "maxmemory_policy": (
         "maxmemory_policy: it may evict records, and a retry would run the handler "
-        "again. See to it that the policy is noeviction."
+        "again. Make sure that the policy is noeviction."
     ),
     "aof_enabled": (
         "aof_enabled: it may keep records in memory only, and lose them when it stops. "
-        "See to it that it has an append-only file."
+        "Make sure that it has an append-only file."
     ),
     "run": (
-        "run_id: a restart that lost records would not be noticed, and nothing be put "
-        "into quarantine. See to it that it keeps what it acknowledged."
+        "run_id: a restart that loses records cannot be noticed, and no quarantine "
+        "follows. Make sure that it keeps what it acknowledged."
     ),
 }
 
@@ -93,7 +93,7 @@ class Safety:
         """Raises StoreUnsafe for a server that evicts, or has only some of the keys."""
         if self._replicated and not line.in_order:
             raise StoreUnsafe(
-                "RedisStore(replicas=...): WAIT speaks for one connection, and this "
+                "RedisStore(replicas=...): WAIT covers one connection only, and this "
                 "version of redis-py has none that can be kept. Install a supported "
                 "one: pip install 'redis[hiredis]>=6,<9'."
             )
@@ -107,7 +107,7 @@ class Safety:
                 raise
             self._say(
                 f"RedisStore cannot tell whether records are safe: INFO: {error}. "
-                "Allow the command, or see to it that maxmemory-policy is noeviction."
+                "Allow the command, or make sure that maxmemory-policy is noeviction."
             )
             return
         if seen.loading:
@@ -161,7 +161,7 @@ class Safety:
         endpoint.quarantine = until
         if until > now():
             _log.warning(
-                "Redis came back as another server, and may have lost what it "
+                "Redis restarted or failed over, and may have lost what it "
                 "acknowledged: new claims are refused for %.0f s.",
                 until - now(),
             )

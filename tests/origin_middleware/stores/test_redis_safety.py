@@ -150,11 +150,12 @@ async def test_a_server_that_kept_its_records_is_trusted(
 
 
 async def test_a_server_that_lost_its_latest_writes_gets_no_new_claims(
-    own_server: RedisServer, caplog: pytest.LogCaptureFixture
+    own_server: RedisServer, client: Redis
 ) -> None:
     """As with `appendfsync everysec` on a slow disk: the process is killed before its
     file has what it has acknowledged."""
-    busy, idle = (RedisStore.from_url(own_server.url) for _ in range(2))
+    await client.config_set("appendfsync", "always")  # this test loses what is lost
+    busy, idle = (RedisStore.from_url(own_server.url, budget=PATIENT) for _ in range(2))
     early, late = a_key(), a_key()
     await busy.claim(early, a_claim())
     await idle.check()
@@ -176,11 +177,14 @@ async def test_a_server_that_lost_its_latest_writes_gets_no_new_claims(
 
 
 async def test_no_effects_begin_on_a_server_that_lost_its_latest_writes(
-    own_server: RedisServer,
+    own_server: RedisServer, client: Redis
 ) -> None:
     """Another process had taken the key over, and the handler has run there. The server
     has lost that, and knows only the claim of before."""
-    stalled, other = (RedisStore.from_url(own_server.url) for _ in range(2))
+    await client.config_set("appendfsync", "always")
+    stalled, other = (
+        RedisStore.from_url(own_server.url, budget=PATIENT) for _ in range(2)
+    )
     key, claim = a_key(), a_claim(lease=0.5, declares=True)
     await stalled.claim(key, claim)
     files = own_server._directory / "appendonlydir"
@@ -487,7 +491,7 @@ async def test_a_server_that_does_not_tell_is_warned_about(
     [
         ("maxmemory_policy", "may evict records"),
         ("aof_enabled", "in memory only"),
-        ("run_id", "would not be noticed"),
+        ("run_id", "cannot be noticed"),
     ],
 )
 async def test_what_a_server_does_not_tell_is_warned_about_once(
