@@ -15,6 +15,7 @@ from origin_middleware import (
     MemoryStore,
     Policy,
     Store,
+    StoreUnsafe,
 )
 from origin_middleware.asgi import Message, Receive, Scope, Send
 from origin_middleware.stores.redis import RedisStore
@@ -207,3 +208,26 @@ async def test_a_store_is_closed_where_the_app_itself_does_not_start() -> None:
     await app({"type": "lifespan"}, receive, send)
     assert [message["type"] for message in told] == ["lifespan.startup.failed"]
     assert store.calls[-1] == "aclose"
+
+
+async def test_a_store_that_is_refused_at_the_start_is_closed() -> None:
+    class Unsafe(FaultyStore):
+        async def check(self) -> None:
+            raise StoreUnsafe("it evicts")
+
+    store, told = Unsafe(), list[Message]()
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+
+    app = IdempotencyMiddleware(inner, store=store)
+    with pytest.raises(StoreUnsafe):
+        await app({"type": "lifespan"}, receive, send)
+    assert [message["type"] for message in told] == ["lifespan.startup.failed"]
+    assert store.calls == ["aclose"]

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from origin_middleware import (
+    ConfigurationError,
     IdempotencyMiddleware,
     MemoryStore,
     Policy,
+    ProvenKey,
 )
 from origin_middleware.asgi import Message, Receive, Scope, Send
 from tests.support.asgi import App, Connection, http_scope, request
@@ -137,3 +139,13 @@ async def test_a_malformed_key_of_a_function_is_told_by_the_functions_name() -> 
     refused = await request(app, key=None)
     assert refused.code == "key-malformed"
     assert b"key_of: only visible ASCII" in refused.body
+
+
+@pytest.mark.parametrize("proof", ["text", b"", None])
+async def test_a_proof_that_proves_nothing_is_a_mistake_of_the_function(
+    proof: Any,
+) -> None:
+    policy = Policy(key_of=lambda _: ProvenKey("a", proof))
+    app = IdempotencyMiddleware(App(), store=MemoryStore(), policy=policy)
+    with pytest.raises(ConfigurationError, match="proof"):
+        await request(app, key=None)

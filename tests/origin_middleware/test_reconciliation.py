@@ -137,6 +137,7 @@ async def test_execute_runs_the_handler_again() -> None:
         StoredResponse(204, [], b"four"),
         StoredResponse("200", [], b""),  # type: ignore[arg-type] # under test
         StoredResponse(200, [], "text"),  # type: ignore[arg-type] # under test
+        StoredResponse(200, [], 5),  # type: ignore[arg-type] # five zero bytes
     ],
 )
 async def test_without_a_ruling_the_key_stays_abandoned(ruling: object) -> None:
