@@ -138,7 +138,7 @@ def facts(record: bytes, time_to_live: int, size: int) -> Facts:
     if record[:2] == _FORMAT + b"R":
         if len(record) < _RELEASED:
             raise RecordDamaged(f"A released record has {len(record)} bytes.")
-        attempts, begun = _number(record[2:8]), _number(record[8:21])
+        attempts, begun = _number(record[2:8]), _number(record[8:_RELEASED])
         return Facts("released", attempts, begun / 1000, left)
     stored = decode(record, time_to_live)
     fingerprint, trace = _START.unpack_from(record)[3:]

@@ -4,6 +4,7 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,10 @@ def names_of(code: str, folder: Path) -> dict[str, Any]:
     return runpy.run_path(str(file))
 
 
-def selling(handler: object, policy: Policy) -> httpx.AsyncClient:
+def selling(handler: Callable[..., Any], policy: Policy) -> httpx.AsyncClient:
     app = FastAPI()
     app.add_middleware(IdempotencyMiddleware, store=MemoryStore(), policy=policy)
-    app.post("/orders")(handler)  # type: ignore[type-var]
+    app.post("/orders")(handler)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://test", headers=INTENT
     )

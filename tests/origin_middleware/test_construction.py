@@ -172,41 +172,42 @@ def test_without_asyncio_the_message_says_what_to_start() -> None:
         asked.send(None)
 
 
-def test_without_asyncio_an_app_does_not_start() -> None:
-    told: list[Message] = []
+class Startup:
+    """The lifespan channel of a server that starts an app."""
 
-    async def receive() -> Message:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def receive(self) -> Message:
         return {"type": "lifespan.startup"}
 
-    async def send(message: Message) -> None:
-        told.append(message)
+    async def send(self, message: Message) -> None:
+        self.told.append(message["type"])
+
+
+def test_without_asyncio_an_app_does_not_start() -> None:
+    server = Startup()
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
 
     app = IdempotencyMiddleware(inner, store=MemoryStore())
     with pytest.raises(ConfigurationError, match="needs asyncio"):
-        app({"type": "lifespan"}, receive, send).send(None)
-    assert [message["type"] for message in told] == ["lifespan.startup.failed"]
+        app({"type": "lifespan"}, server.receive, server.send).send(None)
+    assert server.told == ["lifespan.startup.failed"]
 
 
 async def test_a_store_is_closed_where_the_app_itself_does_not_start() -> None:
     """No shutdown comes after that."""
-    store, told = FaultyStore(), list[Message]()
-
-    async def receive() -> Message:
-        return {"type": "lifespan.startup"}
-
-    async def send(message: Message) -> None:
-        told.append(message)
+    store, server = FaultyStore(), Startup()
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "no database"})
 
     app = IdempotencyMiddleware(inner, store=store)
-    await app({"type": "lifespan"}, receive, send)
-    assert [message["type"] for message in told] == ["lifespan.startup.failed"]
+    await app({"type": "lifespan"}, server.receive, server.send)
+    assert server.told == ["lifespan.startup.failed"]
     assert store.calls[-1] == "aclose"
 
 
@@ -215,19 +216,13 @@ async def test_a_store_that_is_refused_at_the_start_is_closed() -> None:
         async def check(self) -> None:
             raise StoreUnsafe("it evicts")
 
-    store, told = Unsafe(), list[Message]()
-
-    async def receive() -> Message:
-        return {"type": "lifespan.startup"}
-
-    async def send(message: Message) -> None:
-        told.append(message)
+    store, server = Unsafe(), Startup()
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
 
     app = IdempotencyMiddleware(inner, store=store)
     with pytest.raises(StoreUnsafe):
-        await app({"type": "lifespan"}, receive, send)
-    assert [message["type"] for message in told] == ["lifespan.startup.failed"]
+        await app({"type": "lifespan"}, server.receive, server.send)
+    assert server.told == ["lifespan.startup.failed"]
     assert store.calls == ["aclose"]

@@ -101,6 +101,22 @@ async def test_the_client_cannot_have_the_whole_response_before_it_is_on_record(
     assert connection.sent == [messages[0], messages[-1]] if is_empty else messages
 
 
+class Endless:
+    """A handler that produces a body until it hears that nobody listens."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.heard = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(self.status))
+        try:
+            while True:
+                await send(chunk(b"x" * 50, more=True))
+        except OSError:
+            self.heard = True
+
+
 @pytest.mark.parametrize(
     ("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)]
 )
@@ -108,23 +124,13 @@ async def test_a_response_without_a_body_does_not_collect_what_a_handler_produce
     method: str, status: int
 ) -> None:
     """Starlette runs a GET's handler for a HEAD, whole body and all."""
-    left: list[bool] = []
-
-    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(start(status))
-        try:
-            while True:
-                await send(chunk(b"x" * 50, more=True))
-        except OSError:
-            left.append(True)
-
-    connection = Connection()
+    endless, connection = Endless(status), Connection()
     policy = Policy(max_response_bytes=100, delivered="below-400")
     app = IdempotencyMiddleware(endless, store=MemoryStore(), policy=policy)
     connection.leave.set()
     with pytest.raises(OSError, match="the client is gone"):
         await app(http_scope(method=method), connection.receive, connection.send)
-    assert left == [True]
+    assert endless.heard
     again = await request(app, method=method)
     assert (again.status, again.body) == (status, b"")
 
@@ -271,24 +277,14 @@ async def test_an_event_stream_ends_when_its_client_leaves() -> None:
 
 
 async def test_a_stream_over_the_limit_ends_when_its_client_leaves() -> None:
-    left: list[bool] = []
-
-    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(start())
-        try:
-            while True:
-                await send(chunk(b"x" * 50, more=True))
-        except OSError:
-            left.append(True)
-
-    connection = Connection()
+    endless, connection = Endless(), Connection()
     app = IdempotencyMiddleware(
         endless, store=MemoryStore(), policy=Policy(max_response_bytes=100)
     )
     connection.leave.set()
     with pytest.raises(OSError, match="the client is gone"):
         await app(http_scope(), connection.receive, connection.send)
-    assert left == [True]
+    assert endless.heard
     assert (await request(app)).code == "not-replayable"
 
 

@@ -48,13 +48,18 @@ def test_it_goes_to_what_was_live_and_not_to_what_was_published_before(
     operator: Operator,
 ) -> None:
     """2 was bad and rolled back; 3 replaced 1. Back from 3 must not be 2."""
+    deploy_after_a_roll_back(operator)
+    assert running(operator) == {"3"}
+    assert operator.roll_back("--yes") == 0
+    assert running(operator) == {"1"}
+
+
+def deploy_after_a_roll_back(operator: Operator) -> None:
+    """Version 2 was bad, and 3 replaces 1."""
     operator.deploy("--yes")
     operator.deploy("--yes", environment=NEW_KEY)
     operator.roll_back("--yes")
     operator.deploy("--yes", environment=THIRD)
-    assert running(operator) == {"3"}
-    assert operator.roll_back("--yes") == 0
-    assert running(operator) == {"1"}
 
 
 def test_where_that_is_not_known_it_is_the_one_published_before(
@@ -226,10 +231,7 @@ def test_a_version_that_replaced_one_that_is_gone_has_none_before(
     operator: Operator,
 ) -> None:
     """Version 2 was bad, and rolled back."""
-    operator.deploy("--yes")
-    operator.deploy("--yes", environment=NEW_KEY)
-    operator.roll_back("--yes")
-    operator.deploy("--yes", environment=THIRD)
+    deploy_after_a_roll_back(operator)
     del operator.account.functions.published[0]
     assert operator.roll_back("--yes") == 2
     assert "there is no version to go back to from 3, which" in operator.said[-1]
