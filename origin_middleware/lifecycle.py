@@ -63,7 +63,7 @@ def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
     """
     record = retained(record, now)
     if record is None:
-        return _begin(by, now, 1, now), Claimed(1)
+        return _begin(by, now, 1, now, effects=not by.declares), Claimed(1)
     if _owned(record, by):
         return record, Claimed(record.attempt)
     same = record.fingerprint == by.fingerprint
@@ -75,24 +75,23 @@ def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
 def take_over(
     record: Record | None, by: Claim, now: float
 ) -> tuple[Record | None, Answer]:
-    """A claim that treats the abandoned record of another attempt as released, if that
-    attempt was made for the same request.
+    """A claim for an abandoned key, whose attempt was made for the same request. Where
+    nobody holds the key any more, it is told so, and an ordinary claim has to be made.
     """
     record = retained(record, now)
-    state = record.state if record else None
-    if record is None or not isinstance(state, InProgress):
-        gone = by.takes is not None and not isinstance(state, Outcome)
-        return (record, Exhausted()) if gone else claim(record, by, now)
-    if by.takes not in (None, record.owner) and not _owned(record, by):
+    if record is None or isinstance(record.state, Released):
+        return record, Absent()
+    if _owned(record, by):
+        return record, Claimed(record.attempt)
+    state = record.state
+    wanted = by.takes in (None, record.owner) and record.fingerprint == by.fingerprint
+    if not wanted or not isinstance(state, InProgress) or state.lapses > now:
         return record, _found(record, state, now)
-    same = record.fingerprint == by.fingerprint
-    if state.lapses > now or _owned(record, by) or not same or not state.effects:
-        return claim(record, by, now)
     if by.inquires:
         inquiry = _begin(by, now, record.attempt, record.begun, effects=True)
         return inquiry, Claimed(record.attempt)
     # What it takes over may have had effects, whatever becomes of its own.
-    return _begin_again(record, by, now, effects=True)
+    return _begin_again(record, by, now, effects=state.effects or not by.declares)
 
 
 def unless_late(
@@ -247,9 +246,8 @@ def retained(record: Record | None, now: float) -> Record | None:
 
 
 def _begin(
-    by: Claim, now: float, attempt: int, begun: float, *, effects: bool | None = None
+    by: Claim, now: float, attempt: int, begun: float, *, effects: bool
 ) -> Record:
-    effects = not by.declares if effects is None else effects
     return Record(
         by.owner,
         by.fingerprint,

@@ -35,7 +35,7 @@ class Claim(NamedTuple):  # a third of the time of a frozen dataclass, per reque
     abandoned one, and may run in its place."""
     takes: OwnerToken | None = None
     """A take-over wants the attempt of this owner, as somebody has seen it, and no
-    other; told Exhausted where nobody holds the key any more."""
+    other."""
     declares: bool = False
     """The handler says when its effects begin: until then, nothing has happened."""
     trace: bytes = NO_TRACE
@@ -133,7 +133,7 @@ class Finished(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Nobody holds the key, and it was released too often to be claimed again."""
+    """Nobody holds the key, and it had too many attempts to be claimed again."""
 
 
 Answer = Claimed | Absent | Held | Finished | Exhausted

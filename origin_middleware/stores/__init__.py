@@ -43,8 +43,9 @@ class Store(Protocol):
         """
 
     async def take_over(self, key: Key, claim: Claim, /) -> Answer:
-        """A claim to which an abandoned record counts as released, where it is of the
-        same fingerprint.
+        """Claimed where the key was abandoned by an attempt of the same fingerprint, or
+        is this claim's already; Exhausted as above; Absent where nobody holds it, and
+        it has to be claimed; else what the key holds.
         """
 
     async def wait(

@@ -20,7 +20,13 @@ from origin_middleware import (
 )
 from origin_middleware.attempt import Ruling
 from origin_middleware.key import Key
-from origin_middleware.record import Claim, Completed, NotReplayable
+from origin_middleware.record import (
+    Answer,
+    Claim,
+    Claimed,
+    Completed,
+    NotReplayable,
+)
 from tests.support.asgi import (
     PRIVATE,
     App,
@@ -362,6 +368,30 @@ async def test_a_run_that_a_reconciler_allows_is_an_attempt() -> None:
     answers = [await request(app) for _ in range(6)]
     assert [answer.status for answer in answers] == [404, 404, 404, 409, 409, 409]
     assert answers[-1].code == "attempts-exhausted"
+
+
+class GivenBack(FaultyStore):
+    """The reconciler of another request rules while this one's take-over is on its
+    way.
+    """
+
+    async def take_over(self, key: Key, claim: Claim, /) -> Answer:
+        other = claim._replace(owner=a_claim("other").owner)
+        assert await self.behind.take_over(key, other) == Claimed()
+        assert await self.behind.release(key, other)
+        return await super().take_over(key, claim)
+
+
+async def test_a_key_that_is_given_back_meanwhile_costs_no_attempt() -> None:
+    """And nobody is asked about it again."""
+    books, store = Books("execute"), GivenBack()
+    inner = App(start(404), chunk(b"nothing here"))
+    policy = Policy(on_failure="refuse", on_abandoned=books, max_attempts=3)
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    answers = [await request(app) for _ in range(3)]
+    assert [answer.status for answer in answers] == [404, 404, 404]
+    assert inner.executions == 3
+    assert not books.asked
 
 
 async def test_a_reconciler_that_does_not_know_is_not_asked_by_all_who_wait() -> None:

@@ -245,8 +245,8 @@ BUGS = (
     _in(
         "take_over",
         "a take-over forgets that effects had begun",
-        "inquires, effects = ARGV[5] == '1', '1' end",
-        "inquires = ARGV[5] == '1' end",
+        "(inquires or string.sub(held, 76, 76) == '1') and '1' or ",
+        "inquires and '1' or ",
     ),
     _in(
         "watch",

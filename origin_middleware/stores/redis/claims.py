@@ -54,15 +54,19 @@ class Claims:
 
     async def make(
         self, kind: Kind, name: bytes, claim: Claim, until: float
-    ) -> codec.Stored | int:
-        """Which attempt it is where the key is the claim's, else what the key holds.
-        Raises StoreUnavailable, and whatever else ends it: then it is withdrawn."""
+    ) -> codec.Stored | int | None:
+        """Which attempt it is where the key is the claim's, else what the key holds:
+        None where a take-over found that nobody holds it. Raises StoreUnavailable, and
+        whatever else ends it: then it is withdrawn."""
         now, begun = self._calls.now, until - self._calls.budget
         usable_until = min(until, begun + claim.lease)
         try:
             reply = await self._calls.run(
                 name, lambda visit: self._try(visit, kind, name, claim), until
             )
+            if reply is None and kind is TAKE_OVER:
+                self.released(claim, until)
+                return None
             if isinstance(reply, int):
                 attempt = reply
             else:

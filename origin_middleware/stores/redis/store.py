@@ -234,6 +234,8 @@ class RedisStore:
         found = await session.claims.make(kind, name, claim, until)
         if isinstance(found, int):
             return Claimed(found)
+        if found is None:
+            return Absent()
         try:
             return await session.bodies.seen(name, found, until)
         except StoreUnavailable as away:

@@ -224,7 +224,6 @@ async def test_a_key_is_claimed_and_released_so_often_and_no_more(
     seen = Held(a_claim().fingerprint, 10)
     assert await bench.store.wait(key, seen, 5) == Absent()
     assert await bench.store.claim(key, a_claim("x", max_attempts=3)) == Exhausted()
-    assert await bench.store.take_over(key, a_claim("x", max_attempts=3)) == Exhausted()
     assert await bench.store.claim(key, a_claim("x", max_attempts=4)) == Claimed()
 
 
@@ -339,8 +338,29 @@ async def test_what_another_request_left_cannot_be_taken_over(
     assert await bench.store.renew(key, a_claim("a", "f", lease=10))
 
 
-async def test_taking_over_an_absent_key_claims_it(bench: Bench, key: Key) -> None:
-    assert await bench.store.take_over(key, a_claim("a")) == Claimed()
+async def test_what_nobody_holds_is_not_taken_over(bench: Bench, key: Key) -> None:
+    """It has to be claimed, which is an attempt, and which no reconciler is asked
+    about."""
+    claims = [a_claim("x"), a_claim("x", inquires=True), a_claim("x", takes="a")]
+    for claim in claims:
+        assert await bench.store.take_over(key, claim) == Absent()
+    await bench.store.claim(key, a_claim("a"))
+    await bench.store.release(key, a_claim("a"))
+    for claim in claims:
+        assert await bench.store.take_over(key, claim) == Absent()
+    assert await bench.store.claim(key, a_claim("b", max_attempts=2)) == Claimed()
+
+
+async def test_an_inquiry_about_what_did_nothing_may_have_had_effects(
+    bench: Bench, key: Key
+) -> None:
+    """The attempt itself may complete it, until the reconciler has ruled."""
+    await bench.store.claim(key, a_claim(declares=True))
+    await bench.advance(11)
+    inquiry = a_claim("b", declares=True, inquires=True, max_attempts=1)
+    assert await bench.store.take_over(key, inquiry) == Claimed()
+    await bench.advance(11)
+    assert (await held(bench, key, a_claim("c", declares=True))).abandoned
 
 
 async def test_what_takes_over_may_have_had_the_effects_of_the_other(

@@ -7,7 +7,6 @@ import pytest
 from redis.asyncio import Redis
 
 from origin_middleware import StoreUnavailable
-from origin_middleware.key import Key
 from origin_middleware.record import Claimed
 from origin_middleware.stores.redis import RedisStore, scripts
 from origin_middleware.stores.redis.claims import CLAIM, TAKE_OVER, Kind
@@ -53,13 +52,22 @@ async def test_a_claim_that_arrives_after_its_withdrawal_executes_nothing(
 ) -> None:
     """The server looks at its clock."""
     key, proxy.late = a_key(), 3 * BUDGET * pace
+    make = store.claim
+    if kind is TAKE_OVER:
+        make = store.take_over
+        await store.claim(key, a_claim("dead"))
+        await store.abandon(key, a_claim("dead"))
+    before = await store.look(key)
     late = proxy.spoil(kind.script.sha, Fault.LATE_REQUEST)
     with pytest.raises(StoreUnavailable):
-        await made(store, kind, key)
+        await make(key, a_claim())
     proxy.spoil_nothing()
     await everything_has_arrived(store, proxy)
     assert late.fired >= 1
-    assert await store.claim(key, a_claim("another")) == Claimed()
+    after = await store.look(key)
+    assert (after and after.owner) == (before and before.owner)
+    if kind is CLAIM:
+        assert await store.claim(key, a_claim("another")) == Claimed()
 
 
 async def test_a_claim_that_is_refused_is_withdrawn_when_nothing_of_it_can_come(
@@ -76,8 +84,3 @@ async def test_a_claim_that_is_refused_is_withdrawn_when_nothing_of_it_can_come(
     await everything_has_arrived(store, proxy)
     assert late.fired == 1
     assert await store.claim(key, a_claim("another")) == Claimed()
-
-
-async def made(store: RedisStore, kind: Kind, key: Key) -> None:
-    make = store.claim if kind is CLAIM else store.take_over
-    await make(key, a_claim())
