@@ -35,6 +35,7 @@ class Attempt:
         "key",
         "number",
         "statement",
+        "unconfirmed",
     )
 
     def __init__(
@@ -54,6 +55,8 @@ class Attempt:
         self.statement: Statement | None = None
         self.effects_may_have_begun = False
         """`effects_begin` was called."""
+        self.unconfirmed: Exception | None = None
+        """What `effects_begin` raised, where it was never confirmed."""
         self._begin = begin
 
     @property
@@ -70,16 +73,25 @@ class Attempt:
 
         One round trip; it may be repeated. Raises StoreUnavailable where the store does
         not confirm it, and ClaimLost where another request may have the key by now: let
-        it out of your handler, because nothing has happened yet.
+        it out of your handler. Then nothing has happened, and a retry may run, also
+        with `on_failure="refuse"`.
         """
         if self._begin is None:
             return
+        confirmed = self.effects_may_have_begun and self.unconfirmed is None
         self.effects_may_have_begun = True
-        if not await self._begin():
-            raise ClaimLost(
-                "The claim of this attempt is gone: it was stalled for longer than its "
-                "lease, or the store has lost it. Another request may run the handler."
-            )
+        try:
+            if not await self._begin():
+                raise ClaimLost(
+                    "The claim of this attempt is gone: it was stalled for longer than "
+                    "its lease, or the store has lost it. Another request may run the "
+                    "handler."
+                )
+        except Exception as error:
+            if not confirmed:
+                self.unconfirmed = error
+            raise
+        self.unconfirmed = None
 
     def nothing_happened(self) -> None:
         """No side effect: a retry may run, also with `on_failure="refuse"`."""

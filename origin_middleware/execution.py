@@ -132,6 +132,8 @@ class Execution:
 
     async def _failed(self, error: BaseException) -> None:
         if not self._ended:
+            if error is self._attempt.unconfirmed:
+                self._attempt.effects_may_have_begun = False
             await self._fail(None)
         elif self._recorded is not None and not is_departure(error):
             self._runtime.observe(

@@ -103,8 +103,11 @@ async def test_an_attempt_that_dies_after_its_effects_began_is_unknown() -> None
     assert (shop.numbers, shop.effects) == ([1], 1)
 
 
-async def test_an_effect_that_the_store_does_not_confirm_does_not_happen() -> None:
-    shop = Shop()
+@pytest.mark.parametrize("on_failure", ["release", "refuse"])
+async def test_an_effect_that_the_store_does_not_confirm_does_not_happen(
+    on_failure: str,
+) -> None:
+    shop = Shop(on_failure=on_failure)
     shop.store.away("begin_effects")
     with pytest.raises(StoreUnavailable):
         await request(shop.app)
@@ -112,6 +115,28 @@ async def test_an_effect_that_the_store_does_not_confirm_does_not_happen() -> No
     shop.store.away()
     assert (await request(shop.app)).body == b"done"
     assert (shop.numbers, shop.effects) == ([1, 2], 1)
+
+
+async def test_an_effect_that_was_confirmed_once_may_have_happened() -> None:
+    """And a failure to confirm it again does not undo it."""
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        attempt = attempt_of(scope)
+        assert attempt is not None
+        with suppress(StoreUnavailable):
+            await attempt.effects_begin()
+        store.away()
+        await attempt.effects_begin()
+        store.away("begin_effects")
+        await attempt.effects_begin()
+
+    store = FaultyStore()
+    store.away("begin_effects")
+    policy = Policy(effects="declared", on_failure="refuse")
+    app = IdempotencyMiddleware(handle, store=store, policy=policy)
+    with pytest.raises(StoreUnavailable):
+        await request(app)
+    assert (await request(app)).code == "outcome-unknown"
 
 
 @pytest.mark.parametrize("begins", [True, False])
