@@ -377,6 +377,12 @@ BUGS = (
         "return declared",
     ),
     _in(
+        "execution",
+        "effects that the store did not confirm count as begun",
+        "if error is self._attempt.unconfirmed:",
+        "if False:",
+    ),
+    _in(
         "exchange",
         "the store is not told that effects begin",
         "        return partial(self._runtime.store.begin_effects, self._key, claim)",

@@ -44,6 +44,7 @@ _TESTS = (
     f"{_REQUESTS}/test_lifecycle.py",
     f"{_REQUESTS}/test_stalls.py",
     f"{_REQUESTS}/test_reconciliation.py",
+    f"{_REQUESTS}/test_effects.py",
     f"{_REQUESTS}/test_attempt.py",
     f"{_REQUESTS}/test_rules.py",
     f"{_REQUESTS}/test_lease.py",

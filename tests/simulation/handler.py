@@ -49,6 +49,7 @@ class Handler:
             raise
         except (StoreError, ClaimLost):  # its effects do not begin
             self._fails(run)
+            run.may_run_again = run.plan.statement != "outcome unknown"
             raise
         except BaseException:
             gone_on = run.failed is None and run.delivering is None
