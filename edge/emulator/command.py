@@ -96,7 +96,8 @@ def run(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     except ModuleNotFoundError as missing:
         return _refuse(
             f"the Python package {missing.name} is missing. In a checkout of this"
-            " project, `pip install --group sample` installs what the emulator needs."
+            " project, `make install` puts what the emulator needs into .venv; then run"
+            " `.venv/bin/python -m edge emulate`."
         )
     except (Refused, ValueError) as refused:
         return _refuse(str(refused))
