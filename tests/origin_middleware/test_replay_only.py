@@ -148,7 +148,7 @@ async def test_another_request_is_refused_at_once_while_the_first_runs() -> None
 
 
 async def test_no_more_wait_than_for_an_intent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("origin_middleware.exchange._MOST_WAITING", 2)
+    monkeypatch.setattr("origin_middleware.claimant._MOST_WAITING", 2)
     inner = GatedApp()
     app = protected(inner, MemoryStore())
     running = [asyncio.create_task(paid(app, b"order"))]

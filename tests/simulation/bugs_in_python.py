@@ -24,7 +24,7 @@ BUGS = (
         "            if now() > usable_until:\n"
         "                await self._renew(kind, name, claim)\n",
         "",
-        "exchange",
+        "claimant",
         "return self._now() - self._claimed > claim.lease / 2",
         "return False",
     ),
@@ -200,19 +200,19 @@ BUGS = (
         "await self._carry_out(*ours, client)",
     ),
     _in(
-        "exchange",
+        "claimant",
         "abandoned records are taken over whatever the policy",
         'takes_over = self._policy.on_abandoned != "refuse"',
         "takes_over = True",
     ),
     _in(
-        "exchange",
+        "claimant",
         "a store that fails during a wait counts as unavailable from the start",
         "            if answer is not None or isinstance(error, _KNOWN):",
         "            if isinstance(error, _KNOWN):",
     ),
     _in(
-        "exchange",
+        "claimant",
         "a second claim reuses the owner token of the first",
         "                    claim = next_claim(claim)\n"
         "                    answer = await self._send(self._runtime.store.claim, claim)",
