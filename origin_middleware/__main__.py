@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """The entry point of the command, which says what is missing, without a trace."""
+    """The entry point of the command. It says what is missing, without a traceback."""
     try:
         from .command import run  # noqa: PLC0415 - it needs the extra redis
     except ImportError as missing:

@@ -39,15 +39,15 @@ class Denied:
 class Admitted(NamedTuple):
     key: Key
     headers: Mapping[bytes, bytes]
-    """Of the request; of several lines with one name the last."""
+    """Of the request; of several lines with one name, the last."""
     tenant: str = ""
-    """Part of the fingerprint; '' where it is part of the key, or there is none."""
+    """Part of the fingerprint; '' if it is part of the key, or there is none."""
     until: float | None = None
-    """When the gate's signature expires, as Unix time; None where none is needed."""
+    """When the gate's signature expires, as Unix time; None if none is needed."""
     proof: bytes = b""
-    """Part of the fingerprint too, where the key came with one."""
+    """Part of the fingerprint too, if the key came with one."""
     replays: bool = False
-    """It is answered from the record or refused: its payment is used."""
+    """The payment is used, so the request is answered from the record or refused."""
 
 
 class Admission:
@@ -65,8 +65,8 @@ class Admission:
         return bool(self._secrets)
 
     def check(self, policy: Policy) -> None:
-        """Raises ConfigurationError where the gate does not sign what the policy takes
-        as the key: with one signed request, a client could send any number of keys.
+        """Raises ConfigurationError if the gate does not sign what the policy takes as
+        the key: with one signed request, a client could send any number of keys.
         """
         if not self._secrets:
             return
@@ -80,7 +80,7 @@ class Admission:
             _warn_free(policy.name)
 
     def admit(self, scope: Scope, policy: Policy) -> Denied | Admitted | None:
-        """None where there is no key, and none is required."""
+        """None if there is no key, and none is required."""
         headers = dict(scope["headers"])
         key = read_key(scope, headers, policy.header, policy.key_of)
         replays = key is None and _REPLAY in headers
@@ -102,7 +102,7 @@ class Admission:
         return _admitted(scope, headers, policy, key, verdict, replays)
 
     def has_expired(self, admitted: Admitted) -> bool:
-        """To be asked again after the body, which may take its time."""
+        """Ask this again after the body, which may take its time."""
         until = admitted.until
         return until is not None and until < self._clock() - self._tolerance
 

@@ -1,5 +1,5 @@
-"""The five ASGI names we need, copied so that no framework has to be installed
-(asgi.readthedocs.io, HTTP spec 2.5), and what a list of headers says of its body.
+"""The five ASGI names that we need, copied so that no framework has to be installed
+(asgi.readthedocs.io, HTTP spec 2.5), and the length of a body that headers declare.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping

@@ -1,5 +1,5 @@
-"""An execution as the seller's own code sees it: a handler can say how it ended, and a
-reconciler what became of one that was abandoned.
+"""An execution as the seller's own code sees it. A handler can say how its execution
+ended; a reconciler can say what became of one that was abandoned.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ class Statement(Enum):
 class Attempt:
     """One execution of a handler: `attempt_of(request.scope)`.
 
-    A statement counts where the handler raises, or answers with a status that is not
+    A statement counts if the handler raises, or answers with a status that is not
     delivered. A delivered response is settled by the gate, so it is always recorded.
     """
 
@@ -48,10 +48,10 @@ class Attempt:
     ) -> None:
         self.key = key
         self.first = first
-        """False where this attempt took over from an abandoned one. One that failed and
-        gave the key back only counts towards `max_attempts`."""
+        """False if this attempt took over from an abandoned one. An earlier attempt
+        that failed and gave the key back counts only towards `max_attempts`."""
         self.number = number
-        """Which attempt under this key it is: 1, and more after failures."""
+        """Which attempt under this key it is: 1, or more after failures."""
         self.statement: Statement | None = None
         self.effects_may_have_begun = False
         """`effects_begin` was called."""
@@ -62,19 +62,20 @@ class Attempt:
     @property
     def intent(self) -> str:
         """The settlement intent, for your books and for the services that you call; or
-        the value that `header` or `key_of` name instead. With a `tenant_of`, `key` has
+        the value that `header` or `key_of` names instead. With a `tenant_of`, `key` has
         the tenant in front.
         """
         return as_sent(self.key)
 
     async def effects_begin(self) -> None:
-        """Say this before your first side effect, with `Policy(effects="declared")`: an
-        attempt that dies before it is simply run again, whatever `on_abandoned` says.
+        """Call this before your first side effect, with `Policy(effects="declared")`:
+        an attempt that dies before it is simply run again, whatever `on_abandoned`
+        says.
 
-        One round trip; it may be repeated. Raises StoreUnavailable where the store does
-        not confirm it, and ClaimLost where another request may have the key by now: let
-        it out of your handler. Then nothing has happened, and a retry may run, also
-        with `on_failure="refuse"`.
+        It takes one round trip, and may be called again. Raises StoreUnavailable if the
+        store does not confirm it, and ClaimLost if another request may have the key by
+        now: let the exception propagate. Then nothing has happened, and a retry may
+        run, also with `on_failure="refuse"`.
         """
         if self._begin is None:
             return
@@ -94,7 +95,7 @@ class Attempt:
         self.unconfirmed = None
 
     def nothing_happened(self) -> None:
-        """No side effect: a retry may run, also with `on_failure="refuse"`."""
+        """No side effect happened: a retry may run, also with `on_failure="refuse"`."""
         self.statement = Statement.NOTHING_HAPPENED
 
     def outcome_unknown(self) -> None:
@@ -102,7 +103,7 @@ class Attempt:
         self.statement = Statement.OUTCOME_UNKNOWN
 
     def announce(self, scope: Scope) -> "Attempt | None":
-        """Answers with the attempt of an instance outside this one."""
+        """Returns the attempt of an instance outside this one."""
         outer = attempt_of(scope)
         scope[_PLACE] = self
         return outer
@@ -115,7 +116,7 @@ class Attempt:
 
 
 def attempt_of(scope: Scope) -> Attempt | None:
-    """The attempt that a handler is part of; None where it runs unprotected."""
+    """The attempt that a handler is part of; None if it runs unprotected."""
     attempt: Attempt | None = scope.get(_PLACE)
     return attempt
 
@@ -134,11 +135,12 @@ class Abandoned:
 
 
 Ruling = Literal["execute", "refuse"] | StoredResponse
-"""Run the handler, because nothing had happened; refuse, because nobody knows; or the
-response that the attempt would have had, which is recorded, and replayed from now on.
+"""`"execute"`: run the handler, because nothing had happened. `"refuse"`: the outcome
+stays unknown. A response: the one that the attempt would have had, which is recorded,
+and replayed from now on.
 """
 
 Reconciler = Callable[[Abandoned], Awaitable[Ruling]]
-"""Knows what became of an abandoned attempt. It is called by one request at a time,
-which holds the claim meanwhile. If it raises, or answers anything else, the key stays
+"""Knows what became of an abandoned attempt. One request at a time calls it, and holds
+the claim meanwhile. If it raises, or returns anything but a ruling, the key stays
 abandoned and the request is refused."""

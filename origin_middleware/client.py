@@ -42,7 +42,8 @@ class Client:
         """Of the server, or of a middleware outside, when it was sent something."""
 
     def raise_failure(self) -> None:
-        """What a server or a middleware outside has raised is for who called it."""
+        """Raises what a server or a middleware outside has raised: its caller must get
+        it."""
         if self.failure is not None:
             try:
                 raise self.failure
@@ -69,7 +70,7 @@ class Client:
         return gone
 
     def seems_gone(self) -> bool:
-        """As has_left, for those who cannot wait: the next call has the answer."""
+        """Like has_left, for callers that cannot wait: the next call has the answer."""
         if self.gone or self._left:
             return True
         if self._asked is None:
@@ -112,8 +113,9 @@ class Client:
     async def send(self, message: Message) -> None:
         """Raises ClientGone once the client is gone, without asking the server again.
 
-        An exception means that nobody hears us. It is not a failure of the handler,
-        because the message was checked before: `raise_failure` has it.
+        An exception of the server means that the client gets nothing any more. It is
+        not a failure of the handler, because the message was checked before:
+        `raise_failure` raises it.
         """
         if self.gone:
             raise ClientGone
@@ -140,5 +142,5 @@ class Client:
         return ClientGone()
 
     def _has_called_off(self, task: "asyncio.Task[Any]", cancelling: int) -> bool:
-        """Was it `leave` that cancelled the task, and nobody else?"""
+        """Did `leave`, and nothing else, cancel the task?"""
         return self.gone and task.uncancel() == cancelling

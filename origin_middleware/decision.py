@@ -1,5 +1,5 @@
-"""The decision of one request, from the answer of the store. It is made again after
-every wait.
+"""Decides about one request, from the store's answer. It decides again after every
+wait.
 """
 
 from dataclasses import dataclass

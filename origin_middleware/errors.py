@@ -5,8 +5,8 @@ OriginMiddlewareError
 └── StoreError            the store
     ├── StoreUnavailable  it did not answer, or refused to write, within the budget
     │   ├── ResponseUnavailable  the recorded response cannot be read now; nothing runs
-    │   ├── WriteRefused  it is there, and does not take this write; maybe a smaller one
-    │   └── StoreUnsafe   it may lose acknowledged records; the operator has to act
+    │   ├── WriteRefused  it is up, but refuses this write; a smaller one may fit
+    │   └── StoreUnsafe   it may lose acknowledged records; the operator must act
     └── RecordDamaged     the record cannot be read; nothing is run again
 
 Ordinary outcomes (held, finished, refused, …) are values, not exceptions.
@@ -27,9 +27,9 @@ StoreFailure = Literal[
     "damaged",
     "error",
 ]
-"""Why a call of the store failed, in a word, for metrics. `unsafe`: it evicts, or is
-not the kind of server that it has to be. `stalled`: this process read the reply too
-late. `refused`: Redis answered something else. `error`: no failure of the store."""
+"""Why a call to the store failed, in one word, for metrics. `unsafe`: the server
+evicts, or is the wrong kind of server. `stalled`: this process read the reply too late.
+`refused`: Redis refused for another reason. `error`: the failure is not the store's."""
 
 
 class OriginMiddlewareError(Exception):
@@ -39,7 +39,7 @@ class OriginMiddlewareError(Exception):
 class ConfigurationError(OriginMiddlewareError, ValueError):
     """An option that cannot work; the message says what to change.
 
-    Raised at construction, or at a request for which a function of yours answers
+    Raised at construction, or at a request for which a function of yours returns
     nonsense.
     """
 
@@ -51,7 +51,7 @@ class StoreError(OriginMiddlewareError):
 class StoreUnavailable(StoreError):
     """The store did not answer in time, or answered that it cannot write now.
 
-    Where a claim raises it, the store withdraws the claim if it was made after all.
+    If a claim raises it, the store withdraws the claim in case it was made after all.
     """
 
     reason: StoreFailure = "unreachable"
@@ -67,8 +67,8 @@ class ResponseUnavailable(StoreUnavailable):
 
 
 class WriteRefused(StoreUnavailable):
-    """The store is there, and refuses this write for good: memory is full, or the
-    request is too large for the server or something in between. A smaller one may fit.
+    """The store is up, but refuses this write for good: memory is full, or the request
+    is too large for the server or for something in between. A smaller one may fit.
     """
 
     reason = "full"

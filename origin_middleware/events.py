@@ -1,4 +1,4 @@
-"""What an observer is told: one frozen event for everything that happens to a request
+"""What an observer is told: one frozen event for each thing that happens to a request
 with a key.
 """
 
@@ -27,14 +27,14 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class Started(_Told):
-    """The handler begins to run. The request waited so long for another attempt before.
-    Exactly one of Executed, Failed, ClaimMissing and Superseded follows, late where
-    the store is away; none where the process dies.
+    """The handler begins to run; before that, the request waited for `waited` seconds
+    for another attempt. Exactly one of Executed, Failed, ClaimMissing and Superseded
+    follows: late if the store is away, and none if the process dies.
     """
 
     key: Key
     attempt: int
-    """Which one under this key it is; later ones follow failures and deaths."""
+    """Which attempt under this key it is; later ones follow failures and deaths."""
     waited: float = 0.0
 
 
@@ -45,19 +45,20 @@ class Executed(_Told):
     key: Key
     status: int
     seconds: float
-    """Until the response was complete, or it was known that it would not be kept."""
+    """Until the response was complete, or it was clear that it would not be kept."""
     kept: bool = True
-    """False where the response is not on record, only that there was one: it was too
-    large, may be endless, or the store did not take it. Retries get 409."""
+    """False if the record says only that there was a response, without the response: it
+    was too large, may be endless, or the store did not take it. Retries get 409."""
     size: int = 0
-    """Bytes that were recorded of the response; 0 where it was not kept."""
+    """Bytes of the recorded response; 0 if it was not kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed(_Told):
     """The handler raised, was cancelled, did not finish its response (status None), or
-    answered something not delivered; or its outcome could not be written at all, after
-    NotRecorded. The key is given back, or the outcome counts as unknown."""
+    gave an answer that does not count as delivered. Or its outcome could not be written
+    at all; then NotRecorded came first. The key is given back (`released`), or the
+    outcome counts as unknown."""
 
     key: Key
     status: int | None
@@ -74,7 +75,7 @@ class Replayed(_Told):
     waited: float
     seconds: float = 0.0
     trace: bytes = NO_TRACE
-    """The attempt whose response it is: its trace id (16 bytes), span id (8), flags."""
+    """Of the attempt whose response it is: trace id (16 bytes), span id (8), flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Refused(_Told):
     waited: float = 0.0
     seconds: float = 0.0
     trace: bytes = NO_TRACE
-    """The trace of the attempt that has the key, as in Replayed; zeros where there is
+    """The trace of the attempt that has the key, as in Replayed; zeros if there is
     none."""
 
 
@@ -104,7 +105,7 @@ class TakenOver(_Told):
 
 @dataclass(frozen=True, slots=True)
 class Reconciled(_Told):
-    """The reconciler was asked about an abandoned key: execute, refuse or respond."""
+    """The reconciler was asked about an abandoned key, and ruled."""
 
     key: Key
     ruling: Literal["execute", "refuse", "respond"]
@@ -112,8 +113,8 @@ class Reconciled(_Told):
 
 @dataclass(frozen=True, slots=True)
 class RanUnprotected(_Told):
-    """The store could not be reached and the policy says execute: a retry will run the
-    handler again.
+    """The handler runs although the store could not be reached, because the policy says
+    so: a retry will run the handler again.
     """
 
     key: Key
@@ -121,8 +122,8 @@ class RanUnprotected(_Told):
 
 @dataclass(frozen=True, slots=True)
 class NotRecorded(_Told):
-    """The handler ran, and its outcome could not be written (yet): the response, which
-    is delivered all the same, or the release of the key."""
+    """The handler ran, and its outcome could not be written (yet). The outcome is the
+    response, which is delivered all the same, or the release of the key."""
 
     key: Key
 
@@ -149,14 +150,14 @@ class ClaimMissing(_Told):
 @dataclass(frozen=True, slots=True)
 class Superseded(_Told):
     """A completion found another one on record: the handler ran twice. The first
-    response is canonical, unless it answers another request: then every client gets
-    the response of its own.
+    response counts, unless it answers another request: then each client gets its own
+    response.
     """
 
     key: Key
     by_other_request: bool = False
     status: int | None = None
-    """The status of the response that came second; None where it is a reconciler's, for
+    """The status of the response that came second; None if it is a reconciler's, for
     which no handler ran."""
     seconds: float = 0.0
 
@@ -172,10 +173,10 @@ class LeaseLost(_Told):
 
 @dataclass(frozen=True, slots=True)
 class Undelivered(_Told):
-    """The response is on record, and its client was not there to take it: the gate has
-    probably not settled it, and will not unless the client asks again. Logs have only
-    the key's digest: to find the intent, log it in your handler, or read `key` in an
-    observer of your own.
+    """The response is on record, but its client had left: the gate has probably not
+    settled it, and will not unless the client asks again. Logs have only the key's
+    digest: to find the intent, log it in your handler, or read `key` in an observer of
+    your own.
     """
 
     key: Key
@@ -185,8 +186,8 @@ class Undelivered(_Told):
 
 @dataclass(frozen=True, slots=True)
 class FailedAfterRecord(_Told):
-    """The handler failed when its response was on record: a background task, or the
-    part of a dependency behind its `yield`. Retries get the recorded response.
+    """The handler failed after its response was recorded: in a background task, or in
+    the part of a dependency after its `yield`. Retries get the recorded response.
     """
 
     key: Key
@@ -195,15 +196,16 @@ class FailedAfterRecord(_Told):
 
 @dataclass(frozen=True, slots=True)
 class StoreCalled:
-    """A call of the store, as its caller sees it, its own retries included. Only
-    `RedisStore(observer=...)` tells of them: a store serves many policies."""
+    """A call to the store, as its caller sees it, including the store's own retries.
+    Only `RedisStore(observer=...)` reports these, because a store serves many
+    policies."""
 
     operation: str
     """claim, take_over, watch, renew, begin_effects, complete, release, abandon, look
     or check."""
     seconds: float
     failure: StoreFailure | None = None
-    """Why it failed; None where it was answered."""
+    """Why it failed; None if it was answered."""
 
 
 Event = (
@@ -234,13 +236,13 @@ class Observer(Protocol):
 
 
 class StoreObserver(Protocol):
-    """As an Observer, for the calls of a store."""
+    """Like an Observer, but for the calls to a store."""
 
     def __call__(self, event: StoreCalled, /) -> None: ...
 
 
 def one_or_several(given: Any) -> tuple[Any, ...]:
-    """What `observer=` was given, as a tuple; nobody has looked yet what they are."""
+    """What `observer=` was given, as a tuple; its elements are not checked yet."""
     several = isinstance(given, Iterable) and not callable(given)
     return tuple(given) if several else (given,)
 
@@ -262,8 +264,8 @@ class Observers(Generic[E]):
         return bool(self._observers)
 
     def tell(self, kind: Callable[P, E], *facts: P.args, **named: P.kwargs) -> None:
-        """One that fails must not fail the request that it is told about, nor keep the
-        others from being told."""
+        """An observer that fails must not fail the request, nor keep the other
+        observers from being told."""
         if self._only_logs:
             if not _log.isEnabledFor(_LEVELS.get(kind, logging.DEBUG)):
                 return
@@ -293,10 +295,10 @@ _PREFIX = "origin_middleware."
 
 class LoggingObserver:
     """Writes to the `origin_middleware` logger: events that weaken the promise as
-    warnings; `Failed` as info, because a released key is forgotten and the log is all
-    there is; the others as debug.
+    warnings; `Failed` as info, because only the log remembers it once the key is
+    released; the others as debug.
 
-    A key is a bearer of value, so its SHA-256 digest is shown, which names its record.
+    A key is worth money, so the log shows its SHA-256 digest, which names its record.
     Each line has its facts as attributes too (`extra=`): `origin_middleware.event`,
     `origin_middleware.key.digest`, and one for each field.
     """
@@ -320,7 +322,7 @@ def _level(kind: object) -> int:
 
 
 def _facts(event: Event | StoreCalled) -> dict[str, Any]:
-    """As words and numbers: what log handlers take."""
+    """As words and numbers, which log handlers can take."""
     facts = {name: getattr(event, name) for name in event.__dataclass_fields__}
     if not isinstance(event, StoreCalled):
         key, policy = facts.pop("key"), facts.pop("policy")

@@ -1,4 +1,4 @@
-"""From claim to record: runs the handler, and says what its outcome is."""
+"""From claim to record: runs the handler, and decides what its outcome is."""
 
 import asyncio
 from typing import assert_never

@@ -1,4 +1,4 @@
-"""Request → key, or why not."""
+"""Finds the key of a request, or says why there is none."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ Key = NewType("Key", str)
 
 
 def key_digest(key: Key) -> str:
-    """What logs, problems and records call it: a key is a bearer of value."""
+    """The name that logs, problems and records use, because a key is worth money."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -27,8 +27,8 @@ class MalformedKey:
 
 @dataclass(frozen=True, slots=True)
 class ProvenKey:
-    """A key that counts only with what proves it. The proof, or its digest, is part of
-    the fingerprint: with another one, the request is another one (422)."""
+    """A key that counts only with its proof. The proof, or its digest, is part of the
+    fingerprint: with another proof, it is a different request (422)."""
 
     key: str
     proof: bytes
@@ -39,11 +39,11 @@ KeyOf = Callable[[Scope], str | ProvenKey | MalformedKey | None]
 
 @runtime_checkable
 class ChecksApp(Protocol):
-    """A `key_of` that works in some places of a stack only."""
+    """A `key_of` that works only in some places of a stack."""
 
     def check_app(self, app: ASGIApp, /) -> None:
-        """`app` is what the middleware is around. Raises ConfigurationError where it
-        has to be somewhere else.
+        """`app` is what the middleware is around. Raises ConfigurationError if the
+        middleware has to be somewhere else.
         """
 
 
@@ -51,9 +51,9 @@ TenantOf = Callable[[Scope], str]
 
 INTENT_HEADER = "x-settlement-intent-id"
 REPLAY_HEADER = "x-settlement-replay-id"
-"""In place of the intent: the payment is used, so only a recorded response will do."""
+"""In place of the intent, if the payment is used: only a recorded response will do."""
 PROOF_HEADER = "x-settlement-proof"
-"""Digest of the payment as it was sent. Part of the fingerprint."""
+"""Digest of the payment as it was sent. It is part of the fingerprint."""
 
 # The contract with the gate: 1–255 visible ASCII characters.
 _LONGEST = 255
@@ -62,9 +62,9 @@ _LONGEST = 255
 def read_key(
     scope: Scope, headers: Mapping[bytes, bytes], header: str, key_of: KeyOf | None
 ) -> Key | ProvenKey | MalformedKey | None:
-    """From `key_of` where there is one, else from the header; None where there is none.
-    `headers` are the request's by their names. Raises ConfigurationError where the
-    function returns something else than a key.
+    """The key from `key_of`, if that is set, else from the header; None without one.
+    `headers` are the request's, by name. Raises ConfigurationError if the function
+    returns anything but a key.
     """
     if key_of is None:
         return header_key(header_name(header), scope, headers)
@@ -78,8 +78,8 @@ def header_name(header: str) -> bytes:
 
 
 def is_intent(header: str, key_of: KeyOf | None) -> bool:
-    """Is the key a settlement intent? One payment is one intent, for
-    every client that sends it.
+    """Is the key a settlement intent? One payment is one intent, for every client that
+    sends it.
     """
     return key_of is None and header.lower() == INTENT_HEADER
 

@@ -24,9 +24,8 @@ def first_claim(policy: Policy, fingerprint: Fingerprint, trace: bytes) -> Claim
 
 
 def next_claim(claim: Claim) -> Claim:
-    """With an owner token of its own: a claim that was answered with the record of
-    another request may have attempts under way, and the store withdraws these by their
-    token.
+    """The same claim with a new owner token. Copies of the earlier claim may still be
+    under way, and the store withdraws those by their token.
     """
     return claim._replace(owner=_token())
 
@@ -48,10 +47,11 @@ os.register_at_fork(after_in_child=_be_another_process)
 
 
 class Renewal:
-    """Keeps a lease alive, off the request's path: a task only when one is due.
+    """Keeps a lease alive, off the request's path. There is a task only when a renewal
+    is due.
 
-    It raises an alarm about a lost lease only where a handler runs under it: a record
-    may be gone because its claim has ended.
+    It reports a lost lease only if a handler runs under it: otherwise a record may be
+    gone because its claim has ended.
     """
 
     __slots__ = (

@@ -16,12 +16,12 @@ Rules:
 - Every change of a record is a function in this file. It gets the record as it is, and
   the time on the store's clock. It returns the record as it will be, with the answer to
   the caller.
-- Every write after the claim presents the claim's owner token. A stale token changes
-  nothing and is told so.
+- Every write after the claim presents the claim's owner token. A write with a stale
+  token changes nothing and is told so.
 - Every write that can be sent twice gives the same answer twice, because replies get
   lost.
 - Released is absent with a memory: it counts the attempts, and a claim that finds too
-  many is told so. An attempt counts when it begins, and no longer when its claim is
+  many is told so. An attempt counts when it begins. It no longer counts if its claim is
   withdrawn, because then no handler ran.
 - An abandoned attempt whose effects had not begun has done nothing: the next claim for
   the same request finds it released.
@@ -75,8 +75,9 @@ def claim(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
 def take_over(
     record: Record | None, by: Claim, now: float
 ) -> tuple[Record | None, Answer]:
-    """A claim for an abandoned key, whose attempt was made for the same request. Where
-    nobody holds the key any more, it is told so, and an ordinary claim has to be made.
+    """A claim for an abandoned key, whose attempt was made for the same request. If
+    nobody holds the key any more, the caller is told so, and has to make an ordinary
+    claim.
     """
     record = retained(record, now)
     if record is None or isinstance(record.state, Released):
@@ -134,8 +135,8 @@ def withdraw_take_over(record: Record | None, by: Claim, now: float) -> Record |
 
 
 def renew(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
-    """Extend the lease. A lapsed lease that nobody took over is the owner's still. One
-    that its owner has ended is over: a renewal may arrive later than it was sent.
+    """Extend the lease. A lapsed lease that nobody took over is still the owner's. A
+    lease that its owner has ended is over: this renewal may have been sent before.
     """
     record = retained(record, now)
     state = _owned(record, by)
@@ -148,8 +149,8 @@ def renew(record: Record | None, by: Claim, now: float) -> tuple[Record | None, 
 def begin_effects(
     record: Record | None, by: Claim, now: float
 ) -> tuple[Record | None, bool]:
-    """From now on, effects may have happened. It renews as well: a lease that lapsed
-    with nothing done would now be one whose outcome is unknown.
+    """From now on, effects may have happened. This renews the lease as well: if it had
+    lapsed with nothing done, the outcome would now count as unknown.
     """
     renewed, ours = renew(record, by, now)
     if renewed is None or not ours or not isinstance(renewed.state, InProgress):
@@ -201,7 +202,7 @@ def abandon(record: Record | None, by: Claim, now: float) -> tuple[Record | None
 
 
 def view(record: Record | None, now: float) -> Absent | Held | Finished:
-    """What those see who wait for an attempt of the same request."""
+    """What a request sees that waits for an attempt of the same request."""
     record = retained(record, now)
     if record is None or isinstance(record.state, Released):
         return Absent()

@@ -1,7 +1,7 @@
 """What the events add up to: the metrics, whatever counts them.
 
-The names are OpenTelemetry's. Prometheus has `_` for `.`, the unit behind the name, and
-`_total` behind a counter. No label has a value that a client can make up.
+The names are OpenTelemetry's. Prometheus has `_` for `.`, the unit after the name, and
+`_total` after a counter. No label has a value that a client can make up.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ PREFIX = "origin_middleware."
 
 
 class Metric(NamedTuple):
-    """A counter, or a histogram where it has buckets."""
+    """A counter, or a histogram if it has buckets."""
 
     name: str
     unit: str
@@ -39,7 +39,7 @@ class Metric(NamedTuple):
     labels: tuple[str, ...]
     buckets: tuple[float, ...] = ()
     known: tuple[str, ...] = ()
-    """All values of its only label. An alert on an increase sees none where a counter
+    """All values of its only label. An alert on an increase sees none if a counter
     begins at 1, so these begin at 0."""
 
 

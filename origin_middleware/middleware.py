@@ -50,12 +50,12 @@ class IdempotencyMiddleware:
     or `"/api/*"`; the longest match decides), or a function of the ASGI scope. Requests
     without a policy pass untouched.
 
-    `secrets` are the gate's signing secrets by key id: several, so that they can be
-    rotated. Requests with a key that none of them has signed get 401, on every path
+    `secrets` maps key ids to the gate's signing secrets; several, so that they can be
+    rotated. A request whose key is not signed with one of them gets 401, on every path
     that has a policy. `clock_tolerance` is how many seconds the clocks of the gate and
-    this machine may differ; `clock` is Unix time.
+    this machine may differ; `clock` gives Unix time.
 
-    `observer` is told what happens: one, several, or `()` for none. Without it, a
+    `observer` is told what happens. Pass one, several, or `()` for none. Without it, a
     `LoggingObserver` writes the log.
 
     Raises ConfigurationError for options that cannot work.
@@ -120,8 +120,8 @@ class IdempotencyMiddleware:
             )
 
     async def _is_closed(self, scope: Scope, send: Send) -> bool:
-        """A WebSocket has no response to record, so none is sold where a key is needed.
-        Closed before it is accepted, its client gets 403.
+        """A WebSocket has no response to record, so it is refused where a key is
+        needed. It is closed before it is accepted, so its client gets 403.
         """
         # Its handshake is a GET (RFC 6455), and a function may ask for the method.
         policy = self._policy_of({"method": "GET", **scope})

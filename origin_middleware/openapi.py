@@ -1,4 +1,4 @@
-"""What a protected path can answer besides its handler, in the app's OpenAPI schema.
+"""Adds to the app's OpenAPI schema what the middleware itself can answer.
 
     app.add_middleware(IdempotencyMiddleware, store=store, policy=paid)
     document(app)
@@ -54,11 +54,11 @@ def document(app: object) -> None:
     """Replaces `app.openapi`, so that the schema of a FastAPI app says what its
     IdempotencyMiddleware answers. Call it after `add_middleware`.
 
-    A policy's path may begin with the app's `root_path`. That of the server, as in
+    A policy's path may begin with the app's `root_path`. The server's root path, as in
     `uvicorn --root-path`, is not known here: leave it out of the policy's paths, or use
     `describe`.
 
-    Raises ConfigurationError where the app has no such middleware, or no schema.
+    Raises ConfigurationError if the app has no such middleware, or no schema.
     """
     openapi: object = getattr(app, "openapi", None)
     if not callable(openapi):
@@ -90,11 +90,11 @@ def describe(
     root_path: str = "",
 ) -> Schema:
     """Adds to a schema what IdempotencyMiddleware(policy=policy) answers, and returns
-    it. `signed` says whether the middleware has secrets, and `root_path` is where the
-    app is mounted.
+    the schema. `signed` says whether the middleware has secrets, and `root_path` is
+    where the app is mounted.
 
-    A policy for one literal path is not found behind a template such as
-    `/orders/{number}`; one for `/orders/*` is.
+    For a template such as `/orders/{number}`, a policy for one literal path is not
+    found; one for `/orders/*` is.
     """
     policy_for = policy_of(policy, lambda _: None)
     for path, item in schema.get("paths", {}).items():

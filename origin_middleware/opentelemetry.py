@@ -1,5 +1,5 @@
-"""Metrics, traces and log events for OpenTelemetry. The API is enough: the app says
-what exports them.
+"""Metrics, traces and log events for OpenTelemetry. Only its API is needed: the app
+chooses what exports them.
 
     telemetry = OpenTelemetryObserver()
     store = RedisStore(client, observer=telemetry)
@@ -8,7 +8,8 @@ what exports them.
     )
 
 There is no span around the handler: the server's span is current when an event is told,
-and gets the attributes. Baggage gets nothing, because it travels to third parties.
+and gets the attributes. Nothing goes into baggage, because that travels to third
+parties.
 """
 
 import time
@@ -69,7 +70,7 @@ _STORE_NAME = "db.client.operation.duration"
 
 class OpenTelemetryObserver:
     """An observer for any number of middlewares and stores; docs/metrics.md says what
-    it makes. Providers that are not given are the global ones.
+    it makes. A provider that you do not pass is the global one.
     """
 
     def __init__(

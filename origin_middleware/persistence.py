@@ -1,9 +1,9 @@
 """How the outcome of an attempt gets into the store: at once, or in the background if
 the store is away.
 
-What waits there has bounds that hold for the process: an outage of the store must not
-fill its memory. An outcome is known even where its response cannot be kept, so a body
-that does not fit is given up, and "not replayable" is written instead.
+What waits there is bounded for the whole process: an outage of the store must not fill
+its memory. An outcome is known even if its response cannot be kept, so a body that does
+not fit is given up, and "not replayable" is written instead.
 """
 
 import asyncio
@@ -138,7 +138,7 @@ class Persistence:
 
 @dataclass(slots=True)
 class _Completion:
-    """Can be written twice, like a failure: the claim has the owner token."""
+    """Can be written twice, like a failure, because the claim has the owner token."""
 
     runtime: Runtime
     key: Key

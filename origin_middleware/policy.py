@@ -28,15 +28,15 @@ class Policy:
     """
 
     name: str = "default"
-    """What observers call it, in metrics and logs: a word for the paths that it is for.
-    Give each policy of an app its own."""
+    """What observers call this policy in metrics and logs: a word for its paths. Give
+    each policy of an app its own."""
 
     header: str = INTENT_HEADER
     """The request header that carries the key: this one, or `"idempotency-key"`."""
 
     key_of: KeyOf | None = None
-    """Finds the key in the ASGI scope instead; None where there is none. For x402
-    without a gate: `origin_middleware.x402.payment_key`."""
+    """Finds the key in the ASGI scope instead, and returns None if there is none. For
+    x402 without a gate: `origin_middleware.x402.payment_key`."""
 
     tenant_of: TenantOf | None = None
     """Whose request it is. The same `Idempotency-Key` of two tenants is two keys; the
@@ -44,24 +44,24 @@ class Policy:
     settlement intent is one payment: used by another tenant, it is refused (422)."""
 
     require_key: bool = False
-    """Refuse requests without a key. On paid routes: yes, or calling the origin
+    """Refuse requests without a key. Set it on paid routes, or calling the origin
     directly is free."""
 
     lease: float = 10.0
     """How long a claim is held without renewal. It is renewed while the handler runs,
-    so this does not limit the handler. At least twice the budget of the store."""
+    so this does not limit the handler. Must be at least twice the store's budget."""
 
     patience: float = 25.0
-    """How long a duplicate waits for the attempt that is running. Less than the 30 s
-    that CloudFront waits."""
+    """How long a duplicate waits for the attempt that is running. Keep it below the
+    30 s that CloudFront waits."""
 
     retention: float = 86_400.0
     """How long a record is kept, and with it the promise."""
 
     max_attempts: int = 20
-    """How often the handler runs for one key if nothing is delivered. What is not
-    delivered is not charged for, so without a limit one payment would buy any number of
-    404s. From then on 409, until the retention has passed. A claim whose fate is
+    """How often the handler runs for one key if nothing is delivered; after that, 409
+    until the retention has passed. An answer that is not delivered is not charged for,
+    so without a limit one payment would buy any number of 404s. A claim whose fate is
     unknown counts too, so after a store outage the handler may run fewer times than
     this."""
 
@@ -73,15 +73,15 @@ class Policy:
     """Larger responses are delivered but not kept; their retries get 409."""
 
     fingerprint_headers: Collection[str] = ()
-    """Request headers that have to be the same in a retry, such as authorization: with
-    another value, the request is another one (422). A payment is no login. The host is
-    not compared: where one app serves several, with keys that clients choose, add it
-    here, or use `tenant_of`."""
+    """Request headers that must be the same in a retry, such as authorization: with
+    another value, it is a different request (422). A payment is not a login. The host
+    is not compared: if one app serves several hosts, with keys that clients choose, add
+    `host` here, or use `tenant_of`."""
 
     delivered: Delivered = "delivered"
-    """Does a response count? Must match the gate's `settle` rule, or charges and
-    records diverge: the same word as in routes.toml, or a function of method and
-    status."""
+    """Which responses count: the same word as in routes.toml, or a function of method
+    and status. It must match the gate's `settle` rule, or charges and records
+    diverge."""
 
     unrecorded_headers: Collection[str] = ()
     """Response headers that are neither kept nor replayed, such as set-cookie."""
@@ -91,31 +91,32 @@ class Policy:
         "multipart/x-mixed-replace",
     )
     """Responses of these types may be endless: they are delivered and not kept, and
-    their handler hears when the client leaves. Add `application/jsonl` (FastAPI's JSON
-    Lines) if yours are endless: the handler otherwise hears it only after
+    their handler is told when the client leaves. Add `application/jsonl` (FastAPI's
+    JSON Lines) if yours are endless: otherwise the handler is told only after
     `max_response_bytes`."""
 
     private: bool = True
-    """Answers under a key are marked `Cache-Control: private`, and lose what only
+    """Mark answers under a key `Cache-Control: private`, and remove headers that only
     shared caches obey, such as `CDN-Cache-Control` (RFC 9213): a shared cache must not
     give a paid answer to other clients."""
 
     on_abandoned: OnAbandoned = "refuse"
-    """The owner died and the outcome is unknown: refuse (409), execute again (at least
-    once), or ask an async function that knows."""
+    """What to do if the owner died and the outcome is unknown: refuse (409), execute
+    again (at least once), or ask an async function that knows."""
 
     effects: Effects = "any time"
-    """When side effects may happen. With `"declared"`, not before the handler has said
-    `await attempt_of(scope).effects_begin()`: an attempt that dies before that has done
-    nothing, and the next retry runs the handler again, whatever `on_abandoned` says."""
+    """When side effects may happen. With `"declared"`, only after the handler has
+    called `await attempt_of(scope).effects_begin()`: an attempt that dies before that
+    has done nothing, and the next retry runs the handler again, whatever `on_abandoned`
+    says."""
 
     on_failure: OnFailure = "release"
-    """The handler raised or its response does not count: a retry runs again, or is
-    refused (409)."""
+    """What happens to a retry if the handler raised or its response does not count: the
+    handler runs again, or the retry is refused (409)."""
 
     on_store_unavailable: OnStoreUnavailable = "refuse"
-    """No claim could be made, because the store is away or not to be trusted: refuse
-    (503), or run the handler unprotected."""
+    """What to do if no claim could be made, because the store is away or cannot be
+    trusted: refuse (503), or run the handler unprotected."""
 
     def __new__(cls, **options: object) -> Self:
         if moved := sorted(_MOVED & options.keys()):

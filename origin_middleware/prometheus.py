@@ -1,4 +1,4 @@
-"""Metrics for a Prometheus that scrapes this process, or all processes of a server.
+"""Metrics for Prometheus, which scrapes this process, or all processes of a server.
 
     metrics = PrometheusObserver()
     store = RedisStore(client, observer=metrics)
@@ -6,7 +6,8 @@
         IdempotencyMiddleware, store=store, observer=[metrics, LoggingObserver()]
     )
 
-How to serve them, also with several processes: the documentation of prometheus_client.
+The documentation of prometheus_client says how to serve them, also with several
+processes.
 """
 
 import os
@@ -37,8 +38,8 @@ class PrometheusObserver:
     metrics.
 
     In prometheus_client's mode for several processes, there is no
-    `origin_middleware_handler_active`. Raises ConfigurationError where the registry has
-    them already: give all middlewares and stores the same observer.
+    `origin_middleware_handler_active`. Raises ConfigurationError if the registry has
+    the metrics already: give all middlewares and stores the same observer.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:

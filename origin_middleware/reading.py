@@ -1,5 +1,5 @@
-"""Who has read the body of a request, for the next who does. A server gives a body
-once, and a middleware outside may dispatch the request again: after a failure, say.
+"""Remembers who has read the body of a request. A server delivers a body only once, but
+a middleware outside may dispatch the request again, for example after a failure.
 """
 
 import asyncio

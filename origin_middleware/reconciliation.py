@@ -24,12 +24,12 @@ _log = logging.getLogger("origin_middleware")
 
 @dataclass(frozen=True, slots=True)
 class _Respond:
-    """The ruling is a response; as bytes, so that it is known to be valid."""
+    """The ruling is a response, as bytes, so it is known to be valid."""
 
     response: bytes
     status: int
     kept: bool
-    """False where it is too large for the record, as a handler's response may be."""
+    """False if it is too large for the record, as a handler's response may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Reconciliation:
     async def ask(self, reconciler: Reconciler, patience: float) -> Verdict | None:
         """The ruling holds even if the store cannot write it: nothing runs then.
 
-        None where the ruling is to execute. The key is given back then: the run is an
-        attempt, and has to claim it like any other.
+        None if the ruling is to execute. Then the key is given back, because the run is
+        an attempt, and has to claim the key like any other.
         """
         renewal = Renewal(
             self.runtime, self.policy, self.key, self.claim, handler_runs=False
@@ -101,7 +101,7 @@ class Reconciliation:
         return _Respond(recorded, response.status, kept)
 
     async def _record(self, ruling: _Respond) -> Verdict:
-        """Unless the attempt ended after all while the reconciler was asked."""
+        """Writes the ruling, unless the attempt ended after all meanwhile."""
         response = ruling.response
         outcome: Outcome = Completed(response) if ruling.kept else NotReplayable()
         try:

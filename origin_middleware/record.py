@@ -17,8 +17,8 @@ NO_TRACE = bytes(25)
 """W3C Trace Context, in its binary form: 16 bytes of trace id, 8 of span id, flags."""
 
 SETTLEMENT = b"x402 settlement".ljust(25, b"\0")
-"""In place of a trace: the record is that of a payment's settlement, by `settle_once`.
-No trace looks like it, because none has a span id of zeros."""
+"""In place of a trace: marks the record of a payment's settlement, by `settle_once`. No
+trace looks like it, because none has a span id of zeros."""
 
 
 class Claim(NamedTuple):  # a third of the time of a frozen dataclass, per request
@@ -29,12 +29,12 @@ class Claim(NamedTuple):  # a third of the time of a frozen dataclass, per reque
     lease: float
     retention: float
     max_attempts: int = 20
-    """A key that was released so often is not claimed again."""
+    """A key that was released this often is not claimed again."""
     inquires: bool = False
     """A take-over begins no attempt of its own: it asks a reconciler about the
     abandoned one, and may run in its place."""
     takes: OwnerToken | None = None
-    """A take-over wants the attempt of this owner, as somebody has seen it, and no
+    """A take-over takes the attempt of this owner, which was seen before, and no
     other."""
     declares: bool = False
     """The handler says when its effects begin: until then, nothing has happened."""
@@ -57,7 +57,7 @@ class InProgress:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Absent to everybody, and not forgotten."""
+    """Absent, with its attempts counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ class Record:
     state: InProgress | Released | Outcome
     expires: float
     attempt: int = 1
-    """Which one it is, or how many there have been; 0 where that was lost."""
+    """Which attempt it is, or how many there have been; 0 if that was lost."""
     begun: float = 0.0
     """When the key was first claimed, on the store's clock."""
     ended: float | None = None
     """When it was completed."""
     trace: bytes = NO_TRACE
     status: int = 0
-    """Of the response; 0 where there is none."""
+    """Of the response; 0 if there is none."""
 
 
 # What a caller is told about a key
@@ -170,8 +170,8 @@ State = Literal["in progress", "abandoned", "released", "completed", "not replay
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a record says, apart from its response. Times are in seconds, and those
-    that are no spans are on the store's clock: Unix time, of a server."""
+    """All that a record says, apart from its response. Times are in seconds; points in
+    time are on the store's clock, which for a server is Unix time."""
 
     state: State
     attempt: int
@@ -182,7 +182,7 @@ class Facts:
     fingerprint: Fingerprint | None = None
     lease_left: float | None = None
     effects: bool | None = None
-    """Of a record in progress: may they have begun?"""
+    """Of a record in progress: may side effects have begun?"""
     ended: float | None = None
     status: int | None = None
     trace: bytes | None = None

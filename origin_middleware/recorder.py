@@ -24,10 +24,10 @@ from .response import (
 )
 
 Conclude = Callable[[int, StoredResponse | None], Awaitable[StoredResponse | None]]
-"""Told of status and response (None: not kept) before the last byte leaves.
+"""Called with status and response (None: not kept) before the last byte leaves.
 
-It may answer with another response, which is sent instead if the client has seen
-nothing yet.
+It may return another response, which is sent instead if the client has seen nothing
+yet.
 """
 
 _PIECE = 262_144
@@ -174,8 +174,8 @@ class Recorder:
         await self._client.send(message)
 
     def _check_length(self, last: bool) -> None:
-        """A response of another length than it declares would be broken at every
-        replay; here it is a failure of the handler, as it is for its server."""
+        """A response that does not have its declared length would be broken at every
+        replay. Here it is a failure of the handler, as it is for the server."""
         if self._declared is None:
             return
         if self._size > self._declared or (last and self._size < self._declared):

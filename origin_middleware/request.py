@@ -78,7 +78,7 @@ class RequestBody:
         return self._digest.digest()
 
     async def read(self, receive: Receive, limit: int | None = None) -> bool:
-        """Take in the whole body. False where the client left before its end. Raises
+        """Read the whole body. False if the client left before its end. Raises
         BodyTooLarge and NoRoom.
         """
         while not self.whole:

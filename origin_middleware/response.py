@@ -110,8 +110,8 @@ class StoredResponse(NamedTuple):
 
 
 def checked_response(given: StoredResponse, method: str = "POST") -> StoredResponse:
-    """What somebody says who was asked about an attempt. Raises ValueError, and
-    TypeError, for a response that no server would send."""
+    """The response that a reconciler or an operator gives for an attempt. Raises
+    ValueError, or TypeError, for a response that no server would send."""
     if not isinstance(given.body, (bytes, bytearray, memoryview)):
         raise TypeError(f"The body is a {type(given.body).__name__}, and not bytes.")
     headers, body = checked_headers(given.headers), bytes(given.body)
@@ -149,16 +149,16 @@ def checked_headers(headers: Iterable[tuple[Any, Any]]) -> Headers:
 
 
 def check_declared(headers: Headers) -> None:
-    """RFC 9112, section 6.3: no client accepts a length that is none, or two. Raises
-    ValueError."""
+    """RFC 9112, section 6.3: no client accepts an invalid length, or two lengths.
+    Raises ValueError."""
     lengths = {value for name, value in headers if name.lower() == b"content-length"}
     if len(lengths) > 1 or not all(map(bytes.isdigit, lengths)):
         raise ValueError("The response declares several lengths, or one that is none.")
 
 
 def payers_own(headers: Headers, named: Mapping[bytes, bytes] | None = None) -> Headers:
-    """Only the payer's own cache may keep the answer. `named` has the headers by their
-    names in lower case."""
+    """Only the payer's own cache may keep the answer. `named` has the headers by name,
+    in lower case."""
     if named is None:
         named = {name.lower(): value for name, value in headers}
     if not any(map(_tells_caches, named)):

@@ -2,8 +2,8 @@
 work that a request cannot cancel.
 
 A server cancels the tasks of its requests when its grace period ends. Neither
-asyncio.shield nor an anyio shield survives that: the process exits first. A task of our
-own does, if lifespan.shutdown waits for it.
+asyncio.shield nor an anyio shield survives that, because the process exits first. A
+task of our own survives, if lifespan.shutdown waits for it.
 """
 
 import asyncio
@@ -44,9 +44,9 @@ async def drain() -> None:
     """Wait for the running handlers of every middleware in this process, for up to 30
     seconds.
 
-    A middleware around a whole app does this by itself when the app shuts down. One
-    around a route does not hear of the shutdown: call this in your lifespan, after the
-    `yield` and before you close the store.
+    A middleware around a whole app does this by itself when the app shuts down. A
+    middleware around a route is not told about the shutdown: call this in your
+    lifespan, after the `yield` and before you close the store.
     """
     await asyncio.gather(*(runtime.drain() for runtime in _everything))
 
@@ -84,7 +84,7 @@ class Runtime:
         return task
 
     async def outlive(self, client: Client, work: Coroutine[Any, Any, None]) -> None:
-        """Run to the end, even if the caller is cancelled. Raises what `work` does.
+        """Run `work` to its end, even if the caller is cancelled. Raises what it does.
 
         The work runs in the caller's context: a variable that is set outside is seen
         inside, and the other way round.
@@ -158,7 +158,7 @@ class Runtime:
     ) -> None:
         """Also for work that begins meanwhile, such as a write that is tried again.
 
-        After `undisturbed` seconds, handlers hear whether their client is still there.
+        After `undisturbed` seconds, handlers are told whether their client has left.
         """
         now = asyncio.get_running_loop().time()
         await self._wait(now + min(undisturbed, within))
@@ -180,7 +180,7 @@ class Runtime:
             await asyncio.wait(tasks, timeout=until - loop.time())
 
     def _own_tasks(self) -> "set[asyncio.Task[None]]":
-        """Of the running event loop: the end of others' tasks would not wake it."""
+        """Of the running event loop: tasks of other loops would not wake it."""
         loop = asyncio.get_running_loop()
         return {task for task in self._tasks.copy() if task.get_loop() is loop}
 
@@ -214,8 +214,8 @@ class Runtime:
             raise
 
     async def _check_store(self, send: Send) -> None:
-        """A store that may lose records fails the start-up. One that is away does not:
-        it may come back, and requests are refused until then.
+        """A store that may lose records fails the start-up. A store that is away does
+        not: it may come back, and requests are refused until then.
         """
         if not isinstance(self.store, Checks):
             return
@@ -231,9 +231,9 @@ class Runtime:
 
 
 class FailureLog:
-    """Why the store refuses, or a body cannot be kept. The client is not told, and the
-    operator has to know; but not once for each of the thousands of requests of an
-    outage.
+    """Logs why the store refuses, or why a body cannot be kept. The client is not told,
+    but the operator has to know; not once for each of the thousands of requests of an
+    outage, though.
     """
 
     def __init__(self) -> None:
@@ -254,7 +254,7 @@ class FailureLog:
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
-    """Raises ConfigurationError on another kind of loop than asyncio's."""
+    """Raises ConfigurationError if the loop is not asyncio's."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -266,8 +266,8 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 def is_interrupted(error: BaseException) -> bool:
-    """Is this task being cancelled? A handler can raise CancelledError by itself, when
-    it awaited something that was cancelled: then it has failed.
+    """Is this task being cancelled? A handler can also raise CancelledError by itself,
+    because it awaited something that was cancelled: then it has failed.
     """
     task = asyncio.current_task()
     cancelled = isinstance(error, asyncio.CancelledError)
@@ -284,7 +284,7 @@ def is_closed(error: BaseException, task: "asyncio.Task[Any] | None") -> bool:
 
 
 def _current_context(loop: asyncio.AbstractEventLoop) -> Context | None:
-    """None for a copy, where the context itself cannot be had."""
+    """None, which makes a copy, if the context itself cannot be had."""
     task = asyncio.current_task(loop)
     if loop.get_task_factory() is not None:
         return None  # an eager one would enter the context a second time

@@ -53,8 +53,8 @@ class _Hidden:
 class Passage:
     """A scope on its way through the app: `with Passage(scope, store, key, client):`
 
-    The app does not see the gate's signature: with it, a log or an error tracker would
-    hold the right to a request.
+    The app does not see the gate's signature. Otherwise a reader of its log or its
+    error tracker could send the request.
     """
 
     __slots__ = (
@@ -81,9 +81,9 @@ class Passage:
         self._mark = object()
 
     def holds(self, store: object, key: Key) -> bool:
-        """The scope may be dispatched again while the app still runs: by somebody who
-        does not wait for it, or who has cancelled the request. That is not inside: the
-        app's own task is, and tasks that it has begun see what it has set.
+        """The scope may be dispatched again while the app still runs, by a middleware
+        that does not wait for it, or that has cancelled the request. Such a dispatch
+        is not inside. The app's own task is, and so are tasks that it has started.
         """
         if self._key != key or self._store != store:
             return False

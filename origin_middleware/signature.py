@@ -4,8 +4,8 @@
         "x-settlement-resource-id" "x-settlement-network");created=…;expires=…;keyid="…"
     signature: settlement=:<base64 of HMAC-SHA256>:
 
-A gate in front of a standard x402 facilitator adds `x-settlement-proof` at the end; and
-`x-settlement-replay-id` stands in place of the intent where a payment is used.
+A gate in front of a standard x402 facilitator adds `x-settlement-proof` at the end; if
+the payment is used, `x-settlement-replay-id` stands in place of the intent.
 
 The gate removes these headers from what clients send, so anything but its own form is
 refused. `@authority` is not signed: the gate may not know the origin's host name.
@@ -78,8 +78,8 @@ class _Stated:
 def verify(
     scope: Scope, secrets: Mapping[str, bytes], now: float, tolerance: float
 ) -> Distrust | float:
-    """When the signature expires, as Unix time, where the request is signed with one of
-    `secrets`, by key id, and in time.
+    """When the signature expires, as Unix time, if the request is signed in time with
+    one of `secrets` (by key id); otherwise why not.
 
     `now` is Unix time, by a clock that may be off by `tolerance` seconds.
     """
@@ -129,7 +129,7 @@ def _base(scope: Scope, names: _Names, values: list[str | None], params: str) ->
 
 
 def _only(headers: Headers, name: bytes) -> str | None:
-    """A header's value, None where there is no line or more than one."""
+    """A header's value; None if there is no line or more than one."""
     values = [value for header, value in headers if header == name]
     return values[0].decode("latin-1").strip(" \t") if len(values) == 1 else None
 

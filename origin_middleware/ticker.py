@@ -1,4 +1,4 @@
-"""One timer for everything that a process does every so often."""
+"""One timer for everything that a process does at intervals."""
 
 import asyncio
 import math

@@ -14,8 +14,8 @@ _TRACEPARENT = re.compile(
 
 
 def trace_of(headers: Mapping[bytes, bytes]) -> bytes:
-    """The current span of OpenTelemetry, where something makes spans in this process;
-    else what the client sent; else NO_TRACE."""
+    """The current span of OpenTelemetry, if something makes spans in this process; else
+    what the client sent; else NO_TRACE."""
     modules = sys.modules
     if "opentelemetry.sdk.trace" in modules or "ddtrace.opentelemetry" in modules:
         current = _current(modules["opentelemetry.trace"])
