@@ -2,6 +2,7 @@
 ended; a reconciler can say what became of one that was abandoned.
 """
 
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -30,12 +31,13 @@ class Attempt:
 
     __slots__ = (
         "_begin",
-        "effects_may_have_begun",
+        "_begun",
+        "_outer",
+        "_unconfirmed",
         "first",
         "key",
         "number",
         "statement",
-        "unconfirmed",
     )
 
     def __init__(
@@ -53,11 +55,13 @@ class Attempt:
         self.number = number
         """Which attempt under this key it is: 1, or more after failures."""
         self.statement: Statement | None = None
-        self.effects_may_have_begun = False
-        """`effects_begin` was called."""
-        self.unconfirmed: Exception | None = None
-        """What `effects_begin` raised, where it was never confirmed."""
         self._begin = begin
+        self._begun = 0
+        """Calls of `effects_begin` that were confirmed, or may yet be."""
+        self._unconfirmed: Exception | None = None
+        """What the last other one raised."""
+        self._outer: Attempt | None = None
+        """Of an instance outside, with a key of its own."""
 
     @property
     def intent(self) -> str:
@@ -77,42 +81,52 @@ class Attempt:
         now: let the exception propagate. Then nothing has happened, and a retry may
         run, also with `on_failure="refuse"`.
         """
-        if self._begin is None:
-            return
-        confirmed = self.effects_may_have_begun and self.unconfirmed is None
-        self.effects_may_have_begun = True
+        self._begun += 1
         try:
-            if not await self._begin():
+            if self._begin is not None and not await self._begin():
                 raise ClaimLost(
                     "The claim of this attempt is gone: it was stalled for longer than "
                     "its lease, or the store has lost it. Another request may run the "
                     "handler."
                 )
+            if self._outer is not None:
+                await self._outer.effects_begin()
         except Exception as error:
-            if not confirmed:
-                self.unconfirmed = error
+            self._begun -= 1
+            self._unconfirmed = error
             raise
-        self.unconfirmed = None
+
+    def did_nothing(self) -> bool:
+        """By what `effects_begin` was told, and raised: a handler that caught it may
+        have gone on.
+        """
+        if self._begun:
+            return False
+        return self._unconfirmed is None or self._unconfirmed is sys.exception()
 
     def nothing_happened(self) -> None:
         """No side effect happened: a retry may run, also with `on_failure="refuse"`."""
-        self.statement = Statement.NOTHING_HAPPENED
+        self.state(Statement.NOTHING_HAPPENED)
 
     def outcome_unknown(self) -> None:
         """There may have been a side effect: no retry runs by itself."""
-        self.statement = Statement.OUTCOME_UNKNOWN
+        self.state(Statement.OUTCOME_UNKNOWN)
 
-    def announce(self, scope: Scope) -> "Attempt | None":
-        """Returns the attempt of an instance outside this one."""
-        outer = attempt_of(scope)
+    def state(self, statement: Statement) -> None:
+        self.statement = statement
+        if self._outer is not None:
+            self._outer.state(statement)
+
+    def announce(self, scope: Scope) -> None:
+        self._outer = attempt_of(scope)
         scope[_PLACE] = self
-        return outer
 
-    def retract(self, scope: Scope, outer: "Attempt | None") -> None:
+    def retract(self, scope: Scope) -> None:
         """The scope may be dispatched again: it must not look like part of this
         attempt.
         """
-        scope[_PLACE] = outer
+        scope[_PLACE] = self._outer
+        self._unconfirmed = None  # its traceback leads here: a circle
 
 
 def attempt_of(scope: Scope) -> Attempt | None:

@@ -1,6 +1,6 @@
 """One request with a key, from its body to its answer. Read it from the top."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
 from typing import assert_never
@@ -125,7 +125,10 @@ class Exchange:
                 match verdict:
                     case Execute(number):
                         attempt = Attempt(
-                            key, first=first, number=number, begin=self._begin(claim)
+                            key,
+                            first=first,
+                            number=number,
+                            begin=partial(self._begin_effects, claim),
                         )
                         self._on_record = await Execution(
                             self._runtime,
@@ -144,8 +147,15 @@ class Exchange:
             self._body.close()
             client.ask_no_more()
 
-    def _begin(self, claim: Claim) -> Callable[[], Awaitable[bool]]:
-        return partial(self._runtime.store.begin_effects, self._key, claim)
+    async def _begin_effects(self, claim: Claim) -> bool:
+        store, key = self._runtime.store, self._key
+        if await store.begin_effects(key, claim):
+            return True
+        # A background task begins when the outcome is on record.
+        found = await store.look(key)
+        return (
+            found is not None and found.owner == claim.owner and found.ended is not None
+        )
 
     async def _run_unprotected(self, client: Client) -> None:
         self._runtime.observe(

@@ -68,7 +68,7 @@ class Execution:
 
     async def run(self, body: RequestBody) -> bool:
         """Is there a response? Raises what the handler raises."""
-        outer = self._attempt.announce(self._scope)
+        self._attempt.announce(self._scope)
         self._runtime.begin(self)
         self._runtime.observe(
             Started,
@@ -83,7 +83,8 @@ class Execution:
         finally:
             self._runtime.end(self)
             self._renewal.stop()
-            self._attempt.retract(self._scope, outer)
+            self._attempt.retract(self._scope)
+            self._reveal()
             self._tell_undelivered()
             del self._recorder  # a circle would wait for the collector, body and all
 
@@ -132,8 +133,6 @@ class Execution:
 
     async def _failed(self, error: BaseException) -> None:
         if not self._ended:
-            if error is self._attempt.unconfirmed:
-                self._attempt.effects_may_have_begun = False
             await self._fail(None)
         elif self._recorded is not None and not is_departure(error):
             self._runtime.observe(
@@ -193,7 +192,9 @@ class Execution:
                 return True
             case Statement.OUTCOME_UNKNOWN:
                 return False
-            case None if self._did_nothing():
+            case None if (
+                self._policy.effects == "declared" and self._attempt.did_nothing()
+            ):
                 return True
             case None if self._heard or self._recorder.told:
                 # It ended because nobody listens: that is no report of a failure, and
@@ -203,10 +204,6 @@ class Execution:
                 return self._policy.on_failure == "release"
             case unreachable:
                 assert_never(unreachable)
-
-    def _did_nothing(self) -> bool:
-        declared = self._policy.effects == "declared"
-        return declared and not self._attempt.effects_may_have_begun
 
     def _elapsed(self) -> float:
         return self._now() - self._started

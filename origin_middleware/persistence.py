@@ -119,6 +119,9 @@ class Persistence:
                 except (Exception, asyncio.CancelledError) as exc:  # as above
                     if is_interrupted(exc):
                         raise
+                    if last and write.size:
+                        write.give_up_body()
+                        continue
                     if last:
                         self.tell_unknown(write.status, write.seconds)
                         return

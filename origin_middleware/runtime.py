@@ -100,6 +100,8 @@ class Runtime:
             if ended.cancelled():  # and not a handler that failed with this error
                 client.leave()
             raise
+        finally:
+            del ended, task, work  # its error leads here: a circle
 
     async def _tell(
         self, ended: "asyncio.Future[None]", work: Coroutine[Any, Any, None]
@@ -133,6 +135,7 @@ class Runtime:
                 ended.set_result(None)
         finally:
             self._tasks.discard(task)
+            del ended, task, work  # as above
 
     def begin(self, run: "Run") -> None:
         """`run.let_go` is called when a shutdown has waited for a while."""

@@ -12,6 +12,7 @@ from origin_middleware import (
     attempt_of,
 )
 from origin_middleware.asgi import Receive, Scope, Send
+from origin_middleware.policy import OnFailure
 from tests.support.asgi import chunk, http_scope, request, start
 from tests.support.stores import Clock
 
@@ -115,3 +116,23 @@ async def test_a_handler_that_runs_unprotected_has_no_attempt() -> None:
     await request(IdempotencyMiddleware(handler, store=MemoryStore()), key=None)
     assert handler.attempts == [None]
     assert attempt_of(http_scope()) is None
+
+
+@pytest.mark.parametrize("statement", ["outcome_unknown", "nothing_happened"])
+async def test_what_a_handler_states_holds_for_each_of_its_keys(statement: str) -> None:
+    """One payment, and two Idempotency-Keys."""
+    handler, store = Handler(statement, 500), MemoryStore()
+    released = statement == "outcome_unknown"
+    on_failure: OnFailure = "release" if released else "refuse"
+    inner = Policy(header="idempotency-key", on_failure=on_failure)
+    app = IdempotencyMiddleware(handler, store=store, policy=inner)
+    outer = Policy(on_failure=on_failure)
+    app = IdempotencyMiddleware(app, store=store, policy=outer)
+    await request(app, headers=[(b"idempotency-key", b"one")])
+    handler.status = 200
+    retry = await request(app, headers=[(b"idempotency-key", b"two")])
+    runs = len(handler.attempts)
+    if statement == "nothing_happened":
+        assert (retry.status, runs) == (200, 2)
+    else:
+        assert (retry.code, runs) == ("outcome-unknown", 1)

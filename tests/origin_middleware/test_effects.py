@@ -1,10 +1,14 @@
 """A handler that says when its effects begin: before that, nothing is unknown."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Literal
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from origin_middleware import (
     ClaimLost,
@@ -16,6 +20,7 @@ from origin_middleware import (
 )
 from origin_middleware.asgi import Receive, Scope, Send
 from origin_middleware.key import Key
+from origin_middleware.record import Claim
 from tests.support.asgi import chunk, request, start
 from tests.support.faulty import FaultyStore
 from tests.support.stores import Clock
@@ -56,9 +61,9 @@ class Shop:
         self.entered.set()
         await self.gate.wait()
 
-    async def stalled(self) -> "asyncio.Task[Any]":
+    async def stalled(self, **scope: Any) -> "asyncio.Task[Any]":
         """An attempt whose lease has lapsed while its handler is stopped."""
-        first = asyncio.create_task(request(self.app))
+        first = asyncio.create_task(request(self.app, **scope))
         await self.entered.wait()
         self.clock.now += 11
         return first
@@ -137,6 +142,115 @@ async def test_an_effect_that_was_confirmed_once_may_have_happened() -> None:
     with pytest.raises(StoreUnavailable):
         await request(app)
     assert (await request(app)).code == "outcome-unknown"
+
+
+class OnceAway(FaultyStore):
+    """Effects may begin once, and not a second time."""
+
+    async def begin_effects(self, key: Key, claim: Claim, /) -> bool:
+        if self.calls.count("begin_effects"):
+            self.away("begin_effects")
+        return await super().begin_effects(key, claim)
+
+
+async def test_of_effects_that_begin_side_by_side_one_is_enough() -> None:
+    """One is confirmed, and happens. What the other raised is let out."""
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        attempt = attempt_of(scope)
+        assert attempt is not None
+        charge, email = (attempt.effects_begin() for _ in range(2))
+        await asyncio.gather(charge, email)
+
+    policy = Policy(effects="declared", on_failure="refuse")
+    store = OnceAway()
+    app = IdempotencyMiddleware(handle, store=store, policy=policy)
+    with pytest.raises(StoreUnavailable):
+        await request(app)
+    store.away()
+    assert (await request(app)).code == "outcome-unknown"
+
+
+async def answers_503(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 503)
+
+
+@pytest.mark.parametrize("handlers", [{}, {StoreUnavailable: answers_503}])
+async def test_a_framework_may_answer_that_the_effects_did_not_begin(
+    handlers: dict[Any, Any],
+) -> None:
+    """The answer goes out before the error does."""
+
+    async def sell(asked: Request) -> JSONResponse:
+        attempt = attempt_of(asked.scope)
+        assert attempt is not None
+        await attempt.effects_begin()
+        return JSONResponse("sold")
+
+    store = FaultyStore()
+    shop = Starlette(
+        routes=[Route("/report", sell, methods=["POST"])], exception_handlers=handlers
+    )
+    policy = Policy(effects="declared", on_failure="refuse")
+    app = IdempotencyMiddleware(shop, store=store, policy=policy)
+    store.away("begin_effects")
+    with nullcontext() if handlers else pytest.raises(StoreUnavailable):
+        assert (await request(app)).status == 503
+    store.away()
+    assert (await request(app)).body == b'"sold"'
+
+
+async def test_a_handler_that_caught_the_refusal_may_have_gone_on() -> None:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        attempt = attempt_of(scope)
+        assert attempt is not None
+        with suppress(StoreUnavailable):
+            await attempt.effects_begin()
+        raise ZeroDivisionError
+
+    store = FaultyStore()
+    policy = Policy(effects="declared", on_failure="refuse")
+    app = IdempotencyMiddleware(handle, store=store, policy=policy)
+    store.away("begin_effects")
+    with pytest.raises(ZeroDivisionError):
+        await request(app)
+    assert (await request(app)).code == "outcome-unknown"
+
+
+@pytest.mark.parametrize("effects", ["declared", "any time"])
+async def test_a_background_task_may_begin_its_effects(
+    effects: Literal["declared", "any time"],
+) -> None:
+    """The response is on record by then, so no retry runs."""
+    shipped: list[bytes] = []
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        attempt = attempt_of(scope)
+        assert attempt is not None
+        await send(start())
+        await send(chunk(b"done"))
+        await attempt.effects_begin()
+        shipped.append(b"done")
+
+    policy = Policy(effects=effects)
+    app = IdempotencyMiddleware(handle, store=FaultyStore(), policy=policy)
+    for _ in range(2):
+        assert (await request(app)).body == b"done"
+    assert shipped == [b"done"]
+
+
+async def test_effects_begin_for_each_key_of_a_request() -> None:
+    """One payment, and two Idempotency-Keys."""
+    shop = Shop("after")
+    by_client = Policy(header="idempotency-key", effects="declared")
+    inner = IdempotencyMiddleware(shop.handle, store=shop.store, policy=by_client)
+    outer = Policy(effects="declared")
+    shop.app = IdempotencyMiddleware(inner, store=shop.store, policy=outer)
+    first = await shop.stalled(headers=[(b"idempotency-key", b"one")])
+    retry = await request(shop.app, headers=[(b"idempotency-key", b"two")])
+    assert (retry.code, shop.effects) == ("outcome-unknown", 1)
+    shop.gate.set()
+    await first
 
 
 @pytest.mark.parametrize("begins", [True, False])

@@ -26,10 +26,12 @@ from origin_middleware import (
 from origin_middleware.asgi import Receive, Scope, Send
 from tests.support.asgi import (
     App,
+    Connection,
     GatedApp,
     chunk,
     endings,
     finished_alone,
+    http_scope,
     request,
     start,
 )
@@ -183,6 +185,38 @@ async def test_a_failure_after_the_request_was_cancelled_does_not_end_the_loop(
     app = IdempotencyMiddleware(inner, store=MemoryStore())
     await finished_alone(asyncio.create_task(request(app)), inner, app)
     assert "failed after its request was cancelled" in caplog.text
+
+
+@pytest.mark.parametrize("polls", [True, False])
+async def test_a_task_of_a_handler_that_failed_hears_that_the_client_has_left(
+    polls: bool,
+) -> None:
+    """It would run for ever."""
+    watching = asyncio.Event()
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = Request(scope, receive)
+        await asked.body()
+
+        async def watch() -> None:
+            watching.set()
+            while polls and not await asked.is_disconnected():  # noqa: ASYNC110 - as sellers do
+                await asyncio.sleep(0)
+            if not polls:
+                assert (await receive())["type"] == "http.disconnect"
+
+        tasks.append(asyncio.create_task(watch()))
+        await watching.wait()
+        raise ZeroDivisionError
+
+    tasks: list[asyncio.Task[None]] = []
+    app = IdempotencyMiddleware(handle, store=MemoryStore())
+    client = Connection()
+    with pytest.raises(ZeroDivisionError):
+        await app(http_scope(), client.receive, client.send)
+    client.leave.set()
+    async with asyncio.timeout(30):
+        await tasks[0]
 
 
 def failing_app(runs: list[str]) -> Starlette:

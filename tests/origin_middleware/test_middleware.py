@@ -2,15 +2,17 @@
 
 import asyncio
 import gc
+from contextlib import suppress
 
 import pytest
 
 from origin_middleware import (
     IdempotencyMiddleware,
-    MemoryStore,
     Policy,
     Store,
+    attempt_of,
 )
+from origin_middleware.asgi import ASGIApp, Receive, Scope, Send
 from origin_middleware.exchange import Exchange
 from origin_middleware.execution import Execution
 from origin_middleware.recorder import Recorder
@@ -61,14 +63,32 @@ async def test_hop_by_hop_headers_are_not_replayed(store: Store) -> None:
     ]
 
 
-async def test_a_request_is_freed_without_the_garbage_collector() -> None:
-    app = IdempotencyMiddleware(App(), store=MemoryStore())
+async def _failing(scope: Scope, receive: Receive, send: Send) -> None:
+    raise ValueError
+
+
+async def _refused(scope: Scope, receive: Receive, send: Send) -> None:
+    attempt = attempt_of(scope)
+    assert attempt is not None
+    await attempt.effects_begin()
+
+
+@pytest.mark.parametrize("handler", [App(), _failing, _refused])
+async def test_a_request_is_freed_without_the_garbage_collector(
+    handler: ASGIApp,
+) -> None:
+    store = FaultyStore()
+    store.faults = {"begin_effects": ValueError()}
+    app = IdempotencyMiddleware(handler, store=store)
     gc.collect()
     gc.disable()
     try:
         before = _of_requests()
-        await request(app)
-        await request(app)
+        for _ in range(2):
+            with suppress(ValueError):
+                await request(app)
+        store.faults = {}  # the error knows the frames that it came through
+        await asyncio.sleep(0)  # the event loop keeps what it has just called
         assert _of_requests() <= before
     finally:
         gc.enable()

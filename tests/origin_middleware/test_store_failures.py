@@ -435,3 +435,28 @@ async def test_an_outcome_is_written_by_a_process_that_stood_still_for_too_long(
     store.faults = {}
     await app._runtime.drain()
     assert [type(event) for event in events] == [NotRecorded, RecordedLate, Executed]
+
+
+class Narrow(FaultyStore):
+    """No response gets through to it in time."""
+
+    async def complete(
+        self, key: Key, claim: Claim, outcome: Outcome, status: int = 0, /
+    ) -> Recorded | Preceded:
+        if isinstance(outcome, Completed):
+            raise StoreUnavailable("too slow", reason="timeout")
+        return await super().complete(key, claim, outcome, status)
+
+
+async def test_an_outcome_whose_body_never_passes_is_written_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That the handler ran is known, and must not be taken for unknown."""
+    monkeypatch.setattr("origin_middleware.persistence._PERSIST_FOR", 0)
+    inner, store = App(), Narrow()
+    policy = Policy(on_abandoned="execute")
+    app = IdempotencyMiddleware(inner, store=store, policy=policy)
+    assert (await request(app)).body == b"done"
+    await app._runtime.drain()
+    assert (await request(app)).code == "not-replayable"
+    assert inner.executions == 1
