@@ -92,7 +92,7 @@ def take_over(
         inquiry = _begin(by, now, record.attempt, record.begun, effects=True)
         return inquiry, Claimed(record.attempt)
     # What it takes over may have had effects, whatever becomes of its own.
-    return _begin_again(record, by, now, effects=state.effects or not by.declares)
+    return _begin_again(record, by, now, effects=True)
 
 
 def unless_late(

@@ -46,6 +46,9 @@ class Store(Protocol):
         """Claimed where the key was abandoned by an attempt of the same fingerprint, or
         is this claim's already; Exhausted as above; Absent where nobody holds it, and
         it has to be claimed; else what the key holds.
+
+        Its effects count as begun, whatever `declares` says. With `inquires` it is no
+        attempt of its own.
         """
 
     async def wait(

@@ -245,8 +245,8 @@ BUGS = (
     _in(
         "take_over",
         "a take-over forgets that effects had begun",
-        "(inquires or string.sub(held, 76, 76) == '1') and '1' or ",
-        "inquires and '1' or ",
+        ".. '1' ..",
+        ".. string.sub(ARGV[1], 76, 76) ..",
     ),
     _in(
         "watch",

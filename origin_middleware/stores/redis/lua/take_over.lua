@@ -19,7 +19,6 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now > tonumber(ARGV[3]) then return redis.error_reply(string.format('LATE %.0f', now)) end
 -- What it takes over may have had effects, whatever becomes of its own.
-local effects = (inquires or string.sub(held, 76, 76) == '1') and '1' or string.sub(ARGV[1], 76, 76)
-local record = string.sub(ARGV[1], 1, 75) .. effects .. string.sub(ARGV[1], 77)
+local record = string.sub(ARGV[1], 1, 75) .. '1' .. string.sub(ARGV[1], 77)
 redis.call('SET', KEYS[1], record .. string.format('%06d', attempt) .. string.sub(past, 7), 'PX', ARGV[2])
 return attempt
