@@ -37,10 +37,12 @@ class Ticker:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        for call in [call for call, due in self._due.items() if due <= now]:
-            del self._due[call]
-            call()
-        if self._due:
-            self._arm()
-        else:
-            self._pause = math.inf
+        try:
+            for call in [call for call, due in self._due.items() if due <= now]:
+                del self._due[call]
+                call()
+        finally:  # one that raises must not stop the others
+            if self._due:
+                self._arm()
+            else:
+                self._pause = math.inf

@@ -14,6 +14,7 @@ from origin_middleware import (
     LeaseLost,
     Policy,
 )
+from origin_middleware.ticker import Ticker
 from tests.support.asgi import App, GatedApp, endings, request
 from tests.support.faulty import FaultyStore
 from tests.support.stores import Clock
@@ -50,6 +51,26 @@ async def test_a_renewal_that_fails_is_tried_again() -> None:
     inner.gate.set()
     await first
     assert [type(event) for event in events] == [Executed]
+
+
+async def test_a_renewal_that_cannot_begin_does_not_stop_those_of_others() -> None:
+    """Such as one whose task an app's task factory refuses."""
+    loop, fired = asyncio.get_running_loop(), asyncio.Event()
+    ticker, raised = Ticker(loop), list[object]()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: raised.append(context["exception"]))
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    try:
+        ticker.start(fails, 0.0)
+        ticker.start(fired.set, 0.01)
+        async with asyncio.timeout(30):
+            await fired.wait()
+    finally:
+        loop.set_exception_handler(before)
+    assert [type(each) for each in raised] == [ZeroDivisionError]
 
 
 async def test_a_renewal_that_lost_its_claim_raises_an_alarm_and_stops() -> None:
