@@ -158,6 +158,12 @@ BUGS = (
     ),
     _in(
         _STORE + "safety",
+        "a mark that a process had not seen before counts as the one from before",
+        "return not (restarted or lost)",
+        "return not lost",
+    ),
+    _in(
+        _STORE + "safety",
         "a server that lost this process's latest claim is trusted",
         'return begins == b"" and now() < at + kept',
         "return False",

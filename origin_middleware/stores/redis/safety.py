@@ -123,7 +123,9 @@ class Safety:
             before = self._known.get(endpoint)
             restarted = before is not None and before.run != seen.run
             lost = restarted and await _has_lost(endpoint.latest, line, until)
-            marked = await self._has_its_mark(endpoint, line, until, lost)
+            marked = await self._has_its_mark(
+                endpoint, line, until, restarted=restarted, lost=lost
+            )
         if self._may_have_lost(endpoint, seen, marked):
             # Nobody says when a replica was promoted.
             since = told if seen.was_replica else told - seen.up
@@ -134,10 +136,16 @@ class Safety:
         self._known[endpoint] = Known(seen.run, seen.history, began)
 
     async def _has_its_mark(
-        self, endpoint: Endpoint, line: Line, until: float, lost: bool
+        self,
+        endpoint: Endpoint,
+        line: Line,
+        until: float,
+        *,
+        restarted: bool,
+        lost: bool,
     ) -> bool:
-        """True as well where this process cannot tell. A server that has `lost` a claim
-        gets another one, from which other processes know it.
+        """True as well where the server takes no mark. One that has `lost` a claim gets
+        another mark, from which other processes know it.
         """
         tag = endpoint.tag()
         if not tag:
@@ -154,7 +162,10 @@ class Safety:
             return not lost  # no permission, or the slot is on its way to another
         if not isinstance(mark, bytes) or len(mark) != _MARK_SIZE:
             return not lost
-        before, self._marks[name] = self._marks.get(name, mark), mark
+        before, self._marks[name] = self._marks.get(name), mark
+        if before is None:
+            # Where it took none before, this one may be from after a loss.
+            return not (restarted or lost)
         return before == mark and not lost
 
     def _distrust(self, endpoint: Endpoint, until: float) -> None:

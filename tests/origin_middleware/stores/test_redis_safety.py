@@ -134,6 +134,25 @@ async def test_a_server_that_others_have_written_to_since_is_no_better(
     await idle.aclose()
 
 
+async def test_a_server_that_was_full_when_it_was_met_is_no_better(
+    own_server: RedisServer,
+) -> None:
+    """It took no mark then. The one that it has now may be from after the loss."""
+    async with Redis.from_url(own_server.url) as admin:
+        await admin.config_set("maxmemory", 1)
+        idle = RedisStore.from_url(own_server.url, budget=PATIENT)
+        await idle.check()
+        await admin.config_set("maxmemory", 0)
+    busy = RedisStore.from_url(own_server.url, budget=PATIENT)
+    await busy.claim(a_key(), a_claim())
+    lose_everything(own_server)
+    await busy.complete(a_key(), a_claim(), Completed(b"done"))
+    with pytest.raises(StoreUnavailable, match="may have lost records"):
+        await idle.claim(a_key(), a_claim())
+    await busy.aclose()
+    await idle.aclose()
+
+
 async def test_a_server_that_kept_its_records_is_trusted(
     own_server: RedisServer, client: Redis
 ) -> None:
