@@ -13,7 +13,7 @@ from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores import codec
 from origin_middleware.stores.redis import RedisStore, scripts
-from origin_middleware.stores.redis.claims import Ghost
+from origin_middleware.stores.redis.ghosts import Ghost
 from origin_middleware.stores.redis.scripts import Script
 from origin_middleware.stores.redis.shared_line import SharedLine
 from origin_middleware.stores.redis.topology import Endpoint, Purpose
