@@ -119,8 +119,8 @@ BUGS = (
     _in(
         _STORE + "store",
         "a release forgets that a claim is in doubt",
-        "        self._session.claims.released(claim)\n        return released\n",
-        "        return released\n",
+        "        self._session.claims.released(claim)\n        if released",
+        "        if released",
     ),
     _in(
         _STORE + "store",

@@ -194,9 +194,11 @@ class RedisStore:
         return recorded(reply)
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
-        released = bool(await self._run_owned(scripts.RELEASE, key, claim))
+        released = await self._run_owned(scripts.RELEASE, key, claim)
         self._session.claims.released(claim)
-        return released
+        if released == b"":
+            raise RecordDamaged("A record in progress does not tell its attempt.")
+        return bool(released)
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         self._session.claims.finished(claim)

@@ -181,6 +181,16 @@ async def test_a_damaged_record_is_refused_and_kept(
         assert await client.get(store._name(key)) == damage
 
 
+async def test_a_damaged_record_is_not_released(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    damage = codec.in_progress(a_claim()) + b"00000p1700000000000"
+    await client.set(store._name(key), damage, px=10_000)
+    with pytest.raises(RecordDamaged):
+        await store.release(key, a_claim())
+    assert await client.get(store._name(key)) == damage
+
+
 async def test_a_record_that_expires_as_it_is_abandoned_leaves_nothing_behind(
     store: RedisStore, client: Redis, key: Key
 ) -> None:

@@ -1,9 +1,11 @@
 -- KEYS[1] record   ARGV[1] header of the caller's record in progress
 -- ARGV[2], to undo a claim: the attempts that do not count
--- 1: the key is free now │ 0: not the caller's
+-- 1: the key is free now │ 0: not the caller's │ '': damaged
 if redis.call('GETRANGE', KEYS[1], 0, 17) ~= ARGV[1] then return 0 end
 local past, left = redis.call('GETRANGE', KEYS[1], 99, -1), redis.call('PTTL', KEYS[1])
-local attempts = tonumber(string.sub(past, 1, 6)) - tonumber(ARGV[2] or 0)
+local attempts = tonumber(string.sub(past, 1, 6))
+if not attempts then return '' end
+attempts = attempts - tonumber(ARGV[2] or 0)
 redis.call('DEL', KEYS[1]) -- first: full memory stops only the first write of a script
 if attempts > 0 and left > 0 then
   redis.call('SET', KEYS[1], '\2R' .. string.format('%06d', attempts) .. string.sub(past, 7, 19), 'PX', left)
