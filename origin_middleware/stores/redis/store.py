@@ -113,10 +113,10 @@ class RedisStore:
     def from_url(cls, url: str, **options: Unpack[Options]) -> "RedisStore":
         """With a client of its own, and the options of `RedisStore`.
 
-        `url` is what redis-py takes: redis://, rediss://, unix://. Raises
-        ConfigurationError for another one.
+        `url` is what redis-py takes: redis://, rediss://, unix://, with its options.
+        Raises ConfigurationError for another one.
         """
-        store = cls(client_for(url), **options)
+        store = cls(client_for(url, options), **options)
         store._owns_client = True
         return store
 
