@@ -70,7 +70,7 @@ class WakeUps:
             raise
 
     async def _stay_subscribed(self) -> None:
-        pause = _RECONNECT
+        pause, told = _RECONNECT, False
         while True:
             try:
                 async with _subscription(self._client) as pubsub:
@@ -85,7 +85,9 @@ class WakeUps:
                     self._note_refusal(said)
                 else:
                     pause = _RECONNECT
-                    _log.info("Wake-ups are interrupted: %s", said)
+                    if self._subscribed.is_set() or not told:  # once for each outage
+                        _log.info("Wake-ups are interrupted: %s", said)
+                    told = True
             finally:
                 self._subscribed.clear()
             await asyncio.sleep(pause)

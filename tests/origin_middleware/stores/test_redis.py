@@ -1,6 +1,7 @@
 """What is particular to Redis: real servers that forget, refuse, pause and vanish."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 
@@ -12,7 +13,7 @@ from origin_middleware import IdempotencyMiddleware, RecordDamaged, StoreUnavail
 from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores import codec
-from origin_middleware.stores.redis import RedisStore, scripts
+from origin_middleware.stores.redis import RedisStore, scripts, wakeups
 from origin_middleware.stores.redis.ghosts import Ghost
 from origin_middleware.stores.redis.scripts import Script
 from origin_middleware.stores.redis.shared_line import SharedLine
@@ -20,6 +21,7 @@ from origin_middleware.stores.redis.topology import Endpoint, Purpose
 from sample_origin.processes import free_port
 from tests.support.asgi import App, request
 from tests.support.machine import Stalls
+from tests.support.proxy import Fault, Proxy
 from tests.support.servers import RedisServer
 from tests.support.stores import PATIENT, a_claim, a_key, subscribed
 
@@ -122,6 +124,27 @@ async def test_a_lost_subscription_is_opened_again(
     await store.complete(key, a_claim(), Completed(b"done"))
     assert isinstance(await wait, Finished)
     await subscribed(store)
+
+
+async def test_an_interrupted_subscription_is_told_once_for_each_outage(
+    valkey_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(wakeups, "_RECONNECT", 0.01)
+    async with Proxy(valkey_server.port) as proxy:
+        store = RedisStore.from_url(proxy.url, budget=PATIENT)
+        for outage in (1, 2):
+            proxy.spoil("SUBSCRIBE", Fault.RESET_BEFORE)
+            proxy.say(b"-ERR the server goes\r\n")
+            await store._session.wakeups.channel()
+            await proxy.has_come("SUBSCRIBE", proxy.commands["SUBSCRIBE"] + 3)
+            proxy.spoil_nothing()
+            await subscribed(store)
+            said = [line for line in caplog.messages if "Wake-ups" in line]
+            assert len(said) == outage
+        await store.aclose()
 
 
 async def test_a_claim_that_arrives_too_late_is_not_applied(
