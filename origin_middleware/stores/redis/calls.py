@@ -21,9 +21,8 @@ from ...errors import (
 )
 from .line import Argument, Command, CutOff, ErrorReply, Line
 from .options import silence
-from .safety import Safety
 from .scripts import WATCH, Script
-from .topology import Endpoint, Purpose, topology
+from .topology import Endpoint, Greet, Purpose, topology
 
 T = TypeVar("T")
 Step = Callable[["Visit"], Awaitable[T]]
@@ -50,11 +49,11 @@ class Calls:
     """To one server, or to a cluster of them."""
 
     def __init__(
-        self, client: Redis | RedisCluster, budget: float, safety: Safety
+        self, client: Redis | RedisCluster, budget: float, greet: Greet
     ) -> None:
         self.budget = budget
         self.now = asyncio.get_running_loop().time
-        self._topology = topology(client, safety.greet, silence(budget))
+        self._topology = topology(client, greet, silence(budget))
 
     def deadline(self) -> float:
         """When a call that begins now has to be over, on the event loop's clock."""

@@ -32,13 +32,13 @@ from . import scripts
 from .bodies import LARGE, Bodies
 from .calls import Calls
 from .claims import CLAIM, TAKE_OVER, Claims, Kind
-from .line import Argument
+from .line import Argument, Line
 from .observed import tell
 from .options import OnEviction, Options, check, client_for, observers
 from .replicas import Replicas
 from .safety import Safety
 from .scripts import Script, finished, recorded, stored
-from .topology import places
+from .topology import Endpoint, places
 from .wakeups import WakeUps
 
 S = TypeVar("S", bound="RedisStore")
@@ -294,12 +294,17 @@ class Session:
             namespace=options["namespace"],
             budget=options["budget"],
         )
-        self.calls = Calls(client, options["budget"], safety)
+        self.safety = safety
+        self.calls = Calls(client, options["budget"], self._greet)
         replicas = Replicas(options["replicas"], options["replicas_timeout"])
         self.claims = Claims(self.calls, replicas)
         self.bodies = Bodies(self.calls)
         self.waiting = Waiting()
         self.wakeups = WakeUps(client, self.waiting, options["namespace"])
+
+    async def _greet(self, endpoint: Endpoint, line: Line) -> None:
+        await self.safety.greet(endpoint, line)
+        self.wakeups.renew()
 
     async def aclose(self) -> None:
         await self.wakeups.aclose()

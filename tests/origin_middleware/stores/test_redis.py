@@ -22,7 +22,7 @@ from sample_origin.processes import free_port
 from tests.support.asgi import App, request
 from tests.support.machine import Stalls
 from tests.support.proxy import Fault, Proxy
-from tests.support.servers import RedisServer
+from tests.support.servers import RedisServer, running, valkey
 from tests.support.stores import PATIENT, a_claim, a_key, subscribed
 
 
@@ -124,6 +124,27 @@ async def test_a_lost_subscription_is_opened_again(
     await store.complete(key, a_claim(), Completed(b"done"))
     assert isinstance(await wait, Finished)
     await subscribed(store)
+
+
+async def test_after_a_failover_the_subscription_is_at_the_new_server(
+    valkey_server: RedisServer, client: Redis
+) -> None:
+    """The old one is still there, and answers: nothing else ends the subscription."""
+    with running(valkey()) as promoted:
+        asked = Redis.from_url(valkey_server.url)
+        store = RedisStore(asked, budget=PATIENT, quarantine=0)
+        await store.check()
+        channel = await subscribed(store)
+        asked.connection_pool.connection_kwargs["port"] = promoted.port
+        await client.execute_command(
+            "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"
+        )  # type: ignore[no-untyped-call] # redis-py's gap
+        await store.check()
+        async with Redis.from_url(promoted.url) as there, asyncio.timeout(30):
+            while not await there.pubsub_channels(channel):
+                pass
+        await store.aclose()
+        await asked.aclose()
 
 
 async def test_an_interrupted_subscription_is_told_once_for_each_outage(
