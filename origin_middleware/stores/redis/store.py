@@ -213,8 +213,8 @@ class RedisStore:
         return await session.bodies.facts(name, reply, until)
 
     async def aclose(self) -> None:
-        """End what the store opened in this event loop. It may be used again
-        afterwards.
+        """End what the store opened in this event loop, when the calls that are under
+        way have ended. It may be used again afterwards.
         """
         await self._session.aclose()
         if self._owns_client:
@@ -307,6 +307,8 @@ class Session:
         self.wakeups.renew()
 
     async def aclose(self) -> None:
+        self.waiting.look_no_more()
         await self.wakeups.aclose()
-        await self.claims.aclose()
+        await self.calls.aclose()
+        await self.claims.aclose()  # withdraws those that ended in doubt
         await self.calls.aclose()

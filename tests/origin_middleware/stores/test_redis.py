@@ -354,6 +354,42 @@ async def test_a_store_that_was_closed_leaves_no_connection(
     assert line._gone.is_set()
 
 
+async def test_what_is_under_way_when_a_store_is_closed_leaves_no_connection(
+    valkey_server: RedisServer, key: Key
+) -> None:
+    async with Proxy(valkey_server.port) as proxy:
+        store = RedisStore.from_url(proxy.url, budget=PATIENT)
+        await store.claim(key, a_claim("a"))
+        seen = await held(store, key, a_claim("b"))
+        wait = asyncio.create_task(store.wait(key, seen, 2))
+        await subscribed(store)
+        slow = proxy.spoil(scripts.RENEW.sha, Fault.DELAY_REPLY, times=1)
+        renewal = asyncio.create_task(store.renew(key, a_claim("a")))
+        await slow.happened.wait()
+        await store.aclose()
+        assert renewal.done()
+        assert await renewal
+        await proxy.deserted()
+        assert await wait == seen
+        assert not proxy.open
+
+
+async def test_closing_a_store_withdraws_a_claim_that_ends_in_doubt_meanwhile(
+    valkey_server: RedisServer, client: Redis, key: Key, pace: float
+) -> None:
+    async with Proxy(valkey_server.port) as proxy:
+        store = RedisStore.from_url(proxy.url, budget=0.3 * pace)
+        await store.check()
+        lost = proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY)
+        claim = asyncio.create_task(store.claim(key, a_claim()))
+        await lost.happened.wait()
+        await store.aclose()
+        with pytest.raises(StoreUnavailable):
+            await claim
+        await proxy.deserted()
+        assert not await client.exists(store._name(key))
+
+
 async def test_closing_a_store_ends_who_waits_for_its_connection(
     own_server: RedisServer, key: Key
 ) -> None:
