@@ -27,19 +27,15 @@ from ...record import (
 )
 from .. import codec
 from ..codec import milliseconds
-from ..waiting import Waiting
 from . import scripts
-from .bodies import LARGE, Bodies
-from .calls import Calls
-from .claims import CLAIM, TAKE_OVER, Claims, Kind
-from .line import Argument, Line
+from .bodies import LARGE
+from .claims import CLAIM, TAKE_OVER, Kind
+from .line import Argument
 from .observed import tell
 from .options import OnEviction, Options, check, client_for, observers
-from .replicas import Replicas
-from .safety import Safety
 from .scripts import Script, finished, recorded, stored
-from .topology import Endpoint, places
-from .wakeups import WakeUps
+from .session import Session
+from .topology import places
 
 S = TypeVar("S", bound="RedisStore")
 
@@ -258,11 +254,11 @@ class RedisStore:
             raise
 
     @property
-    def _session(self) -> "Session":
+    def _session(self) -> Session:
         session = self._sessions.get(asyncio.get_running_loop())
         return session or self._begin_session()
 
-    def _begin_session(self) -> "Session":
+    def _begin_session(self) -> Session:
         for loop in list(self._sessions):
             if loop.is_closed():  # it took its connections along
                 self._sessions.pop(loop, None)
@@ -275,40 +271,3 @@ class RedisStore:
         keys. Braces fix the cluster slot.
         """
         return f"{self._prefix}{key_digest(key)}}}".encode()
-
-
-class Session:
-    """The part of a store that belongs to one event loop: its lines, its waiters, its
-    subscription.
-
-    An app has one loop for life. Tests have more: Starlette's TestClient begins one for
-    each request, unless it is used in a `with`; a live server in a thread has its own.
-    """
-
-    def __init__(self, client: Redis | RedisCluster, options: Options) -> None:
-        safety = Safety(
-            options["on_eviction"],
-            options["quarantine"],
-            replicated=options["replicas"] > 0,
-            clustered=isinstance(client, RedisCluster) or options["single_endpoint"],
-            namespace=options["namespace"],
-            budget=options["budget"],
-        )
-        self.safety = safety
-        self.calls = Calls(client, options["budget"], self._greet)
-        replicas = Replicas(options["replicas"], options["replicas_timeout"])
-        self.claims = Claims(self.calls, replicas)
-        self.bodies = Bodies(self.calls)
-        self.waiting = Waiting()
-        self.wakeups = WakeUps(client, self.waiting, options["namespace"])
-
-    async def _greet(self, endpoint: Endpoint, line: Line) -> None:
-        await self.safety.greet(endpoint, line)
-        self.wakeups.renew()
-
-    async def aclose(self) -> None:
-        self.waiting.look_no_more()
-        await self.wakeups.aclose()
-        await self.calls.aclose()
-        await self.claims.aclose()  # withdraws those that ended in doubt
-        await self.calls.aclose()
