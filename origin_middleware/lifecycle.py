@@ -186,8 +186,9 @@ def complete(
 def release(record: Record | None, by: Claim, now: float) -> tuple[Record | None, bool]:
     """Give the key back: the handler did not run, or its response does not count."""
     record = retained(record, now)
-    state = _owned(record, by)
-    if record is None or state is None:
+    if record is None or record.owner != by.owner:
+        return record, False
+    if not isinstance(record.state, InProgress | Released):
         return record, False
     return replace(record, state=Released()), True
 

@@ -115,7 +115,7 @@ async def resolve_record(
         talk.error(f"sha256:{name}: someone else has decided it meanwhile; see `show`.")
         return 1
     if response is None:
-        done = await _release(records, name, claim)
+        done = await records.release(name, claim)
         outcome = f"released: the next retry {RUNS}"
     else:
         written = await records.complete(
@@ -167,16 +167,6 @@ async def forget_record(
     talk.say("forgotten")
     talk.tell(digest=name, outcome="forgotten")
     return 0
-
-
-async def _release(records: Records, name: Key, claim: Claim) -> bool:
-    """One that was carried out answers False where it is repeated, because its reply
-    was lost.
-    """
-    if await records.release(name, claim):
-        return True
-    seen = await look(records, name)
-    return seen is not None and seen.state == "released"
 
 
 def _settled_by_retries(name: Key) -> str:

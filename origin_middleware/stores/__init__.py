@@ -24,8 +24,7 @@ class Store(Protocol):
 
     - Every method is one atomic step. Two claims for one absent key have one winner.
     - Leases are judged by the store's clock.
-    - A call may be repeated with the same claim, and then answers the same; only a
-      release or an abandonment that was carried out answers False the next time.
+    - A call may be repeated with the same claim, and then answers the same.
     - A claim that was answered with what the key holds, or raised, is over: the next
       one comes with another owner token.
     - A write that does not own the record changes nothing and is told so.

@@ -6,7 +6,7 @@
     C  completed       … status (3 digits) past end (13 digits) the response
     B  completed       as C; the response is large, and under a key of its own
     N  not replayable  as C, without a response
-    R  released        format(2) state(1) past
+    R  released        format(2) state(1) past owner(16), who gave it back
 
 The past is the attempt (6 digits) and the first claim (13 digits). Times are in ms of
 the server's clock. The scripts in lua/ read the fixed part by position. The past and

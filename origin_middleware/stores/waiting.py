@@ -52,6 +52,12 @@ class Waiting:
             for waiter in self._of(name):
                 waiter.wake()
 
+    def look_no_more(self) -> None:
+        """Those who wait now get what they came with, at the end of their time."""
+        for name in list(self._waiters):
+            for waiter in self._of(name):
+                waiter.stop()
+
     def _of(self, name: object) -> "list[_Waiter]":
         with self._lock:
             return list(self._waiters.get(name, {}).values())
@@ -81,6 +87,11 @@ class _Waiter:
         with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
             self.loop.call_soon_threadsafe(self._woken.set)
 
+    def stop(self) -> None:
+        self._forget(self)
+        if self._task is not None:
+            self._task.cancel()
+
     async def join(self, held: Held, timeout: float) -> View:
         # A future and a timer: ten thousand may wait, and a shield would cost more.
         future: asyncio.Future[View] = self.loop.create_future()
@@ -98,9 +109,7 @@ class _Waiter:
             timer.cancel()
             self._joined.pop(future, None)
             if not self._joined:
-                self._forget(self)
-                if self._task is not None:
-                    self._task.cancel()
+                self.stop()
 
     def _look_again(self, future: "asyncio.Future[View]", held: Held) -> None:
         self._woken.set()

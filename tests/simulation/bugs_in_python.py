@@ -35,9 +35,9 @@ BUGS = (
         "                pass\n            raise",
     ),
     _in(
-        _STORE + "claims",
+        _STORE + "ghosts",
         "a withdrawal counts as final while the claim may still arrive",
-        "    return clock > ghost.not_after or ghost.not_after == _APPLIED",
+        "    return clock > ghost.not_after or ghost.not_after == APPLIED",
         "    return True",
     ),
     _in(
@@ -90,7 +90,7 @@ BUGS = (
         "        except Exception:\n            if ghost :=",
     ),
     _in(
-        _STORE + "claims",
+        _STORE + "ghosts",
         "closing the store does not wait for claims in doubt",
         "            await asyncio.wait([self._task], timeout=until - now())\n",
         "            await asyncio.wait([self._task], timeout=min(0, until - now()))\n",
@@ -108,10 +108,10 @@ BUGS = (
         "            raise\n",
     ),
     _in(
-        _STORE + "claims",
+        _STORE + "ghosts",
         "a withdrawal waits for the server's clock, which may be set back",
         "    await visit.evaluate(ghost.undo, ghost.name, ghost.header, ghost.counted)\n",
-        "    if clock > ghost.not_after or ghost.not_after == _APPLIED:\n"
+        "    if clock > ghost.not_after or ghost.not_after == APPLIED:\n"
         "        await visit.evaluate(\n"
         "            ghost.undo, ghost.name, ghost.header, ghost.counted\n"
         "        )\n",
@@ -119,8 +119,8 @@ BUGS = (
     _in(
         _STORE + "store",
         "a release forgets that a claim is in doubt",
-        "        self._session.claims.released(claim)\n        return released\n",
-        "        return released\n",
+        "        self._session.claims.released(claim)\n        if released",
+        "        if released",
     ),
     _in(
         _STORE + "store",

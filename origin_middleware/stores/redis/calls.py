@@ -21,9 +21,8 @@ from ...errors import (
 )
 from .line import Argument, Command, CutOff, ErrorReply, Line
 from .options import silence
-from .safety import Safety
 from .scripts import WATCH, Script
-from .topology import Endpoint, Purpose, topology
+from .topology import Endpoint, Greet, Purpose, topology
 
 T = TypeVar("T")
 Step = Callable[["Visit"], Awaitable[T]]
@@ -50,11 +49,12 @@ class Calls:
     """To one server, or to a cluster of them."""
 
     def __init__(
-        self, client: Redis | RedisCluster, budget: float, safety: Safety
+        self, client: Redis | RedisCluster, budget: float, greet: Greet
     ) -> None:
         self.budget = budget
         self.now = asyncio.get_running_loop().time
-        self._topology = topology(client, safety.greet, silence(budget))
+        self._topology = topology(client, greet, silence(budget))
+        self._under_way = _UnderWay()
 
     def deadline(self) -> float:
         """When a call that begins now has to be over, on the event loop's clock."""
@@ -72,6 +72,12 @@ class Calls:
 
         The step may be taken several times, and a line may be lost in the middle of it.
         """
+        with self._under_way:
+            return await self._run(name, step, until, purpose)
+
+    async def _run(
+        self, name: bytes, step: Step[T], until: float, purpose: Purpose
+    ) -> T:
         pause, ask_at, cut_off = _FIRST_PAUSE, "", 0
         spelled_out = False
         failure: Exception | None = None
@@ -127,7 +133,8 @@ class Calls:
         await self.evaluate(WATCH, name, "", until=until)
         for endpoint in self._topology.endpoints():
             try:
-                await endpoint.open(Purpose.MAIN, until)
+                with self._under_way:
+                    await endpoint.open(Purpose.MAIN, until)
             except ErrorReply as error:
                 raise _refused(error) from error
             except OSError as lost:
@@ -136,6 +143,12 @@ class Calls:
                 ) from lost
 
     async def aclose(self) -> None:
+        """Waits for calls that are under way: they open lines again."""
+        await self._topology.aclose()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.budget):
+                while self._under_way.count:
+                    await self._under_way.ended.wait()
         await self._topology.aclose()
 
     def _visit(self, name: bytes, purpose: Purpose, until: float) -> "Visit | None":
@@ -182,6 +195,23 @@ class Calls:
     async def _learn(self, until: float) -> None:
         async with asyncio.timeout_at(until):
             await self._topology.learn()
+
+
+class _UnderWay:
+    """Counts the calls that have begun and not ended."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.ended = asyncio.Event()
+
+    def __enter__(self) -> None:
+        self.count += 1
+        self.ended.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+        if not self.count:
+            self.ended.set()
 
 
 @dataclass(slots=True)

@@ -46,6 +46,13 @@ _NAME = re.compile(r"[A-Za-z0-9._:-]+")
 
 _SHORTEST_SILENCE = 0.25
 
+# Of redis-py's clients: what it looks at only when it connects.
+_NUMBERS = {
+    *("socket_timeout", "socket_connect_timeout"),
+    *("socket_read_size", "health_check_interval"),
+}
+_OBJECTS = {"credential_provider", "redis_connect_func", "socket_keepalive_options"}
+
 
 def check(client: Any, options: Options) -> None:
     """Raises ConfigurationError."""
@@ -79,8 +86,16 @@ def observers(given: Any) -> tuple[StoreObserver, ...]:
     return found
 
 
-def client_for(url: str) -> Redis:
-    """Raises ConfigurationError for a URL that redis-py does not take."""
+def client_for(url: str, options: Iterable[str]) -> Redis:
+    """Raises ConfigurationError for a URL that redis-py does not take, and for options
+    that are not the store's."""
+    for name in options:
+        if name not in Options.__annotations__:
+            raise ConfigurationError(
+                f"RedisStore.from_url(..., {name}=...): this is not an option of the "
+                f"store. One of redis-py goes into the URL, as in redis://host?{name}=1"
+                f", or into a client: RedisStore(Redis.from_url(url, {name}=1))."
+            )
     given: object = url
     if not isinstance(given, str):
         raise ConfigurationError(
@@ -95,8 +110,8 @@ def client_for(url: str) -> Redis:
         raise ConfigurationError(
             "RedisStore.from_url(...): redis-py does not take this URL, which is not "
             "shown because it may have a password. It begins with redis://, rediss:// "
-            "or unix://, its port and its db are numbers, and its options are those of "
-            "redis.asyncio.Redis. A password has to be quoted: "
+            "or unix://, its port, its db and its time limits are numbers, and its "
+            "options are those of redis.asyncio.Redis. A password has to be quoted: "
             "urllib.parse.quote(password, safe='')."
         )
     if not all(map(_is_database, _databases(url))):
@@ -175,6 +190,16 @@ def _check_client(client: Any) -> None:
             f"the client has db={database!r}. To keep records apart by a name, take "
             "RedisStore(client, namespace=...)."
         )
+
+    for name, value in _settings(client).items():
+        number = name in _NUMBERS and value is not None
+        wrong = number and (not _is_number(value) or value < 0)
+        if wrong or (name in _OBJECTS and isinstance(value, str)):
+            # Not shown: it may be a piece of a password that is not quoted.
+            raise ConfigurationError(
+                f"RedisStore: redis-py cannot connect with this {name}. Give it "
+                + ("a number." if number else "an object, which no URL can name.")
+            )
 
 
 def _check_settings(pool: ConnectionPool) -> None:

@@ -37,8 +37,9 @@ _log = logging.getLogger("origin_middleware")
 # To learn of a server that was just connected to, in seconds, at least.
 _WITHIN = 1.0
 
-# Every connection of every process makes the mark live as long again.
-_MARK_LIVES = 30 * 86_400_000
+# Every connection of every process makes the mark live as long again. A year, because
+# processes stay connected for months, and a mark that has expired looks like a loss.
+_MARK_LIVES = 365 * 86_400_000
 _MARK_SIZE = 32
 
 

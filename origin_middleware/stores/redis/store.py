@@ -27,19 +27,15 @@ from ...record import (
 )
 from .. import codec
 from ..codec import milliseconds
-from ..waiting import Waiting
 from . import scripts
-from .bodies import LARGE, Bodies
-from .calls import Calls
-from .claims import CLAIM, TAKE_OVER, Claims, Kind
+from .bodies import LARGE
+from .claims import CLAIM, TAKE_OVER, Kind
 from .line import Argument
 from .observed import tell
 from .options import OnEviction, Options, check, client_for, observers
-from .replicas import Replicas
-from .safety import Safety
 from .scripts import Script, finished, recorded, stored
+from .session import Session
 from .topology import places
-from .wakeups import WakeUps
 
 S = TypeVar("S", bound="RedisStore")
 
@@ -113,10 +109,10 @@ class RedisStore:
     def from_url(cls, url: str, **options: Unpack[Options]) -> "RedisStore":
         """With a client of its own, and the options of `RedisStore`.
 
-        `url` is what redis-py takes: redis://, rediss://, unix://. Raises
-        ConfigurationError for another one.
+        `url` is what redis-py takes: redis://, rediss://, unix://, with its options.
+        Raises ConfigurationError for another one.
         """
-        store = cls(client_for(url), **options)
+        store = cls(client_for(url, options), **options)
         store._owns_client = True
         return store
 
@@ -194,9 +190,11 @@ class RedisStore:
         return recorded(reply)
 
     async def release(self, key: Key, claim: Claim, /) -> bool:
-        released = bool(await self._run_owned(scripts.RELEASE, key, claim))
+        released = await self._run_owned(scripts.RELEASE, key, claim)
         self._session.claims.released(claim)
-        return released
+        if released == b"":
+            raise RecordDamaged("A record in progress does not tell its attempt.")
+        return bool(released)
 
     async def abandon(self, key: Key, claim: Claim, /) -> bool:
         self._session.claims.finished(claim)
@@ -211,8 +209,8 @@ class RedisStore:
         return await session.bodies.facts(name, reply, until)
 
     async def aclose(self) -> None:
-        """End what the store opened in this event loop. It may be used again
-        afterwards.
+        """End what the store opened in this event loop, when the calls that are under
+        way have ended. It may be used again afterwards.
         """
         await self._session.aclose()
         if self._owns_client:
@@ -256,11 +254,11 @@ class RedisStore:
             raise
 
     @property
-    def _session(self) -> "Session":
+    def _session(self) -> Session:
         session = self._sessions.get(asyncio.get_running_loop())
         return session or self._begin_session()
 
-    def _begin_session(self) -> "Session":
+    def _begin_session(self) -> Session:
         for loop in list(self._sessions):
             if loop.is_closed():  # it took its connections along
                 self._sessions.pop(loop, None)
@@ -273,33 +271,3 @@ class RedisStore:
         keys. Braces fix the cluster slot.
         """
         return f"{self._prefix}{key_digest(key)}}}".encode()
-
-
-class Session:
-    """The part of a store that belongs to one event loop: its lines, its waiters, its
-    subscription.
-
-    An app has one loop for life. Tests have more: Starlette's TestClient begins one for
-    each request, unless it is used in a `with`; a live server in a thread has its own.
-    """
-
-    def __init__(self, client: Redis | RedisCluster, options: Options) -> None:
-        safety = Safety(
-            options["on_eviction"],
-            options["quarantine"],
-            replicated=options["replicas"] > 0,
-            clustered=isinstance(client, RedisCluster) or options["single_endpoint"],
-            namespace=options["namespace"],
-            budget=options["budget"],
-        )
-        self.calls = Calls(client, options["budget"], safety)
-        replicas = Replicas(options["replicas"], options["replicas_timeout"])
-        self.claims = Claims(self.calls, replicas)
-        self.bodies = Bodies(self.calls)
-        self.waiting = Waiting()
-        self.wakeups = WakeUps(client, self.waiting, options["namespace"])
-
-    async def aclose(self) -> None:
-        await self.wakeups.aclose()
-        await self.claims.aclose()
-        await self.calls.aclose()

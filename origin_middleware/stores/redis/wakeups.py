@@ -36,6 +36,7 @@ class WakeUps:
         self._refused = ""
         """The server's words."""
         self._task: asyncio.Task[None] | None = None
+        self._subscription: asyncio.Task[None] | None = None
 
     async def channel(self) -> str:
         """The channel that wakes this process; '' while there is no subscription."""
@@ -49,6 +50,12 @@ class WakeUps:
                 await self._subscribed.wait()
         return self._channel if self._subscribed.is_set() else ""
 
+    def renew(self) -> None:
+        """The records may be at another server now, and the subscription at the one of
+        before."""
+        if self._subscription is not None:
+            self._subscription.cancel()
+
     async def aclose(self) -> None:
         task, self._task = self._task, None  # it may be closed twice at once
         if task is not None:
@@ -60,17 +67,19 @@ class WakeUps:
         something else while it closes the connection, and then it would be opened anew.
         An event loop that ends asks only once, and waits.
         """
-        subscription = asyncio.create_task(self._stay_subscribed())
-        try:
-            await asyncio.wait([subscription])
-        except asyncio.CancelledError:
-            while not subscription.done():
-                subscription.cancel()
-                await asyncio.wait([subscription], timeout=_CANCEL_AGAIN)
-            raise
+        while True:
+            subscription = asyncio.create_task(self._stay_subscribed())
+            self._subscription = subscription
+            try:
+                await asyncio.wait([subscription])
+            except asyncio.CancelledError:
+                while not subscription.done():
+                    subscription.cancel()
+                    await asyncio.wait([subscription], timeout=_CANCEL_AGAIN)
+                raise
 
     async def _stay_subscribed(self) -> None:
-        pause = _RECONNECT
+        pause, told = _RECONNECT, False
         while True:
             try:
                 async with _subscription(self._client) as pubsub:
@@ -85,7 +94,9 @@ class WakeUps:
                     self._note_refusal(said)
                 else:
                     pause = _RECONNECT
-                    _log.info("Wake-ups are interrupted: %s", said)
+                    if self._subscribed.is_set() or not told:  # once for each outage
+                        _log.info("Wake-ups are interrupted: %s", said)
+                    told = True
             finally:
                 self._subscribed.clear()
             await asyncio.sleep(pause)

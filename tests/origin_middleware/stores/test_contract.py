@@ -256,6 +256,19 @@ async def test_attempts_are_forgotten_a_retention_after_the_last_claim(
     assert await bench.store.claim(key, a_claim("c", max_attempts=2)) == Claimed()
 
 
+async def test_a_release_that_is_repeated_answers_the_same(
+    bench: Bench, key: Key
+) -> None:
+    for owner in "ab":
+        await bench.store.claim(key, a_claim(owner))
+        for _ in range(2):
+            assert await bench.store.release(key, a_claim(owner))
+    assert not await bench.store.release(key, a_claim("a"))
+    facts = await bench.store.look(key)
+    assert facts is not None
+    assert facts.attempt == 2
+
+
 async def test_only_the_owner_can_release(bench: Bench, key: Key) -> None:
     await bench.store.claim(key, a_claim("a"))
     assert not await bench.store.release(key, a_claim("b"))

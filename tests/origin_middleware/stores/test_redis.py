@@ -1,6 +1,7 @@
 """What is particular to Redis: real servers that forget, refuse, pause and vanish."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 
@@ -12,15 +13,16 @@ from origin_middleware import IdempotencyMiddleware, RecordDamaged, StoreUnavail
 from origin_middleware.key import Key
 from origin_middleware.record import Claim, Claimed, Completed, Finished, Held
 from origin_middleware.stores import codec
-from origin_middleware.stores.redis import RedisStore, scripts
-from origin_middleware.stores.redis.claims import Ghost
+from origin_middleware.stores.redis import RedisStore, scripts, wakeups
+from origin_middleware.stores.redis.ghosts import Ghost
 from origin_middleware.stores.redis.scripts import Script
 from origin_middleware.stores.redis.shared_line import SharedLine
 from origin_middleware.stores.redis.topology import Endpoint, Purpose
 from sample_origin.processes import free_port
 from tests.support.asgi import App, request
 from tests.support.machine import Stalls
-from tests.support.servers import RedisServer
+from tests.support.proxy import Fault, Proxy
+from tests.support.servers import RedisServer, running, valkey
 from tests.support.stores import PATIENT, a_claim, a_key, subscribed
 
 
@@ -124,6 +126,48 @@ async def test_a_lost_subscription_is_opened_again(
     await subscribed(store)
 
 
+async def test_after_a_failover_the_subscription_is_at_the_new_server(
+    valkey_server: RedisServer, client: Redis
+) -> None:
+    """The old one is still there, and answers: nothing else ends the subscription."""
+    with running(valkey()) as promoted:
+        asked = Redis.from_url(valkey_server.url)
+        store = RedisStore(asked, budget=PATIENT, quarantine=0)
+        await store.check()
+        channel = await subscribed(store)
+        asked.connection_pool.connection_kwargs["port"] = promoted.port
+        await client.execute_command(
+            "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"
+        )  # type: ignore[no-untyped-call] # redis-py's gap
+        await store.check()
+        async with Redis.from_url(promoted.url) as there, asyncio.timeout(30):
+            while not await there.pubsub_channels(channel):
+                pass
+        await store.aclose()
+        await asked.aclose()
+
+
+async def test_an_interrupted_subscription_is_told_once_for_each_outage(
+    valkey_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(wakeups, "_RECONNECT", 0.01)
+    async with Proxy(valkey_server.port) as proxy:
+        store = RedisStore.from_url(proxy.url, budget=PATIENT)
+        for outage in (1, 2):
+            proxy.spoil("SUBSCRIBE", Fault.RESET_BEFORE)
+            proxy.say(b"-ERR the server goes\r\n")
+            await store._session.wakeups.channel()
+            await proxy.has_come("SUBSCRIBE", proxy.commands["SUBSCRIBE"] + 3)
+            proxy.spoil_nothing()
+            await subscribed(store)
+            said = [line for line in caplog.messages if "Wake-ups" in line]
+            assert len(said) == outage
+        await store.aclose()
+
+
 async def test_a_claim_that_arrives_too_late_is_not_applied(
     store: RedisStore, client: Redis, key: Key
 ) -> None:
@@ -179,6 +223,16 @@ async def test_a_damaged_record_is_refused_and_kept(
             with pytest.raises(RecordDamaged):
                 await store.look(key)
         assert await client.get(store._name(key)) == damage
+
+
+async def test_a_damaged_record_is_not_released(
+    store: RedisStore, client: Redis, key: Key
+) -> None:
+    damage = codec.in_progress(a_claim()) + b"00000p1700000000000"
+    await client.set(store._name(key), damage, px=10_000)
+    with pytest.raises(RecordDamaged):
+        await store.release(key, a_claim())
+    assert await client.get(store._name(key)) == damage
 
 
 async def test_a_record_that_expires_as_it_is_abandoned_leaves_nothing_behind(
@@ -298,6 +352,42 @@ async def test_a_store_that_was_closed_leaves_no_connection(
     assert isinstance(line, SharedLine)
     await store.aclose()
     assert line._gone.is_set()
+
+
+async def test_what_is_under_way_when_a_store_is_closed_leaves_no_connection(
+    valkey_server: RedisServer, key: Key
+) -> None:
+    async with Proxy(valkey_server.port) as proxy:
+        store = RedisStore.from_url(proxy.url, budget=PATIENT)
+        await store.claim(key, a_claim("a"))
+        seen = await held(store, key, a_claim("b"))
+        wait = asyncio.create_task(store.wait(key, seen, 2))
+        await subscribed(store)
+        slow = proxy.spoil(scripts.RENEW.sha, Fault.DELAY_REPLY, times=1)
+        renewal = asyncio.create_task(store.renew(key, a_claim("a")))
+        await slow.happened.wait()
+        await store.aclose()
+        assert renewal.done()
+        assert await renewal
+        await proxy.deserted()
+        assert await wait == seen
+        assert not proxy.open
+
+
+async def test_closing_a_store_withdraws_a_claim_that_ends_in_doubt_meanwhile(
+    valkey_server: RedisServer, client: Redis, key: Key, pace: float
+) -> None:
+    async with Proxy(valkey_server.port) as proxy:
+        store = RedisStore.from_url(proxy.url, budget=0.3 * pace)
+        await store.check()
+        lost = proxy.spoil(scripts.CLAIM.sha, Fault.LOSE_REPLY)
+        claim = asyncio.create_task(store.claim(key, a_claim()))
+        await lost.happened.wait()
+        await store.aclose()
+        with pytest.raises(StoreUnavailable):
+            await claim
+        await proxy.deserted()
+        assert not await client.exists(store._name(key))
 
 
 async def test_closing_a_store_ends_who_waits_for_its_connection(

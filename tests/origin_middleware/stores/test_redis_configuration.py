@@ -94,12 +94,40 @@ def test_settings_with_which_redis_py_cannot_connect_are_refused(
         "redis://localhost?retry=3",
         "rediss://localhost?ssl_cert_reqs=bogus",
         "redis://user:hunter2@localhost?credential_provider=x",
+        "redis://localhost?redis_connect_func=hunter2",
+        "redis://:hunter2@localhost?socket_connect_timeout=x",
+        "redis://localhost?socket_connect_timeout=-1",
     ],
 )
 def test_a_url_with_which_redis_py_cannot_connect_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         RedisStore.from_url(url)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"socket_connect_timeout": "x"},
+        {"socket_timeout": -1},
+        {"health_check_interval": float("nan")},
+        {"credential_provider": "x"},
+        {"redis_connect_func": "x"},
+        {"socket_keepalive_options": "x"},
+    ],
+)
+def test_settings_that_redis_py_looks_at_later_are_checked_at_once(
+    setting: dict[str, Any],
+) -> None:
+    sentinel = Sentinel([("localhost", 26379)])  # type: ignore[no-untyped-call] # redis-py's gap
+    for client in (Redis(**setting), sentinel.master_for("records", **setting)):
+        with pytest.raises(ConfigurationError, match=f"this {next(iter(setting))}"):
+            RedisStore(client)
+
+
+def test_an_option_of_redis_py_goes_into_the_url() -> None:
+    with pytest.raises(ConfigurationError, match=r"\?socket_connect_timeout=1"):
+        RedisStore.from_url("redis://localhost", socket_connect_timeout=1)  # type: ignore[call-arg] # the mistake under test
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,15 @@ def allow(node: Node, *permissions: str) -> None:
     node.ask("ACL", "SETUSER", USER, *rules)
 
 
+class Guarded(Single):
+    def heal(self) -> None:
+        super().heal()
+        allow(self.node, *LEAST)
+
+
 @contextmanager
 def access_control(binary: Path) -> Iterator[Single]:
     with single(binary) as node:
         allow(node, *LEAST)
         options = {"port": node.port, "username": USER, "password": PASSWORD}
-        yield Single(node, options)
+        yield Guarded(node, options)

@@ -39,7 +39,6 @@ def guarded(started: Started, server: str) -> Single:
     found = started.get("access-control", server)
     assert isinstance(found, Single)
     found.node.ask("SCRIPT", "FLUSH")
-    allow(found.node, *LEAST)
     return found
 
 
