@@ -54,7 +54,9 @@ class Calls:
         self.budget = budget
         self.now = asyncio.get_running_loop().time
         self._topology = topology(client, greet, silence(budget))
-        self._under_way = _UnderWay()
+        self._under_way = 0
+        self._ended = asyncio.Event()
+        """The last call that was under way."""
 
     def deadline(self) -> float:
         """When a call that begins now has to be over, on the event loop's clock."""
@@ -72,8 +74,11 @@ class Calls:
 
         The step may be taken several times, and a line may be lost in the middle of it.
         """
-        with self._under_way:
+        self._under_way += 1
+        try:
             return await self._run(name, step, until, purpose)
+        finally:
+            self._end()
 
     async def _run(
         self, name: bytes, step: Step[T], until: float, purpose: Purpose
@@ -132,24 +137,32 @@ class Calls:
         until = self.deadline()
         await self.evaluate(WATCH, name, "", until=until)
         for endpoint in self._topology.endpoints():
+            self._under_way += 1
             try:
-                with self._under_way:
-                    await endpoint.open(Purpose.MAIN, until)
+                await endpoint.open(Purpose.MAIN, until)
             except ErrorReply as error:
                 raise _refused(error) from error
             except OSError as lost:
                 raise StoreUnavailable(
                     f"Redis did not answer: {lost}", reason=_reason(lost)
                 ) from lost
+            finally:
+                self._end()
 
     async def aclose(self) -> None:
         """Waits for calls that are under way: they open lines again."""
         await self._topology.aclose()
         with suppress(TimeoutError):
             async with asyncio.timeout(self.budget):
-                while self._under_way.count:
-                    await self._under_way.ended.wait()
+                while self._under_way:
+                    self._ended.clear()
+                    await self._ended.wait()
         await self._topology.aclose()
+
+    def _end(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._ended.set()
 
     def _visit(self, name: bytes, purpose: Purpose, until: float) -> "Visit | None":
         """None where there is no line yet."""
@@ -195,23 +208,6 @@ class Calls:
     async def _learn(self, until: float) -> None:
         async with asyncio.timeout_at(until):
             await self._topology.learn()
-
-
-class _UnderWay:
-    """Counts the calls that have begun and not ended."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.ended = asyncio.Event()
-
-    def __enter__(self) -> None:
-        self.count += 1
-        self.ended.clear()
-
-    def __exit__(self, *_: object) -> None:
-        self.count -= 1
-        if not self.count:
-            self.ended.set()
 
 
 @dataclass(slots=True)
