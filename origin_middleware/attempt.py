@@ -93,8 +93,14 @@ class Attempt:
                 await self._outer.effects_begin()
         except Exception as error:
             self._begun -= 1
-            self._unconfirmed = error
+            self.refused(error)
             raise
+
+    def refused(self, error: Exception) -> None:
+        """`effects_begin` raised it, perhaps for the key of an instance inside."""
+        self._unconfirmed = error
+        if self._outer is not None:
+            self._outer.refused(error)
 
     def did_nothing(self) -> bool:
         """By what `effects_begin` was told, and raised: a handler that caught it may

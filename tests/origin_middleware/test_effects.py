@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -215,6 +216,26 @@ async def test_a_handler_that_caught_the_refusal_may_have_gone_on() -> None:
     with pytest.raises(ZeroDivisionError):
         await request(app)
     assert (await request(app)).code == "outcome-unknown"
+
+
+async def test_a_handler_that_caught_it_may_have_gone_on_for_each_of_its_keys() -> None:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        attempt = attempt_of(scope)
+        assert attempt is not None
+        with suppress(StoreUnavailable):
+            await attempt.effects_begin()
+        await send(start(500))
+        await send(chunk(b""))
+
+    away = FaultyStore()
+    away.away("begin_effects")
+    policy = Policy(effects="declared", on_failure="refuse")
+    by_client = replace(policy, header="idempotency-key")
+    inner = IdempotencyMiddleware(handle, store=away, policy=by_client)
+    app = IdempotencyMiddleware(inner, store=FaultyStore(), policy=policy)
+    await request(app, headers=[(b"idempotency-key", b"one")])
+    retry = await request(app, headers=[(b"idempotency-key", b"two")])
+    assert retry.code == "outcome-unknown"
 
 
 @pytest.mark.parametrize("effects", ["declared", "any time"])

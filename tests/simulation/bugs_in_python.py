@@ -159,8 +159,8 @@ BUGS = (
     _in(
         _STORE + "safety",
         "a mark that a process had not seen before counts as the one from before",
-        "return not (restarted or lost)",
-        "return not lost",
+        " and not (restarted and unmarked)",
+        "",
     ),
     _in(
         _STORE + "safety",

@@ -4,8 +4,8 @@ instead.
 
 import re
 from collections.abc import Iterable, Mapping
-from inspect import iscoroutinefunction
-from math import isfinite
+from inspect import iscoroutinefunction, signature
+from math import inf, isfinite
 from typing import Any, Literal, TypedDict, TypeGuard
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -88,9 +88,9 @@ def observers(given: Any) -> tuple[StoreObserver, ...]:
 
 def client_for(url: str, options: Iterable[str]) -> Redis:
     """Raises ConfigurationError for a URL that redis-py does not take, and for options
-    that are not the store's."""
+    that are redis-py's."""
     for name in options:
-        if name not in Options.__annotations__:
+        if name in signature(Redis).parameters:
             raise ConfigurationError(
                 f"RedisStore.from_url(..., {name}=...): this is not an option of the "
                 f"store. One of redis-py goes into the URL, as in redis://host?{name}=1"
@@ -193,7 +193,7 @@ def _check_client(client: Any) -> None:
 
     for name, value in _settings(client).items():
         number = name in _NUMBERS and value is not None
-        wrong = number and (not _is_number(value) or value < 0)
+        wrong = number and not (value == inf or (_is_number(value) and value >= 0))
         if wrong or (name in _OBJECTS and isinstance(value, str)):
             # Not shown: it may be a piece of a password that is not quoted.
             raise ConfigurationError(

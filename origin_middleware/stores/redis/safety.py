@@ -88,6 +88,8 @@ class Safety:
         self._namespace = namespace
         self._known: dict[Endpoint, Known] = {}
         self._marks: dict[str, bytes] = {}
+        self._unmarked: set[Endpoint] = set()
+        """That took none when they were last met."""
         self._said: set[str] = set()
 
     async def greet(self, endpoint: Endpoint, line: Line) -> None:
@@ -136,6 +138,11 @@ class Safety:
             self._distrust(endpoint, since + self._quarantine)
         self._known[endpoint] = Known(seen.run, seen.history, began)
 
+    def run(self, endpoint: Endpoint) -> str:
+        """Of the server at the last connection; '' if unknown."""
+        known = self._known.get(endpoint)
+        return known.run if known else ""
+
     async def _has_its_mark(
         self,
         endpoint: Endpoint,
@@ -148,7 +155,8 @@ class Safety:
         """True as well where the server takes no mark. One that has `lost` a claim gets
         another mark, from which other processes know it.
         """
-        tag = endpoint.tag()
+        tag, unmarked = endpoint.tag(), endpoint in self._unmarked
+        self._unmarked.add(endpoint)
         if not tag:
             return not lost
         name = f"{self._namespace}:mark:{{{tag}}}"
@@ -163,11 +171,10 @@ class Safety:
             return not lost  # no permission, or the slot is on its way to another
         if not isinstance(mark, bytes) or len(mark) != _MARK_SIZE:
             return not lost
-        before, self._marks[name] = self._marks.get(name), mark
-        if before is None:
-            # Where it took none before, this one may be from after a loss.
-            return not (restarted or lost)
-        return before == mark and not lost
+        self._unmarked.discard(endpoint)
+        before, self._marks[name] = self._marks.get(name, mark), mark
+        # Where it took none before, this one may be from after a loss.
+        return before == mark and not lost and not (restarted and unmarked)
 
     def _distrust(self, endpoint: Endpoint, until: float) -> None:
         endpoint.quarantine = until

@@ -39,12 +39,17 @@ class Session:
         self.wakeups = WakeUps(client, self.waiting, options["namespace"])
 
     async def _greet(self, endpoint: Endpoint, line: Line) -> None:
+        before = self._safety.run(endpoint)
         await self._safety.greet(endpoint, line)
-        self.wakeups.renew()
+        if not before or before != self._safety.run(endpoint):
+            self.wakeups.renew()
 
     async def aclose(self) -> None:
+        await self._close()
+        await self.claims.aclose()  # withdraws those that ended in doubt, on new lines
+        await self._close()
+
+    async def _close(self) -> None:
         self.waiting.look_no_more()
         await self.wakeups.aclose()
-        await self.calls.aclose()
-        await self.claims.aclose()  # withdraws those that ended in doubt
         await self.calls.aclose()

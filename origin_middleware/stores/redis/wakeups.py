@@ -37,6 +37,7 @@ class WakeUps:
         """The server's words."""
         self._task: asyncio.Task[None] | None = None
         self._subscription: asyncio.Task[None] | None = None
+        self._renewed = False
 
     async def channel(self) -> str:
         """The channel that wakes this process; '' while there is no subscription."""
@@ -54,6 +55,7 @@ class WakeUps:
         """The records may be at another server now, and the subscription at the one of
         before."""
         if self._subscription is not None:
+            self._renewed = True
             self._subscription.cancel()
 
     async def aclose(self) -> None:
@@ -69,9 +71,11 @@ class WakeUps:
         """
         while True:
             subscription = asyncio.create_task(self._stay_subscribed())
-            self._subscription = subscription
+            self._subscription, self._renewed = subscription, False
             try:
                 await asyncio.wait([subscription])
+                if not self._renewed:  # by a credential provider that was cancelled
+                    await asyncio.sleep(_RECONNECT)
             except asyncio.CancelledError:
                 while not subscription.done():
                     subscription.cancel()

@@ -343,6 +343,38 @@ async def test_records_survive_a_restart_and_the_store_reconnects(
     await store.aclose()
 
 
+async def test_a_new_line_to_the_same_server_keeps_its_subscription(
+    store: RedisStore, key: Key
+) -> None:
+    await store.claim(key, a_claim())
+    await subscribed(store)
+    before = store._session.wakeups._subscription
+    endpoint(store).close("it was lost")
+    assert await store.renew(key, a_claim())
+    assert store._session.wakeups._subscription is before
+    assert before is not None
+    assert not before.cancelling()
+
+
+async def test_a_subscription_that_is_cancelled_itself_begins_again_after_a_pause(
+    store: RedisStore, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a credential provider, say, whose task was cancelled."""
+    tried = 0
+
+    async def cancelled(_: wakeups.WakeUps) -> None:
+        nonlocal tried
+        tried += 1
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(wakeups, "_RECONNECT", 3600)
+    monkeypatch.setattr(wakeups.WakeUps, "_stay_subscribed", cancelled)
+    assert not await store._session.wakeups.channel()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert tried == 1
+
+
 async def test_a_store_that_was_closed_leaves_no_connection(
     store: RedisStore, key: Key
 ) -> None:
@@ -371,6 +403,26 @@ async def test_what_is_under_way_when_a_store_is_closed_leaves_no_connection(
         assert await renewal
         await proxy.deserted()
         assert await wait == seen
+        assert not proxy.open
+
+
+async def test_who_begins_to_wait_when_a_store_is_closed_leaves_no_connection(
+    valkey_server: RedisServer, key: Key
+) -> None:
+    async with Proxy(valkey_server.port) as proxy:
+        store = RedisStore.from_url(proxy.url, budget=PATIENT)
+        await store.claim(key, a_claim("a"))
+
+        async def waits() -> object:
+            seen = await held(store, key, a_claim("b"))
+            return await store.wait(key, seen, 2)
+
+        slow = proxy.spoil(scripts.CLAIM.sha, Fault.DELAY_REPLY, times=1)
+        waiting = asyncio.create_task(waits())
+        await slow.happened.wait()
+        await store.aclose()
+        await proxy.deserted()
+        assert isinstance(await waiting, Held)
         assert not proxy.open
 
 

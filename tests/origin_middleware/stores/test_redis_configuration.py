@@ -109,6 +109,7 @@ def test_a_url_with_which_redis_py_cannot_connect_is_refused(url: str) -> None:
     "setting",
     [
         {"socket_connect_timeout": "x"},
+        {"socket_timeout": float("nan")},
         {"socket_timeout": -1},
         {"health_check_interval": float("nan")},
         {"credential_provider": "x"},
@@ -128,6 +129,23 @@ def test_settings_that_redis_py_looks_at_later_are_checked_at_once(
 def test_an_option_of_redis_py_goes_into_the_url() -> None:
     with pytest.raises(ConfigurationError, match=r"\?socket_connect_timeout=1"):
         RedisStore.from_url("redis://localhost", socket_connect_timeout=1)  # type: ignore[call-arg] # the mistake under test
+
+
+def test_a_time_limit_may_be_infinite() -> None:
+    RedisStore(Redis(socket_timeout=float("inf")))
+
+
+class Teams(RedisStore):
+    def __init__(self, client: Redis, *, team: str = "", **options: Any) -> None:
+        super().__init__(client, **options)
+        self.team = team
+
+
+def test_a_store_of_ones_own_may_have_options_of_its_own() -> None:
+    """They are given to it, and not taken for those of redis-py."""
+    store = Teams.from_url("redis://localhost", team="pay")  # type: ignore[call-arg] # its own
+    assert isinstance(store, Teams)
+    assert store.team == "pay"
 
 
 @pytest.mark.parametrize(

@@ -401,6 +401,16 @@ async def test_a_mark_that_is_not_what_it_was_shows_what_is_lost(
     assert (endpoint.quarantine == 0.0) == trusted
 
 
+async def test_a_mark_in_another_slot_shows_nothing() -> None:
+    """The slots of a cluster may move to other nodes, which restart later."""
+    safety = Safety("refuse", 60.0, replicated=False)
+    endpoint = an_endpoint(safety)
+    await safety.greet(endpoint, Talking(BEFORE))
+    endpoint.tag = lambda: "1"
+    await safety.greet(endpoint, Talking(RESTARTED, mark=ANOTHER))
+    assert endpoint.quarantine == 0.0
+
+
 async def test_a_server_that_is_busy_is_asked_for_its_mark_again() -> None:
     safety = Safety("refuse", 60.0, replicated=False)
     busy = Talking(BEFORE, mark=ErrorReply("BUSY Redis is busy"))
