@@ -27,13 +27,13 @@ from ..errors import ConfigurationError, StoreError
 from ..key import key_digest
 from ..policy import is_seconds
 from ..record import SETTLEMENT, Claim, Fingerprint, OwnerToken
+from ..runtime import spawn
 from ..stores import Budgeted, Store
 from .facilitator import (
     DUPLICATE,
     PENDING,
     Failed,
     OnUsed,
-    Outcome,
     Question,
     Settled,
     Unknown,
@@ -131,7 +131,6 @@ class SettleOnce:
         self._patience = patience
         self._on_unknown = on_unknown
         self._on_used = on_used
-        self._tasks: set[asyncio.Task[Outcome]] = set()
 
     def get_supported(self) -> SupportedResponse:
         return self._client.get_supported()
@@ -187,11 +186,9 @@ class SettleOnce:
             self._patience,
             keyed=payment.keyed or payment.comes_first,
         )
-        # Money is moving: a request that is cancelled must not take the answer along.
-        task = asyncio.create_task(settlement.outcome(question))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        outcome = await asyncio.shield(task)
+        # Money is moving: neither a request that is cancelled nor a shutdown must take
+        # the answer along.
+        outcome = await asyncio.shield(spawn(settlement.outcome(question)))
         match outcome:
             case Settled(answer) | Failed(answer):
                 return answer

@@ -433,6 +433,24 @@ async def test_a_request_that_is_cancelled_does_not_take_the_answer_along() -> N
     assert asked.settled == 1
 
 
+async def test_a_shutdown_waits_for_a_settlement() -> None:
+    """The server has cancelled its request before."""
+    store, asked = MemoryStore(), Asked()
+    asked.gate.clear()
+    app = IdempotencyMiddleware(App(), store=store)
+    cancelled = asyncio.create_task(settle_once(asked, store).settle(payload(), TERMS))
+    await asked.entered.wait()
+    cancelled.cancel()
+    draining = asyncio.create_task(app._runtime.drain())
+    await asyncio.sleep(0.01)
+    assert cancelled.cancelled()
+    asked.gate.set()
+    await draining
+    settled = await store.look(Payment.of(payload(), TERMS).settlement)
+    assert settled is not None
+    assert settled.state == "completed"
+
+
 async def test_a_record_that_cannot_be_read_leaves_the_settlement_unknown() -> None:
     """As where somebody has written it by hand."""
     payment = Payment.of(payload(), TERMS)
