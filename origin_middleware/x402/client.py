@@ -149,6 +149,7 @@ class SettleOnce:
         payment.enter()
         match await self._seen(payment):
             case _Seen.ASKED:
+                payment.enter(asked=True)
                 return VerifyResponse(is_valid=True)
             case _Seen.SPENT:
                 return VerifyResponse(is_valid=False, invalid_reason=DUPLICATE)
@@ -158,6 +159,7 @@ class SettleOnce:
         # Meanwhile it may have been settled, and have become invalid by that.
         match await self._seen(payment):
             case _Seen.ASKED:
+                payment.enter(asked=True)
                 return VerifyResponse(is_valid=True)
             case _Seen.UNCLEAR if is_used(answer.invalid_reason):
                 # Perhaps by us. The middleware inside has the same store: it waits, or
@@ -184,6 +186,7 @@ class SettleOnce:
             payment,
             self._claim,
             self._patience,
+            asked=payment.asked,
             keyed=payment.keyed or payment.comes_first,
         )
         # Money is moving: neither a request that is cancelled nor a shutdown must take

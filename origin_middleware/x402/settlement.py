@@ -5,7 +5,8 @@ record of the answer.
            │               ├─ unknown ─▶ ask again ─▶ abandoned: the next request asks
            │               └─ failed  ─▶ released
            ├─ finished ─▶ the recorded answer
-           └─ held ─▶ wait
+           ├─ held ─▶ wait
+           └─ refused by the store ─▶ ask, and record a settlement all the same
 """
 
 import asyncio
@@ -49,20 +50,23 @@ class Settlement:
     claim: Claim
     """How long it holds, without an owner."""
     patience: float
+    asked: bool
+    """Somebody has asked before, as far as was known when the payment was verified."""
     keyed: bool
     """The request is that of the payment: retries of it are paid for."""
 
     async def outcome(self, question: Question) -> Outcome:
-        try:
-            claim, found, again = await self._take()
-        except StoreError as error:
-            _log.warning("A payment is settled without a record: %s", error)
-            return await question.ask(again=False)
+        claim, found, again = await self._take()
         match found:
             case Claimed():
                 async with self._renewed(claim):
                     outcome = await question.ask(again=again and self.keyed)
-                await self._record(claim, outcome)
+                await self._record(claim, outcome, claimed=True)
+                return outcome
+            case None:
+                again = again or self.asked
+                outcome = await question.ask(again=again and self.keyed)
+                await self._record(_next(claim), outcome, claimed=False)
                 return outcome
             case Held() | Finished() if not self.keyed:
                 return _refused(question, _NOT_KEYED)
@@ -73,28 +77,32 @@ class Settlement:
             case _:
                 return Unknown("another request is still settling it")
 
-    async def _take(self) -> tuple[Claim, Answer, bool]:
+    async def _take(self) -> tuple[Claim, Answer | None, bool]:
         """The claim, what it was answered, and whether somebody has asked before it and
-        was not told the outcome.
+        was not told the outcome. No answer, if the store is away or in quarantine.
         """
         until = _now() + self.patience
         key = self.payment.settlement
         claim, again = _next(self.claim)._replace(fingerprint=self.payment.proof), False
-        answer = await self.store.claim(key, claim)
-        while True:
-            match answer:
-                case Held(proof) if proof != claim.fingerprint:
-                    return claim, answer, again
-                case Held() if answer.abandoned:
-                    claim, again = _next(claim), True
-                    answer = await self.store.take_over(key, claim)
-                case Held() if (left := until - _now()) > 0:
-                    answer = await self.store.wait(key, answer, left)
-                case Absent():
-                    claim, again = _next(claim), False
-                    answer = await self.store.claim(key, claim)
-                case _:
-                    return claim, answer, again
+        try:
+            answer = await self.store.claim(key, claim)
+            while True:
+                match answer:
+                    case Held(proof) if proof != claim.fingerprint:
+                        return claim, answer, again
+                    case Held() if answer.abandoned:
+                        claim, again = _next(claim), True
+                        answer = await self.store.take_over(key, claim)
+                    case Held() if (left := until - _now()) > 0:
+                        answer = await self.store.wait(key, answer, left)
+                    case Absent():
+                        claim, again = _next(claim), False
+                        answer = await self.store.claim(key, claim)
+                    case _:
+                        return claim, answer, again
+        except StoreError as error:
+            _log.warning("A payment is settled without a claim: %s", error)
+            return claim, None, again
 
     @asynccontextmanager
     async def _renewed(self, claim: Claim) -> AsyncIterator[None]:
@@ -110,21 +118,26 @@ class Settlement:
         finally:
             renewal.cancel()
 
-    async def _record(self, claim: Claim, outcome: Outcome) -> None:
+    async def _record(self, claim: Claim, outcome: Outcome, *, claimed: bool) -> None:
         """Where that fails, the lease lapses, and the next request asks again."""
-        key = self.payment.settlement
         try:
-            match outcome:
-                case Settled(answer):
-                    body = answer.model_dump_json(by_alias=True).encode()
-                    response = StoredResponse(200, [], body).to_bytes()
-                    await self.store.complete(key, claim, Completed(response), 200)
-                case Failed():
-                    await self.store.release(key, claim)
-                case Unknown():
-                    await self.store.abandon(key, claim)
+            await self._write(claim, outcome, claimed)
         except StoreError as error:
             _log.warning("The outcome of a settlement could not be written: %s", error)
+
+    async def _write(self, claim: Claim, outcome: Outcome, claimed: bool) -> None:
+        key = self.payment.settlement
+        match outcome:
+            case Settled(answer):
+                # Evidence, which a store takes without a claim, and in a quarantine. If
+                # it is missing, a payer who has paid gets 402 for ever.
+                body = answer.model_dump_json(by_alias=True).encode()
+                response = StoredResponse(200, [], body).to_bytes()
+                await self.store.complete(key, claim, Completed(response), 200)
+            case Failed() if claimed:
+                await self.store.release(key, claim)
+            case Unknown() if claimed:
+                await self.store.abandon(key, claim)
 
 
 def _recorded(response: bytes) -> Outcome:

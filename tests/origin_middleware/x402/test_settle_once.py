@@ -25,8 +25,10 @@ from origin_middleware import (
     MemoryStore,
     Policy,
     Store,
+    StoreUnavailable,
 )
-from origin_middleware.record import Completed
+from origin_middleware.key import Key
+from origin_middleware.record import Answer, Claim, Completed
 from origin_middleware.response import StoredResponse
 from origin_middleware.x402 import SettleOnce, payment_key, settle_once
 from origin_middleware.x402.passage import Payment
@@ -236,11 +238,49 @@ async def test_a_settlement_that_cannot_be_recorded_is_not_asked_for_in_vain() -
     asked = Asked()
     client = settle_once(asked, store)
     client._claim = client._claim._replace(lease=0.05)
-    for away in (["claim"], ["complete"], []):
+    for away in (["claim", "complete"], ["complete"], []):
         store.away(*away)
         answer = await client.settle(payload(), TERMS)
         assert answer.success
     assert asked.settled == 3
+
+
+class InQuarantine(FaultyStore):
+    """While it `refuses`, no settlement is claimed: a quarantine has begun while the
+    handler ran, or the store is away for a moment."""
+
+    refuses = False
+
+    async def claim(self, key: Key, claim: Claim, /) -> Answer:
+        if self.refuses and key.startswith("settle:"):
+            raise StoreUnavailable("new claims wait", reason="quarantine")
+        return await super().claim(key, claim)
+
+    def stack(self, client: HTTPFacilitatorClient) -> Sequence[Middleware]:
+        return [sdk(settle_once(client, self)), ours(self)]
+
+
+async def test_a_settlement_that_cannot_be_claimed_is_recorded() -> None:
+    store = InQuarantine()
+    async with trading(stack=store.stack) as trade:
+        payment = await trade.sign()
+        store.refuses = True
+        assert (await trade.ask(payment)).status_code == 200
+        store.refuses = False
+        assert (await trade.ask(payment)).status_code == 200
+        assert (trade.executions, trade.facilitator.settled, trade.paid) == (1, 1, 1)
+
+
+async def test_a_settled_payment_whose_record_is_out_of_reach_is_asked_about() -> None:
+    """The store had told of it when the payment was verified."""
+    store = InQuarantine()
+    async with trading(stack=store.stack) as trade:
+        payment = await trade.sign()
+        assert (await trade.ask(payment)).status_code == 200
+        store.refuses = True
+        retry = await trade.ask(payment)
+        assert (retry.status_code, receipt(retry).success) == (200, True)
+        assert (trade.executions, trade.paid) == (1, 1)
 
 
 class Asked:
@@ -289,12 +329,16 @@ async def keyed_settlement(
     client: SettleOnce, store: Store, paid: PaymentPayload
 ) -> SettleResponse:
     """Of a request that the middleware inside has keyed, and whose handler has run."""
+    await keyed_request(client, store, paid)
+    return await client.settle(paid, TERMS)
+
+
+async def keyed_request(client: SettleOnce, store: Store, paid: PaymentPayload) -> None:
     assert (await client.verify(paid, TERMS)).is_valid
     header = encode_payment_signature_header(paid).encode()
     policy = Policy(key_of=payment_key)
     app = IdempotencyMiddleware(App(), store=store, policy=policy)
     await request(app, key=None, headers=[(b"payment-signature", header)])
-    return await client.settle(paid, TERMS)
 
 
 def not_200(status: int, body: str) -> ValueError:
@@ -349,6 +393,18 @@ async def test_what_a_facilitator_says(
     assert (told.transaction, told.error_reason) == last
     assert told.success == (told.error_reason is None)
     assert asked.settled == questions
+
+
+async def test_an_unknown_settlement_that_cannot_be_taken_over_is_ours() -> None:
+    """A payment that is used up then is settled, as if the store had been there."""
+    asked, store = Asked(NO_ANSWER, NO_ANSWER, failed(USED)), FaultyStore()
+    client = settle_once(asked, store)
+    await keyed_request(client, store, payload())
+    duplicate = asyncio.create_task(keyed_settlement(client, store, payload()))
+    assert (await duplicate).extra == {"settlement": "unknown"}
+    store.away("take_over")
+    assert (await client.settle(payload(), TERMS)).success
+    assert asked.settled == 3
 
 
 class Panic(BaseException):
