@@ -19,6 +19,7 @@ from os import urandom
 from x402 import SettleResponse
 
 from ..errors import StoreError
+from ..persistence import write_later
 from ..record import (
     Absent,
     Answer,
@@ -119,25 +120,37 @@ class Settlement:
             renewal.cancel()
 
     async def _record(self, claim: Claim, outcome: Outcome, *, claimed: bool) -> None:
-        """Where that fails, the lease lapses, and the next request asks again."""
+        """Now, or in the background. If that fails too, a claim lapses, and the next
+        request asks again."""
+        answer = _recordable(outcome.answer) if isinstance(outcome, Settled) else b""
+
+        async def write() -> None:
+            key = self.payment.settlement
+            match outcome:
+                case Settled():
+                    # Evidence, which a store takes without a claim, and in a
+                    # quarantine. Without it, a payer who has paid gets 402 for ever.
+                    await self.store.complete(key, claim, Completed(answer), 200)
+                case Failed() if claimed:
+                    await self.store.release(key, claim)
+                case Unknown() if claimed:
+                    await self.store.abandon(key, claim)
+                case Unknown():
+                    # So that the next request knows that somebody has asked.
+                    late = _next(claim)
+                    await self.store.claim(key, late)
+                    await self.store.abandon(key, late)
+
         try:
-            await self._write(claim, outcome, claimed)
+            await write()
         except StoreError as error:
             _log.warning("The outcome of a settlement could not be written: %s", error)
+            write_later("The outcome of a settlement", write, len(answer))
 
-    async def _write(self, claim: Claim, outcome: Outcome, claimed: bool) -> None:
-        key = self.payment.settlement
-        match outcome:
-            case Settled(answer):
-                # Evidence, which a store takes without a claim, and in a quarantine. If
-                # it is missing, a payer who has paid gets 402 for ever.
-                body = answer.model_dump_json(by_alias=True).encode()
-                response = StoredResponse(200, [], body).to_bytes()
-                await self.store.complete(key, claim, Completed(response), 200)
-            case Failed() if claimed:
-                await self.store.release(key, claim)
-            case Unknown() if claimed:
-                await self.store.abandon(key, claim)
+
+def _recordable(answer: SettleResponse) -> bytes:
+    body = answer.model_dump_json(by_alias=True).encode()
+    return StoredResponse(200, [], body).to_bytes()
 
 
 def _recorded(response: bytes) -> Outcome:

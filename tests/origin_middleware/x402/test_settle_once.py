@@ -26,6 +26,7 @@ from origin_middleware import (
     Policy,
     Store,
     StoreUnavailable,
+    persistence,
 )
 from origin_middleware.key import Key
 from origin_middleware.record import Answer, Claim, Completed
@@ -407,6 +408,54 @@ async def test_an_unknown_settlement_that_cannot_be_taken_over_is_ours() -> None
     assert asked.settled == 3
 
 
+@pytest.mark.parametrize(
+    ("answers", "away", "state"),
+    [
+        ([SETTLED], ["complete"], "completed"),
+        ([SETTLED], ["claim", "complete"], "completed"),
+        ([failed(POOR)], ["release"], "released"),
+        ([NO_ANSWER, NO_ANSWER], ["abandon"], "abandoned"),
+        ([NO_ANSWER, NO_ANSWER], ["claim"], "abandoned"),
+    ],
+)
+async def test_an_outcome_that_the_store_refuses_is_written_later(
+    answers: list[object], away: list[str], state: str
+) -> None:
+    """A shutdown waits for it."""
+    store = FaultyStore()
+    app = IdempotencyMiddleware(App(), store=store)
+    store.away(*away)
+    await settle_once(Asked(*answers), store).settle(payload(), TERMS)
+    store.away()
+    await app._runtime.drain()
+    assert await state_of_settlement(store) == state
+
+
+@pytest.mark.parametrize(
+    ("bound", "says"),
+    [("_MOST_OUTCOMES", "too many outcomes"), ("_PERSIST_FOR", "within 0 seconds")],
+)
+async def test_an_outcome_that_the_store_refuses_does_not_wait_for_ever(
+    bound: str,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(persistence, bound, 0)
+    store = FaultyStore()
+    app = IdempotencyMiddleware(App(), store=store)
+    store.away("complete")
+    assert (await settle_once(Asked(), store).settle(payload(), TERMS)).success
+    await app._runtime.drain()
+    assert says in caplog.text
+    assert await state_of_settlement(store) == "in progress"
+
+
+async def state_of_settlement(store: Store) -> str | None:
+    facts = await store.look(Payment.of(payload(), TERMS).settlement)
+    return facts.state if facts else None
+
+
 class Panic(BaseException):
     """As pyo3 raises it for a panic in Rust."""
 
@@ -502,9 +551,7 @@ async def test_a_shutdown_waits_for_a_settlement() -> None:
     assert cancelled.cancelled()
     asked.gate.set()
     await draining
-    settled = await store.look(Payment.of(payload(), TERMS).settlement)
-    assert settled is not None
-    assert settled.state == "completed"
+    assert await state_of_settlement(store) == "completed"
 
 
 async def test_a_record_that_cannot_be_read_leaves_the_settlement_unknown() -> None:
