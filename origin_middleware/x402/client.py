@@ -164,6 +164,8 @@ class SettleOnce:
             case _Seen.UNCLEAR if is_used(answer.invalid_reason):
                 # Perhaps by us. The middleware inside has the same store: it waits, or
                 # answers 503, and does not demand another payment.
+                # Not so where it has expired: facilitators say that before they look at
+                # the signature, and the policy inside may run handlers without a store.
                 return VerifyResponse(is_valid=True)
         return answer
 

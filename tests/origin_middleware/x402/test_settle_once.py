@@ -216,8 +216,12 @@ async def test_without_the_store_a_used_payment_is_not_demanded_again(
         assert (trade.executions, trade.paid) == (1, 1)
 
 
-async def test_without_the_store_a_forged_payment_runs_nothing() -> None:
-    """With the policy that runs handlers then."""
+@pytest.mark.parametrize("changed", [{}, {"validBefore": "1"}])
+async def test_without_the_store_a_forged_payment_runs_nothing(
+    changed: dict[str, str],
+) -> None:
+    """With the policy that runs handlers then. That a payment has expired, the SDK's
+    facilitator says before it looks at the signature."""
     store = FaultyStore()
     policy = Policy(key_of=payment_key, on_store_unavailable="execute")
 
@@ -226,6 +230,7 @@ async def test_without_the_store_a_forged_payment_runs_nothing() -> None:
 
     async with trading(stack=faulty) as trade:
         forged = decoded(await trade.sign())
+        forged["payload"]["authorization"] |= changed
         forged["payload"]["signature"] = "0x" + "0" * 130
         store.away("look", "claim", "wait")
         assert (await trade.ask(encoded(forged))).status_code == 402
