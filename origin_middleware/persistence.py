@@ -8,7 +8,7 @@ not fit is given up, and "not replayable" is written instead.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
@@ -36,7 +36,7 @@ from .record import (
     Recorded,
 )
 from .response import StoredResponse
-from .runtime import Runtime, is_interrupted
+from .runtime import Runtime, is_interrupted, spawn
 
 _log = logging.getLogger("origin_middleware")
 
@@ -47,6 +47,19 @@ _PERSIST_EVERY = 1.0
 # Of a process: bytes of bodies that wait to be written, and outcomes with or without.
 _MOST_BYTES = 67_108_864
 _MOST_OUTCOMES = 10_000
+
+
+def write_later(what: str, write: Callable[[], Awaitable[object]], size: int) -> None:
+    """For the outcome of something else than an attempt: `what`, in a log line."""
+
+    async def persist() -> None:
+        if not await _keep_trying(write, _PERSIST_FOR):
+            _log.warning("%s was not written within %g seconds.", what, _PERSIST_FOR)
+
+    if _backlog.has_room_for(size):
+        _backlog.add(spawn(persist()), size)
+    else:
+        _log.warning("%s is not written: too many outcomes wait already.", what)
 
 
 class Persistence:
@@ -93,9 +106,9 @@ class Persistence:
         return before
 
     def _postpone(self, write: "_Completion | _Failure") -> None:
-        if not _backlog.has_room_for(write):
+        if not _backlog.has_room_for(write.size):
             write.give_up_body()
-        if _backlog.has_room_for(write):
+        if _backlog.has_room_for(write.size):
             task = self._runtime.spawn(self._persist_later(write))
             _backlog.add(task, write.size)
         else:
@@ -105,33 +118,23 @@ class Persistence:
 
     async def _persist_later(self, write: "_Completion | _Failure") -> None:
         """With a renewal of its own: the handler's ends with the handler."""
-        until = _now() + _PERSIST_FOR
         policy, name = self._policy, self._policy.name
         renewal = Renewal(
             self._runtime, policy, self._key, self._claim, handler_runs=False
         )
         renewal.start()
         try:
-            while True:
-                last = _now() >= until  # a process that was stalled tries once more
-                try:
-                    await write()
-                except (Exception, asyncio.CancelledError) as exc:  # as above
-                    if is_interrupted(exc):
-                        raise
-                    if last and write.size:
-                        write.give_up_body()
-                        continue
-                    if last:
-                        self.tell_unknown(write.status, write.seconds)
-                        return
-                    await asyncio.sleep(_PERSIST_EVERY)
-                else:
-                    self._runtime.observe(RecordedLate, self._key, policy=name)
-                    write.tell(name)
-                    return
+            written = await _keep_trying(write, _PERSIST_FOR)
+            if not written and write.size:
+                write.give_up_body()
+                written = await _keep_trying(write, 0.0)
         finally:
             renewal.stop()
+        if written:
+            self._runtime.observe(RecordedLate, self._key, policy=name)
+            write.tell(name)
+        else:
+            self.tell_unknown(write.status, write.seconds)
 
     def tell_unknown(self, status: int | None, seconds: float) -> None:
         """Nothing is written, or tried any more: the lease lapses."""
@@ -237,8 +240,8 @@ class _Backlog:
         self._bytes = 0
         self._outcomes = 0
 
-    def has_room_for(self, write: _Completion | _Failure) -> bool:
-        fits = self._bytes + write.size <= _MOST_BYTES
+    def has_room_for(self, size: int) -> bool:
+        fits = self._bytes + size <= _MOST_BYTES
         return fits and self._outcomes < _MOST_OUTCOMES
 
     def add(self, task: "asyncio.Task[None]", size: int) -> None:
@@ -251,6 +254,24 @@ class _Backlog:
 
 
 _backlog = _Backlog()
+
+
+async def _keep_trying(write: Callable[[], Awaitable[object]], seconds: float) -> bool:
+    """False if it could not be written in the end."""
+    until = _now() + seconds
+    while True:
+        last = _now() >= until  # a process that was stalled tries once more
+        try:
+            await write()
+        except (Exception, asyncio.CancelledError) as exc:
+            # A store may raise anything.
+            if is_interrupted(exc):
+                raise
+            if last:
+                return False
+            await asyncio.sleep(_PERSIST_EVERY)
+        else:
+            return True
 
 
 def _now() -> float:

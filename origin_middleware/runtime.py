@@ -15,7 +15,7 @@ import weakref
 from collections import Counter
 from collections.abc import Coroutine
 from contextvars import Context
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .asgi import ASGIApp, Message, Receive, Send
 from .client import Client, is_departure
@@ -39,16 +39,29 @@ _PAUSE = 10.0
 
 _everything: "weakref.WeakSet[Runtime]" = weakref.WeakSet()
 
+# Work that belongs to no middleware: every shutdown waits for it.
+_shared: "set[asyncio.Task[Any]]" = set()
+
+T = TypeVar("T")
+
 
 async def drain() -> None:
-    """Wait for the running handlers of every middleware in this process, for up to 30
-    seconds.
+    """Wait for the running handlers of every middleware in this process, and for
+    settlements (`settle_once`), for up to 30 seconds.
 
     A middleware around a whole app does this by itself when the app shuts down. A
     middleware around a route is not told about the shutdown: call this in your
     lifespan, after the `yield` and before you close the store.
     """
     await asyncio.gather(*(runtime.drain() for runtime in _everything))
+
+
+def spawn(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """For what a payment middleware outside does, such as a settlement."""
+    task = asyncio.get_running_loop().create_task(work)
+    _shared.add(task)
+    task.add_done_callback(_shared.discard)
+    return task
 
 
 class Run(Protocol):
@@ -170,7 +183,7 @@ class Runtime:
             run.let_go()
         await self._wait(now + within)
         self._draining = False
-        if left := self._own_tasks():
+        if left := self._awaited():
             _log.warning(
                 "Shutdown timed out with %d requests running; "
                 "their outcome is unknown.",
@@ -179,13 +192,14 @@ class Runtime:
 
     async def _wait(self, until: float) -> None:
         loop = asyncio.get_running_loop()
-        while (tasks := self._own_tasks()) and loop.time() < until:
+        while (tasks := self._awaited()) and loop.time() < until:
             await asyncio.wait(tasks, timeout=until - loop.time())
 
-    def _own_tasks(self) -> "set[asyncio.Task[None]]":
+    def _awaited(self) -> "set[asyncio.Task[Any]]":
         """Of the running event loop: tasks of other loops would not wake it."""
         loop = asyncio.get_running_loop()
-        return {task for task in self._tasks.copy() if task.get_loop() is loop}
+        tasks = self._tasks | _shared
+        return {task for task in tasks if task.get_loop() is loop}
 
     def lifespan(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
         """The lifespan channel: the store is checked before the app starts, and the

@@ -27,13 +27,13 @@ from ..errors import ConfigurationError, StoreError
 from ..key import key_digest
 from ..policy import is_seconds
 from ..record import SETTLEMENT, Claim, Fingerprint, OwnerToken
+from ..runtime import spawn
 from ..stores import Budgeted, Store
 from .facilitator import (
     DUPLICATE,
     PENDING,
     Failed,
     OnUsed,
-    Outcome,
     Question,
     Settled,
     Unknown,
@@ -131,7 +131,6 @@ class SettleOnce:
         self._patience = patience
         self._on_unknown = on_unknown
         self._on_used = on_used
-        self._tasks: set[asyncio.Task[Outcome]] = set()
 
     def get_supported(self) -> SupportedResponse:
         return self._client.get_supported()
@@ -150,6 +149,7 @@ class SettleOnce:
         payment.enter()
         match await self._seen(payment):
             case _Seen.ASKED:
+                payment.enter(asked=True)
                 return VerifyResponse(is_valid=True)
             case _Seen.SPENT:
                 return VerifyResponse(is_valid=False, invalid_reason=DUPLICATE)
@@ -159,10 +159,13 @@ class SettleOnce:
         # Meanwhile it may have been settled, and have become invalid by that.
         match await self._seen(payment):
             case _Seen.ASKED:
+                payment.enter(asked=True)
                 return VerifyResponse(is_valid=True)
             case _Seen.UNCLEAR if is_used(answer.invalid_reason):
                 # Perhaps by us. The middleware inside has the same store: it waits, or
                 # answers 503, and does not demand another payment.
+                # Not so where it has expired: facilitators say that before they look at
+                # the signature, and the policy inside may run handlers without a store.
                 return VerifyResponse(is_valid=True)
         return answer
 
@@ -185,13 +188,12 @@ class SettleOnce:
             payment,
             self._claim,
             self._patience,
+            asked=payment.asked,
             keyed=payment.keyed or payment.comes_first,
         )
-        # Money is moving: a request that is cancelled must not take the answer along.
-        task = asyncio.create_task(settlement.outcome(question))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        outcome = await asyncio.shield(task)
+        # Money is moving: neither a request that is cancelled nor a shutdown must take
+        # the answer along.
+        outcome = await asyncio.shield(spawn(settlement.outcome(question)))
         match outcome:
             case Settled(answer) | Failed(answer):
                 return answer

@@ -20,6 +20,7 @@ from .payment import payment_id
 @dataclass(slots=True)
 class _Passing:
     id: str
+    asked: bool
     keyed: bool = False
 
 
@@ -54,9 +55,15 @@ class Payment:
         """The key of its settlement."""
         return Key(f"settle:{self.key}")
 
-    def enter(self) -> None:
+    def enter(self, *, asked: bool = False) -> None:
         """The same variable is seen inside, in the tasks of other middleware too."""
-        _passing.set(_Passing(self.key))
+        _passing.set(_Passing(self.key, asked))
+
+    @property
+    def asked(self) -> bool:
+        """Did the store say, when it was verified, that it was asked for before?"""
+        inside = _passing.get(None)
+        return inside is not None and inside.id == self.key and inside.asked
 
     @property
     def keyed(self) -> bool:

@@ -25,8 +25,11 @@ from origin_middleware import (
     MemoryStore,
     Policy,
     Store,
+    StoreUnavailable,
+    persistence,
 )
-from origin_middleware.record import Completed
+from origin_middleware.key import Key
+from origin_middleware.record import Answer, Claim, Completed
 from origin_middleware.response import StoredResponse
 from origin_middleware.x402 import SettleOnce, payment_key, settle_once
 from origin_middleware.x402.passage import Payment
@@ -213,8 +216,12 @@ async def test_without_the_store_a_used_payment_is_not_demanded_again(
         assert (trade.executions, trade.paid) == (1, 1)
 
 
-async def test_without_the_store_a_forged_payment_runs_nothing() -> None:
-    """With the policy that runs handlers then."""
+@pytest.mark.parametrize("changed", [{}, {"validBefore": "1"}])
+async def test_without_the_store_a_forged_payment_runs_nothing(
+    changed: dict[str, str],
+) -> None:
+    """With the policy that runs handlers then. That a payment has expired, the SDK's
+    facilitator says before it looks at the signature."""
     store = FaultyStore()
     policy = Policy(key_of=payment_key, on_store_unavailable="execute")
 
@@ -223,6 +230,7 @@ async def test_without_the_store_a_forged_payment_runs_nothing() -> None:
 
     async with trading(stack=faulty) as trade:
         forged = decoded(await trade.sign())
+        forged["payload"]["authorization"] |= changed
         forged["payload"]["signature"] = "0x" + "0" * 130
         store.away("look", "claim", "wait")
         assert (await trade.ask(encoded(forged))).status_code == 402
@@ -236,11 +244,49 @@ async def test_a_settlement_that_cannot_be_recorded_is_not_asked_for_in_vain() -
     asked = Asked()
     client = settle_once(asked, store)
     client._claim = client._claim._replace(lease=0.05)
-    for away in (["claim"], ["complete"], []):
+    for away in (["claim", "complete"], ["complete"], []):
         store.away(*away)
         answer = await client.settle(payload(), TERMS)
         assert answer.success
     assert asked.settled == 3
+
+
+class InQuarantine(FaultyStore):
+    """While it `refuses`, no settlement is claimed: a quarantine has begun while the
+    handler ran, or the store is away for a moment."""
+
+    refuses = False
+
+    async def claim(self, key: Key, claim: Claim, /) -> Answer:
+        if self.refuses and key.startswith("settle:"):
+            raise StoreUnavailable("new claims wait", reason="quarantine")
+        return await super().claim(key, claim)
+
+    def stack(self, client: HTTPFacilitatorClient) -> Sequence[Middleware]:
+        return [sdk(settle_once(client, self)), ours(self)]
+
+
+async def test_a_settlement_that_cannot_be_claimed_is_recorded() -> None:
+    store = InQuarantine()
+    async with trading(stack=store.stack) as trade:
+        payment = await trade.sign()
+        store.refuses = True
+        assert (await trade.ask(payment)).status_code == 200
+        store.refuses = False
+        assert (await trade.ask(payment)).status_code == 200
+        assert (trade.executions, trade.facilitator.settled, trade.paid) == (1, 1, 1)
+
+
+async def test_a_settled_payment_whose_record_is_out_of_reach_is_asked_about() -> None:
+    """The store had told of it when the payment was verified."""
+    store = InQuarantine()
+    async with trading(stack=store.stack) as trade:
+        payment = await trade.sign()
+        assert (await trade.ask(payment)).status_code == 200
+        store.refuses = True
+        retry = await trade.ask(payment)
+        assert (retry.status_code, receipt(retry).success) == (200, True)
+        assert (trade.executions, trade.paid) == (1, 1)
 
 
 class Asked:
@@ -289,12 +335,16 @@ async def keyed_settlement(
     client: SettleOnce, store: Store, paid: PaymentPayload
 ) -> SettleResponse:
     """Of a request that the middleware inside has keyed, and whose handler has run."""
+    await keyed_request(client, store, paid)
+    return await client.settle(paid, TERMS)
+
+
+async def keyed_request(client: SettleOnce, store: Store, paid: PaymentPayload) -> None:
     assert (await client.verify(paid, TERMS)).is_valid
     header = encode_payment_signature_header(paid).encode()
     policy = Policy(key_of=payment_key)
     app = IdempotencyMiddleware(App(), store=store, policy=policy)
     await request(app, key=None, headers=[(b"payment-signature", header)])
-    return await client.settle(paid, TERMS)
 
 
 def not_200(status: int, body: str) -> ValueError:
@@ -349,6 +399,66 @@ async def test_what_a_facilitator_says(
     assert (told.transaction, told.error_reason) == last
     assert told.success == (told.error_reason is None)
     assert asked.settled == questions
+
+
+async def test_an_unknown_settlement_that_cannot_be_taken_over_is_ours() -> None:
+    """A payment that is used up then is settled, as if the store had been there."""
+    asked, store = Asked(NO_ANSWER, NO_ANSWER, failed(USED)), FaultyStore()
+    client = settle_once(asked, store)
+    await keyed_request(client, store, payload())
+    duplicate = asyncio.create_task(keyed_settlement(client, store, payload()))
+    assert (await duplicate).extra == {"settlement": "unknown"}
+    store.away("take_over")
+    assert (await client.settle(payload(), TERMS)).success
+    assert asked.settled == 3
+
+
+@pytest.mark.parametrize(
+    ("answers", "away", "state"),
+    [
+        ([SETTLED], ["complete"], "completed"),
+        ([SETTLED], ["claim", "complete"], "completed"),
+        ([failed(POOR)], ["release"], "released"),
+        ([NO_ANSWER, NO_ANSWER], ["abandon"], "abandoned"),
+        ([NO_ANSWER, NO_ANSWER], ["claim"], "abandoned"),
+    ],
+)
+async def test_an_outcome_that_the_store_refuses_is_written_later(
+    answers: list[object], away: list[str], state: str
+) -> None:
+    """A shutdown waits for it."""
+    store = FaultyStore()
+    app = IdempotencyMiddleware(App(), store=store)
+    store.away(*away)
+    await settle_once(Asked(*answers), store).settle(payload(), TERMS)
+    store.away()
+    await app._runtime.drain()
+    assert await state_of_settlement(store) == state
+
+
+@pytest.mark.parametrize(
+    ("bound", "says"),
+    [("_MOST_OUTCOMES", "too many outcomes"), ("_PERSIST_FOR", "within 0 seconds")],
+)
+async def test_an_outcome_that_the_store_refuses_does_not_wait_for_ever(
+    bound: str,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(persistence, bound, 0)
+    store = FaultyStore()
+    app = IdempotencyMiddleware(App(), store=store)
+    store.away("complete")
+    assert (await settle_once(Asked(), store).settle(payload(), TERMS)).success
+    await app._runtime.drain()
+    assert says in caplog.text
+    assert await state_of_settlement(store) == "in progress"
+
+
+async def state_of_settlement(store: Store) -> str | None:
+    facts = await store.look(Payment.of(payload(), TERMS).settlement)
+    return facts.state if facts else None
 
 
 class Panic(BaseException):
@@ -431,6 +541,22 @@ async def test_a_request_that_is_cancelled_does_not_take_the_answer_along() -> N
     await store.asked("complete", 1)
     assert (await keyed_settlement(client, store, payload())).transaction == "0x1"
     assert asked.settled == 1
+
+
+async def test_a_shutdown_waits_for_a_settlement() -> None:
+    """The server has cancelled its request before."""
+    store, asked = MemoryStore(), Asked()
+    asked.gate.clear()
+    app = IdempotencyMiddleware(App(), store=store)
+    cancelled = asyncio.create_task(settle_once(asked, store).settle(payload(), TERMS))
+    await asked.entered.wait()
+    cancelled.cancel()
+    draining = asyncio.create_task(app._runtime.drain())
+    await asyncio.sleep(0.01)
+    assert cancelled.cancelled()
+    asked.gate.set()
+    await draining
+    assert await state_of_settlement(store) == "completed"
 
 
 async def test_a_record_that_cannot_be_read_leaves_the_settlement_unknown() -> None:
