@@ -34,6 +34,7 @@ class Keyspace:
             b"PUBLISH": self._publish,
             b"SET": self._set,
             b"SETRANGE": self._setrange,
+            b"STRLEN": lambda name: len(self.get(name) or b""),
             b"TIME": self._time,
             b"UNLINK": self._del,
         }

@@ -135,6 +135,7 @@ def _script(
         (scripts.CLAIM, [name], [in_progress, _RETENTION, *limits]),
         (scripts.TAKE_OVER, [name], [in_progress, _RETENTION, *limits]),
         (scripts.WATCH, [name], [rng.choice((b"", b"idem:wake:1", b"idem:wake:2"))]),
+        (scripts.LOOK, [name], [codec.LOOKED_AT - 1]),
         (scripts.RENEW, [name], [owned, _RETENTION, lease, *rng.choice(([], ["1"]))]),
         (scripts.COMPLETE, [name], [finished, _RETENTION, b"\x00response\xff"]),
         (scripts.COMPLETE, [name, body], [elsewhere, _RETENTION, b""]),
