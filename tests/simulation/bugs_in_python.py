@@ -159,8 +159,8 @@ BUGS = (
     _in(
         _STORE + "safety",
         "a mark that a process had not seen before counts as the one from before",
-        " and not (restarted and unmarked)",
-        "",
+        "return before == found and not unclear",
+        "return before == found",
     ),
     _in(
         _STORE + "safety",

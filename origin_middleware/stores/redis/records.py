@@ -20,9 +20,9 @@ from ...record import Completed, Finished
 from .. import codec
 from . import scripts
 from .bodies import place_of
+from .facts import Facts as ServerFacts
+from .facts import facts as server_facts
 from .line import error_reply
-from .safety import Facts as ServerFacts
-from .safety import facts as server_facts
 from .store import RedisStore
 
 # Names in one page of a scan: a call of some milliseconds, even of a million records.

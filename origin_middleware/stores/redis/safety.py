@@ -22,11 +22,11 @@ writes in order, so with our latest claim it has all that came before.
 
 import logging
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, assert_never
+from typing import assert_never
 
 from ...errors import StoreUnsafe
+from .facts import Facts, facts
 from .line import ErrorReply, Line, now
 from .options import OnEviction
 from .scripts import MARK
@@ -126,9 +126,8 @@ class Safety:
             before = self._known.get(endpoint)
             restarted = before is not None and before.run != seen.run
             lost = restarted and await _has_lost(endpoint.latest, line, until)
-            marked = await self._has_its_mark(
-                endpoint, line, until, restarted=restarted, lost=lost
-            )
+            mark = await self._mark(endpoint, line, until, lost)
+            marked = self._is_as_before(endpoint, mark, restarted) and not lost
         if self._may_have_lost(endpoint, seen, marked):
             # Nobody says when a replica was promoted.
             since = told if seen.was_replica else told - seen.up
@@ -143,22 +142,15 @@ class Safety:
         known = self._known.get(endpoint)
         return known.run if known else ""
 
-    async def _has_its_mark(
-        self,
-        endpoint: Endpoint,
-        line: Line,
-        until: float,
-        *,
-        restarted: bool,
-        lost: bool,
-    ) -> bool:
-        """True as well where the server takes no mark. One that has `lost` a claim gets
-        another mark, from which other processes know it.
+    async def _mark(
+        self, endpoint: Endpoint, line: Line, until: float, lost: bool
+    ) -> tuple[str, bytes] | None:
+        """Its name, and the mark; None where the server takes none. One that has `lost`
+        a claim gets another mark, from which other processes know it.
         """
-        tag, unmarked = endpoint.tag(), endpoint in self._unmarked
-        self._unmarked.add(endpoint)
+        tag = endpoint.tag()
         if not tag:
-            return not lost
+            return None
         name = f"{self._namespace}:mark:{{{tag}}}"
         own = secrets.token_hex(_MARK_SIZE // 2)
         try:
@@ -168,13 +160,24 @@ class Safety:
         except ErrorReply as error:
             if error.passing and error.code not in ("MOVED", "ASK"):
                 raise
-            return not lost  # no permission, or the slot is on its way to another
+            return None  # no permission, or the slot is on its way to another
         if not isinstance(mark, bytes) or len(mark) != _MARK_SIZE:
-            return not lost
-        self._unmarked.discard(endpoint)
-        before, self._marks[name] = self._marks.get(name, mark), mark
+            return None
+        return name, mark
+
+    def _is_as_before(
+        self, endpoint: Endpoint, mark: tuple[str, bytes] | None, restarted: bool
+    ) -> bool:
+        """Has the server the mark that it had? True as well where it takes none."""
+        if mark is None:
+            self._unmarked.add(endpoint)
+            return True
+        name, found = mark
+        before, self._marks[name] = self._marks.get(name, found), found
         # Where it took none before, this one may be from after a loss.
-        return before == mark and not lost and not (restarted and unmarked)
+        unclear = restarted and endpoint in self._unmarked
+        self._unmarked.discard(endpoint)
+        return before == found and not unclear
 
     def _distrust(self, endpoint: Endpoint, until: float) -> None:
         endpoint.quarantine = until
@@ -185,7 +188,7 @@ class Safety:
                 until - now(),
             )
 
-    def _check(self, seen: "Facts") -> None:
+    def _check(self, seen: Facts) -> None:
         if seen.clustered and not self._clustered:
             raise StoreUnsafe(
                 "Redis is a node of a cluster, and would refuse most keys: give "
@@ -212,7 +215,7 @@ class Safety:
             case _:
                 assert_never(self._on_eviction)
 
-    def _may_have_lost(self, endpoint: Endpoint, seen: "Facts", marked: bool) -> bool:
+    def _may_have_lost(self, endpoint: Endpoint, seen: Facts, marked: bool) -> bool:
         if not self._quarantine or not seen.run:
             return False
         before = self._known.get(endpoint)
@@ -227,7 +230,7 @@ class Safety:
         kept = seen.aof_enabled != "0" and marked and not seen.empty
         return before is not None and not kept
 
-    def _continued(self, seen: "Facts") -> Known | None:
+    def _continued(self, seen: Facts) -> Known | None:
         """The server whose history this one continues, if it still had that one at
         the last connection: with the first replica it begins another."""
         same = (k for k in self._known.values() if k.history == seen.continued)
@@ -254,68 +257,3 @@ async def _has_lost(
             raise
         return False  # no permission, or its slot is elsewhere by now
     return begins == b"" and now() < at + kept
-
-
-class Facts(NamedTuple):
-    run: str
-    """New at every start of the server."""
-    history: str
-    """Of the data: a replica that is promoted continues the one of its primary."""
-    continued: str
-    """The history that this one continues."""
-    maxmemory_policy: str
-    aof_enabled: str
-    """Whether it has an append-only file: "1" or "0"."""
-    loading: bool
-    up: float
-    """Seconds since it was started."""
-    empty: bool
-    was_replica: bool
-    """Since it was started, as far as it says."""
-    clustered: bool
-
-    @property
-    def promoted(self) -> bool:
-        return bool(self.continued.strip("0"))
-
-    @property
-    def evicts(self) -> bool:
-        return self.maxmemory_policy not in ("noeviction", "")
-
-
-def facts(reply: bytes | str | Mapping[str, Any]) -> Facts:
-    """Whatever a server leaves out, or a simulated one does not know, is empty: nothing
-    is refused for it, but the operator is warned."""
-    said = reply if isinstance(reply, Mapping) else _lines(reply)
-    return Facts(
-        run=str(said.get("run_id", "")),
-        history=str(said.get("master_replid", "")),
-        continued=str(said.get("master_replid2", "")),
-        maxmemory_policy=str(said.get("maxmemory_policy", "")),
-        aof_enabled=str(said.get("aof_enabled", "")),
-        loading=str(said.get("loading", "0")) not in ("", "0"),
-        up=_number(said.get("uptime_in_seconds", 0)),
-        empty=not any(name[:2] == "db" and name[2:].isdigit() for name in said),
-        was_replica=_was_replica(said),
-        clustered="cluster" in (said.get("redis_mode"), said.get("server_mode")),
-    )
-
-
-def _was_replica(said: Mapping[str, Any]) -> bool:
-    """A server that continues the history of its own snapshot received nothing."""
-    if not str(said.get("master_replid2", "")).strip("0"):
-        return False
-    return str(said.get("total_net_repl_input_bytes", "")) != "0"
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return 0.0
-
-
-def _lines(reply: bytes | str) -> dict[str, str]:
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
-    return dict(pairs)

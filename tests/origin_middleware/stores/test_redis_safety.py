@@ -401,6 +401,16 @@ async def test_a_mark_that_is_not_what_it_was_shows_what_is_lost(
     assert (endpoint.quarantine == 0.0) == trusted
 
 
+async def test_a_connection_that_is_lost_before_the_mark_comes_shows_nothing() -> None:
+    safety = Safety("refuse", 60.0, replicated=False)
+    endpoint = an_endpoint(safety)
+    await safety.greet(endpoint, Talking(BEFORE))
+    with pytest.raises(ConnectionError):
+        await safety.greet(endpoint, Talking(RESTARTED, mark=ConnectionError()))
+    await safety.greet(endpoint, Talking(RESTARTED))
+    assert endpoint.quarantine == 0.0
+
+
 async def test_a_mark_in_another_slot_shows_nothing() -> None:
     """The slots of a cluster may move to other nodes, which restart later."""
     safety = Safety("refuse", 60.0, replicated=False)
